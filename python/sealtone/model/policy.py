@@ -1,0 +1,280 @@
+"""What a leg's policy permits: which offer to make, which offers and answers to accept, and whether media may flow.
+
+How it works, and its rules:
+
+1. Keys travel in a=crypto only over signalling that is TLS on that hop. Without TLS none is sent and none is used,
+   whatever the policy.
+2. `require` accepts nothing but RTP/SAVP(F) with a usable key, in offers, answers and every later offer or answer, and
+   within a call never a weaker suite than was reached. RTP/AVP with a=crypto (RFC 8643) is by its definition an
+   offer to go on in the clear, so it does not satisfy `require`.
+3. `prefer` takes the best that both ends have. When that is the clear, a note says why.
+4. A phone that insists on encryption (RTP/SAVP) is either served or refused, never answered in the clear.
+5. A refusal carries 488 and a sentence for a person. Nothing here raises for what a phone sent.
+6. `media_may_flow` asks again, from what was reached alone, before any packet passes. It is the only gate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import NamedTuple
+
+from sealtone.model.security import LegSecurity, Protection, leg_fault
+from sealtone.sdp import AudioDescription
+from sealtone.srtp_keys import PREFERENCE, CryptoAttribute, Suite, choose
+
+ACCEPTED_SUITES: tuple[Suite, ...] = tuple(Suite)
+
+NO_TLS = "The signalling of this leg is not encrypted (no TLS), so encryption keys cannot be exchanged on it."
+_NEEDS_TLS = "Encryption is required for this user, but the phone is not connected over TLS. Set its transport to TLS."
+_SAVP_NEEDS_TLS = "The phone asks for SRTP, but its signalling is not encrypted. Set its transport to TLS."
+_NOT_OFFERED = "Encryption is required for this user, but the phone offers none. Switch on SRTP (SDES) in the phone."
+_OPTIONAL = (
+    "Encryption is required for this user, but the phone offers it only as an option "
+    "(RTP/AVP with a=crypto). Set SRTP to mandatory in the phone."
+)
+_LOWERED = "Encryption is required for this user, so a running call may not go back to no encryption."
+_WEAKENED = "Encryption is required for this user, so a running call may not change to a weaker cipher."
+
+
+class Strictness(StrEnum):
+    """Whether the wanted protection is a wish or a condition."""
+
+    PREFER = "prefer"
+    REQUIRE = "require"
+
+
+class LegPolicy(NamedTuple):
+    """What a SIP user (or gateway) wants of its legs. `require` with protection none has no meaning and is ignored."""
+
+    protection: Protection = Protection.NONE
+    strictness: Strictness = Strictness.PREFER
+
+    @property
+    def requires_srtp(self) -> bool:
+        return self.protection is Protection.SRTP and self.strictness is Strictness.REQUIRE
+
+
+class Established(NamedTuple):
+    """What a leg's last completed offer and answer reached; suite None is the clear."""
+
+    profile: str
+    suite: Suite | None
+
+
+class Refusal(NamedTuple):
+    """The leg must not be set up, or not be changed, like this."""
+
+    reason: str
+    """A sentence a person can read; fit for a reason phrase, a Warning header and the call record."""
+    status: int = 488
+
+
+class OfferPlan(NamedTuple):
+    """The offer to make: profile, and the suites of its key lines in order (none: the clear)."""
+
+    profile: str
+    suites: tuple[Suite, ...] = ()
+    note: str = ""
+    """Why it is not better, for `LegSecurity.note`."""
+
+
+class Acceptance(NamedTuple):
+    """The offer or answer may stand like this."""
+
+    audio: AudioDescription
+    """The peer's audio line that was chosen."""
+    protection: Protection
+    remote: CryptoAttribute | None = None
+    """The peer's key line: the key of what it sends to us. To answer an offer, use `srtp_keys.answer_to(remote)`."""
+    own: CryptoAttribute | None = None
+    """In a judged answer: which of the key lines we offered is now in use, for what we send."""
+    note: str = ""
+    """Why it is not better, for `LegSecurity.note`."""
+
+    @property
+    def profile(self) -> str:
+        """The profile to answer with: the offer's own (RFC 3264, 6)."""
+        return self.audio.profile
+
+    @property
+    def established(self) -> Established:
+        return Established(self.audio.profile, self.remote.suite if self.remote is not None else None)
+
+
+def plan_offer(policy: LegPolicy, hop_is_tls: bool, established: Established | None = None) -> OfferPlan | Refusal:
+    """The offer to make to a leg; `established` for one in a running session, which then keeps what it has."""
+    if established is not None:
+        return _plan_new_offer(policy, hop_is_tls, established)
+    if policy.protection is Protection.NONE:
+        return OfferPlan("RTP/AVP")
+    if not hop_is_tls:
+        return Refusal(_NEEDS_TLS) if policy.requires_srtp else OfferPlan("RTP/AVP", (), NO_TLS)
+    return OfferPlan("RTP/SAVP" if policy.requires_srtp else "RTP/AVP", PREFERENCE)
+
+
+def _plan_new_offer(policy: LegPolicy, hop_is_tls: bool, established: Established) -> OfferPlan | Refusal:
+    if established.suite is None:
+        return Refusal(_LOWERED) if policy.requires_srtp else OfferPlan(established.profile)
+    if not hop_is_tls:
+        return Refusal(_NEEDS_TLS if policy.requires_srtp else _SAVP_NEEDS_TLS)
+    return OfferPlan(established.profile, (established.suite,))
+
+
+def judge_offer(
+    policy: LegPolicy,
+    hop_is_tls: bool,
+    offered: Sequence[AudioDescription],
+    established: Established | None = None,
+) -> Acceptance | Refusal:
+    """Whether and how to answer an offer whose usable audio lines are `offered` (`sdp.read_audio_lines`).
+
+    `established` for an offer in a running session.
+    """
+    if policy.requires_srtp:
+        return _judge_required(hop_is_tls, offered, established)
+    secure = [audio for audio in offered if audio.is_secure_profile]
+    plain = [audio for audio in offered if not audio.is_secure_profile]
+    if policy.protection is Protection.SRTP and hop_is_tls:
+        for audio in (*secure, *plain):
+            chosen = choose(audio.crypto, ACCEPTED_SUITES)
+            if chosen is not None:
+                return Acceptance(audio, Protection.SRTP, chosen)
+    if plain:
+        return _answer_in_clear(policy, hop_is_tls, plain, established)
+    return _judge_secure(hop_is_tls, secure)
+
+
+def _judge_required(
+    hop_is_tls: bool, offered: Sequence[AudioDescription], established: Established | None
+) -> Acceptance | Refusal:
+    secure = [audio for audio in offered if audio.is_secure_profile]
+    if not secure:
+        if established is not None and established.suite is not None:
+            return Refusal(_LOWERED)
+        if not hop_is_tls:
+            return Refusal(_NEEDS_TLS)
+        return Refusal(_OPTIONAL if any(audio.crypto for audio in offered) else _NOT_OFFERED)
+    verdict = _judge_secure(hop_is_tls, secure)
+    if isinstance(verdict, Acceptance) and _weakens(verdict.remote, established):
+        return Refusal(_WEAKENED)
+    return verdict
+
+
+def _judge_secure(hop_is_tls: bool, secure: Sequence[AudioDescription]) -> Acceptance | Refusal:
+    """An offer that insists on SRTP: accepted over TLS with a usable key, else refused, whatever the policy."""
+    if not hop_is_tls:
+        return Refusal(_SAVP_NEEDS_TLS)
+    for audio in secure:
+        chosen = choose(audio.crypto, ACCEPTED_SUITES)
+        if chosen is not None:
+            return Acceptance(audio, Protection.SRTP, chosen)
+    return Refusal(_why_no_key(secure))
+
+
+def _answer_in_clear(
+    policy: LegPolicy, hop_is_tls: bool, plain: Sequence[AudioDescription], established: Established | None
+) -> Acceptance:
+    note = ""
+    if policy.protection is Protection.SRTP:
+        if not hop_is_tls:
+            note = NO_TLS
+        elif any(audio.crypto_refused for audio in plain):
+            note = _why_no_key(plain)
+        else:
+            note = "The phone offers no encryption."
+    if established is not None and established.suite is not None:
+        note = f"The phone gave up the encryption of a running call. {note}".rstrip()
+    return Acceptance(plain[0], Protection.NONE, None, None, note)
+
+
+def judge_answer(
+    policy: LegPolicy,
+    hop_is_tls: bool,
+    offer: AudioDescription,
+    answer: AudioDescription,
+    established: Established | None = None,
+) -> Acceptance | Refusal:
+    """Whether an answer to our `offer` may stand. A refused one in an INVITE's 200 means ACK, then BYE."""
+    if answer.crypto and offer.crypto:
+        return _judge_keyed_answer(policy, hop_is_tls, offer, answer, established)
+    if offer.is_secure_profile or answer.is_secure_profile or policy.requires_srtp:
+        if not offer.crypto:
+            return Refusal(
+                "The phone answers with SRTP, but was offered none." if answer.is_secure_profile else _NOT_OFFERED
+            )
+        if answer.crypto_refused:
+            return Refusal(_why_no_key([answer]))
+        return Refusal("The phone was offered SRTP as a condition, but its answer holds no key.")
+    note = ""
+    if policy.protection is Protection.SRTP:
+        if not hop_is_tls:
+            note = NO_TLS
+        elif answer.crypto_refused:
+            note = _why_no_key([answer])
+        else:
+            note = "The phone declined encryption."
+    if established is not None and established.suite is not None:
+        note = f"The phone gave up the encryption of a running call. {note}".rstrip()
+    return Acceptance(answer, Protection.NONE, None, None, note)
+
+
+def _judge_keyed_answer(
+    policy: LegPolicy,
+    hop_is_tls: bool,
+    offer: AudioDescription,
+    answer: AudioDescription,
+    established: Established | None,
+) -> Acceptance | Refusal:
+    """RFC 4568 5.1.3: exactly one key line, with a tag and suite that we offered."""
+    if not hop_is_tls:
+        return Refusal(_SAVP_NEEDS_TLS)
+    if len(answer.crypto) + len(answer.crypto_refused) != 1:
+        return Refusal("The phone's answer holds several key lines, so it is not clear which one it means.")
+    remote = answer.crypto[0]
+    own = next((attribute for attribute in offer.crypto if attribute.tag == remote.tag), None)
+    if own is None or own.suite is not remote.suite:
+        return Refusal("The phone's answer picks a cipher that was not offered to it.")
+    if remote.mki is not None:
+        return Refusal("The phone's answer uses a key identifier (MKI), which is not supported.")
+    if any(remote.key == attribute.key for attribute in offer.crypto):
+        return Refusal("The phone's answer repeats our own key, so its voice would not be protected.")
+    if not answer.is_secure_profile and (offer.is_secure_profile or policy.requires_srtp):
+        return Refusal("The phone answers an offer of RTP/SAVP with RTP/AVP, which permits no encryption.")
+    if policy.requires_srtp and _weakens(remote, established):
+        return Refusal(_WEAKENED)
+    return Acceptance(answer, Protection.SRTP, remote, own)
+
+
+def _weakens(remote: CryptoAttribute | None, established: Established | None) -> bool:
+    if remote is None or established is None or established.suite is None:
+        return False
+    return remote.suite.weaker_than(established.suite)
+
+
+def _why_no_key(lines: Sequence[AudioDescription]) -> str:
+    for audio in lines:
+        if audio.crypto_refused:
+            return f"The phone's key line cannot be used: {audio.crypto_refused[0]}."
+    for audio in lines:
+        if any(attribute.mki is not None for attribute in audio.crypto):
+            return "The phone's key line uses a key identifier (MKI), which is not supported."
+    return "The phone asks for SRTP without a key line (a=crypto)."
+
+
+def media_may_flow(policy: LegPolicy, leg: LegSecurity | None) -> bool:
+    """Whether packets of this leg may pass now. Fail-closed: a leg that is unknown, contradicts itself or is below
+    its policy passes nothing. Both legs of a call have to pass before they are bridged."""
+    return why_media_is_held(policy, leg) is None
+
+
+def why_media_is_held(policy: LegPolicy, leg: LegSecurity | None) -> str | None:
+    """The reason behind `media_may_flow`, as a sentence; None when media may flow."""
+    if leg is None:
+        return "The leg has no completed offer and answer."
+    fault = leg_fault(leg)
+    if fault is not None:
+        return fault
+    if policy.requires_srtp and leg.protection is not Protection.SRTP:
+        return "Encryption is required for this user, but the leg is not encrypted."
+    return None

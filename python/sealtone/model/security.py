@@ -1,0 +1,121 @@
+"""What protects a leg, and which of the four states a call is shown in. The one pure place where that is decided.
+
+Rules:
+
+1. A state is computed from what was reached, never from what was configured or offered.
+2. A call is as safe as its weakest leg.
+3. Whatever does not add up (a key without a key exchange, SDES without TLS, one leg sealed and the other not) counts
+   as open: nobody may be told more than is known.
+4. A trusted-man-in-the-middle ZRTP call has the media path `SERVER`, so it can never come out as end-to-end.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from sealtone.srtp_keys import Suite
+
+
+class Protection(StrEnum):
+    """How a leg's media is protected, wanted or reached."""
+
+    NONE = "none"
+    SRTP = "srtp"
+
+
+class KeyExchange(StrEnum):
+    """How the two ends of a leg came to their SRTP keys."""
+
+    NONE = "none"
+    SDES = "sdes"
+    ZRTP = "zrtp"
+    DTLS = "dtls"
+
+
+class MediaPath(StrEnum):
+    """Where a leg's media goes: ended in the server, relayed sealed, or directly from phone to phone."""
+
+    SERVER = "server"
+    SEALED = "sealed"
+    DIRECT = "direct"
+
+
+class LegSecurity(NamedTuple):
+    """What one leg reached. The defaults describe a leg without any protection."""
+
+    transport: str = "udp"
+    """Of the signalling: udp, tcp, tls, ws or wss."""
+    tls_version: str = ""
+    tls_cipher: str = ""
+    protection: Protection = Protection.NONE
+    suite_rx: Suite | None = None
+    """Of what the phone sends to us."""
+    suite_tx: Suite | None = None
+    """Of what we send to the phone."""
+    key_exchange: KeyExchange = KeyExchange.NONE
+    media_path: MediaPath = MediaPath.SERVER
+    sas_verified: bool = False
+    """Whether a person compared this leg's SAS (ZRTP only)."""
+    note: str = ""
+    """A sentence on why it is no better than it is; empty when there is nothing to say."""
+
+    @property
+    def signalling_is_encrypted(self) -> bool:
+        return self.transport in _ENCRYPTED_TRANSPORTS
+
+
+_ENCRYPTED_TRANSPORTS = frozenset({"tls", "wss"})
+
+
+class CallState(StrEnum):
+    """The four states a person is shown, weakest first."""
+
+    OPEN = "open"
+    PROTECTED_TO_SERVER = "protected-to-server"
+    PROTECTED_CHECKED = "protected-to-server-checked"
+    END_TO_END = "end-to-end"
+
+
+_RANK = {state: rank for rank, state in enumerate(CallState)}
+
+
+def leg_fault(leg: LegSecurity) -> str | None:
+    """Why a leg's description cannot be true or safe, as a sentence; None when it is consistent."""
+    keyed = leg.suite_rx is not None or leg.suite_tx is not None
+    if leg.protection is Protection.NONE:
+        if keyed or leg.key_exchange is not KeyExchange.NONE:
+            return "The leg has keys, but is recorded as not encrypted."
+        return None
+    if leg.media_path is MediaPath.SERVER and (leg.suite_rx is None or leg.suite_tx is None):
+        return "The leg should be encrypted, but a direction has no key."
+    if leg.key_exchange is KeyExchange.NONE:
+        return "The leg should be encrypted, but no keys were agreed."
+    if leg.key_exchange is KeyExchange.SDES and not leg.signalling_is_encrypted:
+        return "The leg's keys travelled in signalling that is not encrypted."
+    if leg.media_path is not MediaPath.SERVER and (keyed or leg.key_exchange is not KeyExchange.ZRTP):
+        return "The leg is said to be closed to the server, but the server has its keys."
+    return None
+
+
+def leg_state(leg: LegSecurity) -> CallState:
+    """The state that this leg alone would give a call."""
+    if leg.protection is Protection.NONE or leg_fault(leg) is not None:
+        return CallState.OPEN
+    if leg.media_path is not MediaPath.SERVER:
+        return CallState.END_TO_END
+    if leg.key_exchange is KeyExchange.ZRTP and leg.sas_verified:
+        return CallState.PROTECTED_CHECKED
+    return CallState.PROTECTED_TO_SERVER
+
+
+def call_state(leg_a: LegSecurity, leg_b: LegSecurity | None) -> CallState:
+    """The state of a call: its weakest leg's. `leg_b` is None when an application of the server answers."""
+    state_a = leg_state(leg_a)
+    if leg_b is None:
+        # An application needs the media in the server, so a leg closed to the server cannot reach one.
+        return state_a if leg_a.media_path is MediaPath.SERVER else CallState.OPEN
+    if leg_a.media_path is not leg_b.media_path:
+        return CallState.OPEN
+    state_b = leg_state(leg_b)
+    return state_a if _RANK[state_a] <= _RANK[state_b] else state_b

@@ -1,0 +1,202 @@
+"""Our own descriptions for a leg, and the codec arithmetic between two legs (RFC 3264).
+
+A back-to-back user agent writes each leg's description itself. What passes from one leg to the other is only a list
+of codecs (`Codec`), a packet time and a direction; addresses, ports, keys and profile are each leg's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from sealtone.sdp.audio import AudioDescription
+from sealtone.sdp.media import Codec, Direction
+from sealtone.sdp.session import SdpError
+
+_FIRST_DYNAMIC, _LAST_DYNAMIC = 96, 127
+
+
+class Origin(NamedTuple):
+    """The o= line's session id and version; the version rises with every change of the body (RFC 3264, 8)."""
+
+    session_id: int
+    version: int = 1
+
+
+def write_audio(audio: AudioDescription, origin: Origin) -> bytes:
+    """Our description of a leg: `audio` in its place in the layout, every other m-line refused with port 0.
+
+    Raises ValueError for a profile that demands SRTP without a key line: such a description would be a lie.
+    """
+    if audio.is_secure_profile and not audio.crypto:
+        raise ValueError("an RTP/SAVP description needs a key line")
+    family = "IP6" if ":" in audio.address else "IP4"
+    connection = f"IN {family} {audio.address}"
+    parts = [
+        f"v=0\r\no=- {origin.session_id} {origin.version} {connection}\r\ns=-\r\nc={connection}\r\nt=0 0\r\n",
+    ]
+    if not audio.layout:
+        _write_section(parts, audio)
+    for index, head in enumerate(audio.layout):
+        if index == audio.section:
+            _write_section(parts, audio)
+        else:
+            parts.append(f"m={head.media} 0 {head.profile} {head.formats[0]}\r\n")
+    return "".join(parts).encode("utf-8", "surrogateescape")
+
+
+def _write_section(parts: list[str], audio: AudioDescription) -> None:
+    formats = " ".join([str(codec.payload_type) for codec in audio.codecs])
+    parts.append(f"m=audio {audio.port} {audio.profile} {formats}\r\n")
+    for payload_type, encoding, clock, channels, fmtp in audio.codecs:
+        parts.append(
+            f"a=rtpmap:{payload_type} {encoding}/{clock}\r\n"
+            if channels == 1
+            else f"a=rtpmap:{payload_type} {encoding}/{clock}/{channels}\r\n"
+        )
+        if fmtp is not None:
+            parts.append(f"a=fmtp:{payload_type} {fmtp}\r\n")
+    if audio.ptime_ms is not None:
+        parts.append(f"a=ptime:{audio.ptime_ms}\r\n")
+    if audio.maxptime_ms is not None:
+        parts.append(f"a=maxptime:{audio.maxptime_ms}\r\n")
+    for attribute in audio.crypto:
+        parts.append(f"a=crypto:{attribute}\r\n")
+    if audio.rtcp is not None:
+        address, port = audio.rtcp
+        family = "IP6" if ":" in address else "IP4"
+        parts.append(f"a=rtcp:{port} IN {family} {address}\r\n")
+    if audio.rtcp_mux:
+        parts.append("a=rtcp-mux\r\n")
+    parts.append(f"a={audio.direction.value}\r\n")
+
+
+class OwnDescription:
+    """What we last told one leg's peer, so that the o= version rises exactly when the body changes.
+
+    `written` is the last body, b"" before the first.
+    """
+
+    __slots__ = ("_audio", "origin", "written")
+
+    def __init__(self, session_id: int) -> None:
+        self.origin = Origin(session_id, 0)
+        self.written = b""
+        self._audio: AudioDescription | None = None
+
+    @property
+    def audio(self) -> AudioDescription | None:
+        """The description last written."""
+        return self._audio
+
+    def write(self, audio: AudioDescription) -> bytes:
+        """The body for `audio`: the last one again when nothing changed, else one with a new version."""
+        if audio != self._audio:
+            self.origin = Origin(self.origin.session_id, self.origin.version + 1)
+            self.written = write_audio(audio, self.origin)
+            self._audio = audio
+        return self.written
+
+
+def answer_codecs(offered: Sequence[Codec], accepted: Sequence[Codec]) -> tuple[Codec, ...]:
+    """The answer to `offered` when the far leg accepted `accepted`.
+
+    The order and fmtp are the far leg's, the payload types the offerer's. Empty when no voice codec is common
+    (telephone-event and comfort noise alone carry no call).
+    """
+    answer: list[Codec] = []
+    free = list(offered)
+    for codec in accepted:
+        match = _match(codec, free)
+        if match is not None:
+            free.remove(match)
+            answer.append(match._replace(fmtp=codec.fmtp) if match.fmtp != codec.fmtp else match)
+    return tuple(answer) if any(map(_is_voice, answer)) else ()
+
+
+def payload_map(received: Sequence[Codec], sent: Sequence[Codec]) -> dict[int, int]:
+    """From each payload type that arrives on one leg to the one under which it leaves on the other."""
+    mapping: dict[int, int] = {}
+    free = list(sent)
+    for codec in received:
+        match = _match(codec, free)
+        if match is not None:
+            free.remove(match)
+            mapping[codec.payload_type] = match.payload_type
+    return mapping
+
+
+def permitted_codecs(codecs: Iterable[Codec], names: Sequence[str]) -> tuple[Codec, ...]:
+    """Those of `codecs` that a user's list of names allows, in the list's order; all of them when it is empty.
+
+    Names are encodings ("opus", "PCMU", "G722"), compared without case, a clock in Hz after a slash where it matters
+    ("speex/16000"). telephone-event and CN go with any voice codec and keep their place at the end.
+    """
+    if not names:
+        return tuple(codecs)
+    rank = {name.lower(): place for place, name in enumerate(names)}
+    voice: list[tuple[int, Codec]] = []
+    others: list[Codec] = []
+    for codec in codecs:
+        if not _is_voice(codec):
+            others.append(codec)
+            continue
+        encoding = codec.encoding.lower()
+        place = rank.get(f"{encoding}/{codec.clock}", rank.get(encoding))
+        if place is not None:
+            voice.append((place, codec))
+    if not voice:
+        return ()
+    voice.sort(key=lambda entry: entry[0])
+    return (*(codec for _, codec in voice), *others)
+
+
+def renumbered(codecs: Iterable[Codec], known: Sequence[Codec]) -> tuple[Codec, ...]:
+    """`codecs` of one leg as a new offer to the other, whose session already uses `known`.
+
+    A payload type keeps its meaning for the whole session (RFC 3264, 8.3.2): formats the leg knows get its numbers,
+    new ones keep theirs unless taken, and then get a free dynamic one. Raises `SdpError` when none is left.
+    """
+    free = list(known)
+    taken = {codec.payload_type: codec for codec in known}
+    result: list[Codec] = []
+    for codec in codecs:
+        match = _match(codec, free)
+        if match is not None:
+            free.remove(match)
+            payload_type = match.payload_type
+        else:
+            payload_type = codec.payload_type if codec.payload_type not in taken else _unused(taken)
+        taken[payload_type] = codec
+        result.append(codec if payload_type == codec.payload_type else codec._replace(payload_type=payload_type))
+    return tuple(result)
+
+
+def answer_direction(offered: Direction, wanted: Direction = Direction.SENDRECV) -> Direction:
+    """The direction of an answer: what the offer leaves us, less what we do not want (RFC 3264, 6.1)."""
+    return offered.reverse.intersect(wanted)
+
+
+def _match(codec: Codec, candidates: Sequence[Codec]) -> Codec | None:
+    """The same format among `candidates`: best the one that also shares its payload type, then its fmtp."""
+    same = [other for other in candidates if codec.same_format(other)]
+    if len(same) < 2:
+        return same[0] if same else None
+    for other in same:
+        if other.payload_type == codec.payload_type:
+            return other
+    for other in same:
+        if other.fmtp == codec.fmtp:
+            return other
+    return same[0]
+
+
+def _is_voice(codec: Codec) -> bool:
+    return codec.encoding.lower() not in ("telephone-event", "cn", "red", "ulpfec")
+
+
+def _unused(taken: Mapping[int, Codec]) -> int:
+    for payload_type in range(_LAST_DYNAMIC, _FIRST_DYNAMIC - 1, -1):
+        if payload_type not in taken:
+            return payload_type
+    raise SdpError("no payload type is left for another codec")
