@@ -1,0 +1,1 @@
+"""Benchmarks of Sealtone against its peers: `python -m benches`."""

@@ -1,0 +1,88 @@
+"""`python -m benches [--quick] [--only media|signalling|memory] …`: see README.md beside this file."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benches.machine import BenchError, raise_open_files
+from benches.media import LIMIT, OURS, PEER, MediaPlan, run_media, run_media_memory
+from benches.report import Outcome, human, save
+
+HERE = Path(__file__).parent
+LOADGEN = HERE / "loadgen"
+
+
+def build_loadgen() -> Path:
+    """Builds the Rust programs in release mode; returns the folder of the binaries."""
+    command = ["cargo", "build", "--release", "--quiet", "--locked"]
+    if subprocess.run(command, cwd=LOADGEN, check=False).returncode:
+        raise BenchError("the load generator does not build: see cargo's words above")
+    return LOADGEN / "target" / "release"
+
+
+def media_plan(arguments: argparse.Namespace, binaries: Path, work: Path) -> MediaPlan:
+    quick = arguments.quick
+    return MediaPlan(
+        binaries=binaries,
+        work=work,
+        relays=tuple(name.strip() for name in arguments.relays.split(",")),
+        kinds=tuple(kind == "srtp" for kind in ("rtp", "srtp") if arguments.protection in (None, kind)),
+        rounds=arguments.rounds or (3 if quick else 5),
+        seconds=arguments.seconds or (1.0 if quick else 3.0),
+        sizes=tuple(int(size) for size in arguments.calls.split(",")),
+        capacity_rounds=0 if quick or arguments.no_capacity else 2,
+        capacity_seconds=2.0,
+        overload_rounds=1,
+        memory_rounds=1 if quick else 3,
+    )
+
+
+def parser() -> argparse.ArgumentParser:
+    parse = argparse.ArgumentParser(prog="benches", description="Sealtone against its peers, interleaved in one run.")
+    parse.add_argument("--quick", action="store_true", help="about two minutes; no calls-a-core and overload runs")
+    parse.add_argument("--only", choices=("media", "signalling", "memory"))
+    parse.add_argument("--relays", default=f"{PEER},{LIMIT},{OURS}", help="media relays, separated by commas")
+    parse.add_argument("--calls", default="300,1000", help="sizes of the media runs")
+    parse.add_argument("--protection", choices=("rtp", "srtp"), help="one of the two kinds of media only")
+    parse.add_argument("--rounds", type=int, help="rounds of every comparison")
+    parse.add_argument("--seconds", type=float, help="length of a media run")
+    parse.add_argument("--no-capacity", action="store_true", help="no calls-a-core and overload runs")
+    parse.add_argument("--results", type=Path, default=HERE / "results")
+    parse.add_argument("--label", help="name of the saved files (default: quick or full)")
+    return parse
+
+
+def main() -> int:
+    arguments = parser().parse_args()
+    started = time.monotonic()
+
+    def say(text: str) -> None:
+        print(f"[{time.monotonic() - started:5.0f} s] {text}", file=sys.stderr, flush=True)
+
+    raise_open_files()
+    outcomes: list[Outcome] = []
+    try:
+        binaries = build_loadgen()
+        with tempfile.TemporaryDirectory(prefix="bench-") as work:
+            plan = media_plan(arguments, binaries, Path(work))
+            if arguments.only in (None, "media"):
+                outcomes.append(run_media(plan, say))
+            if arguments.only in (None, "memory"):
+                outcomes.append(run_media_memory(plan, say))
+    except BenchError as problem:
+        print(f"benches: {problem}", file=sys.stderr)
+        return 1
+    mode = arguments.label or ("quick" if arguments.quick else "full")
+    saved = save(outcomes, mode, arguments.results)
+    print(human(outcomes, mode))
+    say(f"saved {saved} and {saved.with_suffix('.json').name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

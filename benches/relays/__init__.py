@@ -1,0 +1,1 @@
+"""The relays under test, behind one interface."""

@@ -1,0 +1,87 @@
+"""What a relay under test does, and the terms of a call through it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+# RFC 4568, 6188 and 7714: octets of master key and of master salt.
+SUITES: dict[str, tuple[int, int]] = {
+    "AES_CM_128_HMAC_SHA1_80": (16, 14),
+    "AES_256_CM_HMAC_SHA1_80": (32, 14),
+    "AEAD_AES_128_GCM": (16, 12),
+    "AEAD_AES_256_GCM": (32, 12),
+}
+
+# The pairs of suites that encrypted calls take in turn: never the same on both legs.
+SUITE_PAIRS: tuple[tuple[str, str], ...] = (
+    ("AES_CM_128_HMAC_SHA1_80", "AES_256_CM_HMAC_SHA1_80"),
+    ("AES_256_CM_HMAC_SHA1_80", "AEAD_AES_256_GCM"),
+    ("AEAD_AES_128_GCM", "AES_CM_128_HMAC_SHA1_80"),
+)
+
+
+class SrtpKey(NamedTuple):
+    """Master key and salt of one direction."""
+
+    suite: str
+    key: bytes
+    salt: bytes
+
+
+def new_key(suite: str) -> SrtpKey:
+    key_octets, salt_octets = SUITES[suite]
+    return SrtpKey(suite, secrets.token_bytes(key_octets), secrets.token_bytes(salt_octets))
+
+
+class PhonePlan(NamedTuple):
+    """A phone: its port on loopback, and the suite of its leg (None: plain RTP)."""
+
+    port: int
+    suite: str | None
+
+
+class CallPlan(NamedTuple):
+    a: PhonePlan
+    b: PhonePlan
+
+
+class LegMedia(NamedTuple):
+    """Where the phone sends to, the key it sends with, and the key that it receives with."""
+
+    relay_port: int
+    phone_key: SrtpKey | None
+    relay_key: SrtpKey | None
+
+
+class CallMedia(NamedTuple):
+    a: LegMedia
+    b: LegMedia
+
+
+def plan_calls(ports: tuple[int, int], first: int, count: int, encrypted: bool) -> list[CallPlan]:
+    """Calls `first` to `first + count - 1`; encrypted ones take SUITE_PAIRS in turn."""
+    plans = []
+    for index in range(first, first + count):
+        suite_a, suite_b = SUITE_PAIRS[index % len(SUITE_PAIRS)] if encrypted else (None, None)
+        plans.append(CallPlan(PhonePlan(ports[0], suite_a), PhonePlan(ports[1], suite_b)))
+    return plans
+
+
+class RelayUnderTest(Protocol):
+    """A media relay in a process of its own on SERVER_CPU."""
+
+    name: str
+
+    def start(self) -> None:
+        """Starts the process; raises BenchError with the reason when it is not there."""
+
+    def add_calls(self, plans: Sequence[CallPlan]) -> list[CallMedia]:
+        """Sets up calls, both legs open and bridged, in the order of `plans`."""
+
+    def pids(self) -> tuple[int, ...]:
+        """The processes whose CPU and memory count."""
+
+    def stop(self) -> None:
+        """Ends the process; nothing happens when it never started."""
