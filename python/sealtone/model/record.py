@@ -1,4 +1,4 @@
-"""What is written down of a call once it has ended: who, when, how long, who ended it and why, and what each leg reached.
+"""What is written down of a call once it has ended: who, when, how long, why, and what each leg reached.
 
 A call has one `LegRecord` for each phone that was tried, in the order of trying: the caller's first, then every fork.
 Times are wall-clock seconds since the epoch. Nothing here is secret: no keys, no message bodies.
