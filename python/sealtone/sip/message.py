@@ -1,0 +1,550 @@
+"""SIP messages (RFC 3261 section 7): a lossless, lazy reader and a writer.
+
+How it works. The octets are decoded as UTF-8 with surrogateescape, so any octet survives a round trip. The head is cut
+into lines once; each line becomes a canonical name and a raw value; typed values are made when an accessor first asks
+for them. Rules:
+
+1. A line ends with CRLF and nothing else. A bare CR or LF in the head is refused: two readers could see two messages.
+2. Folded lines are joined by one space (section 7.3.1). The start line cannot be folded.
+3. Compact and differently spelled names of known header fields become the canonical name; unknown names stay as they
+   came and are compared without regard to case.
+4. With a usable Content-Length the body is cut to it (section 18.3 for datagrams). With an unusable one the body is all
+   that follows, and `validate` names the fault.
+5. What can be represented is accepted here; `sealtone.sip.validate` decides what is answered with 400, 416 or 505.
+6. The writer computes Content-Length, and refuses any line break inside a start line or header.
+
+Typed values are cached in the Headers object and dropped whenever a Headers method changes anything, so they never
+disagree with the raw values.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, NoReturn
+
+from sealtone.sip.errors import SipParseError, SipValueError
+from sealtone.sip.grammar import WSP, decimal, is_token, split_list
+from sealtone.sip.headers import MAX_DELTA_SECONDS, CSeq, NameAddr, Via
+
+MAX_HEADERS: Final = 512
+"""More header lines than this are refused."""
+MAX_ELEMENTS: Final = 512
+"""More comma-separated elements of one kind (Via, Route, Contact, …) than this are refused."""
+
+_CACHED_SPELLINGS: Final = 2048
+_CACHED_NAME_LENGTH: Final = 40
+_FOLD: Final = re.compile(r"\r\n[ \t]+")
+_Pairs = Iterable[tuple[str, str]]
+
+_COMPACT: Final = {
+    "a": "Accept-Contact",
+    "b": "Referred-By",
+    "c": "Content-Type",
+    "d": "Request-Disposition",
+    "e": "Content-Encoding",
+    "f": "From",
+    "i": "Call-ID",
+    "j": "Reject-Contact",
+    "k": "Supported",
+    "l": "Content-Length",
+    "m": "Contact",
+    "n": "Identity-Info",
+    "o": "Event",
+    "r": "Refer-To",
+    "s": "Subject",
+    "t": "To",
+    "u": "Allow-Events",
+    "v": "Via",
+    "x": "Session-Expires",
+    "y": "Identity",
+}
+
+_KNOWN_NAMES: Final = frozenset(
+    """Accept Accept-Contact Accept-Encoding Accept-Language Alert-Info Allow Allow-Events Authentication-Info
+    Authorization Call-ID Call-Info Contact Content-Disposition Content-Encoding Content-ID Content-Language
+    Content-Length Content-Type CSeq Date Diversion Error-Info Event Expires Feature-Caps Flow-Timer From Geolocation
+    History-Info Identity Identity-Info In-Reply-To Info-Package Join Max-Breadth Max-Forwards MIME-Version Min-Expires
+    Min-SE Organization P-Access-Network-Info P-Asserted-Identity P-Associated-URI P-Called-Party-ID P-Early-Media
+    P-Preferred-Identity Path Priority Privacy Proxy-Authenticate Proxy-Authorization Proxy-Require RAck Reason
+    Record-Route Recv-Info Refer-Sub Refer-To Referred-By Reject-Contact Remote-Party-ID Replaces Reply-To
+    Request-Disposition Require Retry-After Route RSeq Security-Client Security-Server Security-Verify Server
+    Service-Route Session-Expires Session-ID SIP-ETag SIP-If-Match Subject Subscription-State Supported
+    Target-Dialog Timestamp To Unsupported User-Agent User-to-User Via Warning WWW-Authenticate X-Serialnumber""".split()
+)
+
+# Every spelling met -> its canonical name. Bounded, so that invented names cannot grow it.
+_SPELLINGS: dict[str, str] = {name: name for name in _KNOWN_NAMES}
+_SPELLINGS |= {name.lower(): name for name in _KNOWN_NAMES}
+_SPELLINGS |= _COMPACT
+_SPELLINGS |= {letter.upper(): name for letter, name in _COMPACT.items()}
+_BY_LOWER_CASE: Final = {name.lower(): name for name in _KNOWN_NAMES} | _COMPACT
+
+
+def canonical_name(spelling: str) -> str:
+    """The canonical name of a header field: the registered spelling of known ones, others unchanged.
+
+    Raises SipParseError for what is not a token.
+    """
+    name = _SPELLINGS.get(spelling)
+    if name is not None:
+        return name
+    trimmed = spelling.rstrip(WSP)  # HCOLON: white space may stand before the colon, not before the name.
+    if not is_token(trimmed):
+        raise SipParseError("a header line has no valid name")
+    name = _BY_LOWER_CASE.get(trimmed.lower(), trimmed)
+    if len(_SPELLINGS) < _CACHED_SPELLINGS and len(spelling) <= _CACHED_NAME_LENGTH:
+        _SPELLINGS[spelling] = name
+    return name
+
+
+class Headers:
+    """The header lines of a message, in order: an ordered multi-map of canonical names to raw values."""
+
+    __slots__ = ("_first", "_names", "_values", "typed")
+
+    def __init__(self, pairs: _Pairs = ()) -> None:
+        self._names: list[str] = []
+        self._values: list[str] = []
+        self._first: dict[str, str] | None = None
+        self.typed: dict[str, Any] = {}
+        for name, value in pairs:
+            self._names.append(_SPELLINGS.get(name) or canonical_name(name))
+            self._values.append(value)
+
+    @classmethod
+    def of_lists(cls, names: list[str], values: list[str]) -> Headers:
+        """Take over parallel lists of canonical names and raw values (the fast way to build; the lists are not copied)."""
+        headers = cls.__new__(cls)
+        headers._names = names
+        headers._values = values
+        headers._first = None
+        headers.typed = {}
+        return headers
+
+    def get(self, name: str, default: str | None = None) -> str | None:
+        """The first raw value of `name`."""
+        first = self._first
+        if first is None:
+            # Built back to front, so that the first of several occurrences stays.
+            first = self._first = dict(zip(self._names[::-1], self._values[::-1], strict=True))
+        if name in _KNOWN_NAMES:
+            return first.get(name, default)
+        for value in self._matching(name):
+            return value
+        return default
+
+    def all(self, name: str) -> list[str]:
+        """Every raw value of `name`, one an occurrence."""
+        if name in _KNOWN_NAMES:
+            if name not in self._names:
+                return []
+            return [value for key, value in zip(self._names, self._values, strict=True) if key == name]
+        return list(self._matching(name))
+
+    def _matching(self, name: str) -> Iterator[str]:
+        known = _BY_LOWER_CASE.get(name.lower())
+        wanted = (known or name).lower()
+        for key, value in zip(self._names, self._values, strict=True):
+            if key == wanted or key.lower() == wanted:
+                yield value
+
+    def split(self, name: str) -> list[str]:
+        """The comma-separated elements of `name` over all occurrences (quotes and <> respected)."""
+        values = self.all(name)
+        if len(values) == 1:
+            return split_list(values[0])
+        return [element for value in values for element in split_list(value)]
+
+    def add(self, name: str, value: str) -> None:
+        """Append a line."""
+        name = _SPELLINGS.get(name) or canonical_name(name)
+        self._names.append(name)
+        self._values.append(value)
+        if self._first is not None:
+            self._first.setdefault(name, value)
+        if self.typed:
+            self.typed.clear()
+
+    def prepend(self, name: str, value: str) -> None:
+        """Put a line before every other."""
+        name = _SPELLINGS.get(name) or canonical_name(name)
+        self._names.insert(0, name)
+        self._values.insert(0, value)
+        if self._first is not None:
+            self._first[name] = value
+        if self.typed:
+            self.typed.clear()
+
+    def set(self, name: str, value: str) -> None:
+        """Replace every occurrence of `name` by one, in the place of the first (at the end if there was none)."""
+        name = _SPELLINGS.get(name) or canonical_name(name)
+        names = self._names
+        if name in _KNOWN_NAMES and names.count(name) == 1:
+            self._values[names.index(name)] = value
+        else:
+            place = self._first_place(name)
+            self.remove(name)
+            names.insert(place, name)
+            self._values.insert(place, value)
+        self._first = None
+        if self.typed:
+            self.typed.clear()
+
+    def _first_place(self, name: str) -> int:
+        wanted = name.lower()
+        for index, key in enumerate(self._names):
+            if key.lower() == wanted:
+                return index
+        return len(self._names)
+
+    def remove(self, name: str) -> None:
+        """Drop every occurrence of `name`."""
+        wanted = (_SPELLINGS.get(name) or canonical_name(name)).lower()
+        if name in _KNOWN_NAMES and name not in self._names:
+            return
+        kept = [(k, v) for k, v in zip(self._names, self._values, strict=True) if k.lower() != wanted]
+        # In place: `set` and callers hold these lists.
+        self._names[:] = [key for key, _ in kept]
+        self._values[:] = [value for _, value in kept]
+        self._first = None
+        if self.typed:
+            self.typed.clear()
+
+    def remove_first(self, name: str) -> None:
+        """Drop the first line of a known `name`, if there is one."""
+        if name in self._names:
+            index = self._names.index(name)
+            del self._names[index], self._values[index]
+            self._first = None
+            if self.typed:
+                self.typed.clear()
+
+    def __contains__(self, name: object) -> bool:
+        if name in _KNOWN_NAMES:
+            return name in self._names
+        return isinstance(name, str) and next(self._matching(name), None) is not None
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Headers):
+            return NotImplemented
+        return self._names == other._names and self._values == other._values
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Headers({self._names})"
+
+    def items(self) -> list[tuple[str, str]]:
+        """(canonical name, raw value) of every line, in order."""
+        return list(zip(self._names, self._values, strict=True))
+
+    def copy(self) -> Headers:
+        """An independent copy."""
+        return Headers.of_lists(self._names.copy(), self._values.copy())
+
+    def encode(self, start_line: str, body: bytes) -> bytes:
+        """The octets of a message with this head; Content-Length is computed and stands last."""
+        lines = [start_line]
+        for name, value in zip(self._names, self._values, strict=True):
+            if name != "Content-Length":
+                lines.append(f"{name}: {value}")
+        lines.append(f"Content-Length: {len(body)}\r\n\r\n")
+        text = "\r\n".join(lines)
+        breaks = len(lines) + 1
+        if text.count("\n") != breaks or text.count("\r") != breaks:
+            raise SipValueError("a header or the start line holds a line break")
+        head = text.encode("utf-8", "surrogateescape")
+        return head + body if body else head
+
+
+class Message:
+    """What requests and responses have in common. Accessors raise SipParseError when the header is missing or broken."""
+
+    __slots__ = ("body", "headers")
+
+    headers: Headers
+    body: bytes
+
+    @property
+    def via(self) -> Via:
+        """The topmost Via."""
+        typed = self.headers.typed
+        try:
+            return typed["via"]  # type: ignore[no-any-return]
+        except KeyError:
+            raw = self._required("Via")
+            via = typed["via"] = Via.parse(split_list(raw)[0] if "," in raw else raw)
+            return via
+
+    @property
+    def vias(self) -> list[Via]:
+        """Every Via, topmost first."""
+        typed = self.headers.typed
+        if "vias" not in typed:
+            typed["vias"] = [Via.parse(element) for element in self._elements("Via")]
+        return typed["vias"]  # type: ignore[no-any-return]
+
+    @property
+    def from_(self) -> NameAddr:
+        """The From header."""
+        typed = self.headers.typed
+        try:
+            return typed["from"]  # type: ignore[no-any-return]
+        except KeyError:
+            address = typed["from"] = NameAddr.parse(self._required("From"))
+            return address
+
+    @property
+    def to(self) -> NameAddr:
+        """The To header."""
+        typed = self.headers.typed
+        try:
+            return typed["to"]  # type: ignore[no-any-return]
+        except KeyError:
+            address = typed["to"] = NameAddr.parse(self._required("To"))
+            return address
+
+    @property
+    def call_id(self) -> str:
+        """The Call-ID, exactly as it came (it is compared octet by octet)."""
+        return self.headers.get("Call-ID") or self._missing("Call-ID")
+
+    @property
+    def cseq(self) -> CSeq:
+        """The CSeq header."""
+        typed = self.headers.typed
+        try:
+            return typed["cseq"]  # type: ignore[no-any-return]
+        except KeyError:
+            cseq = typed["cseq"] = CSeq.parse(self._required("CSeq"))
+            return cseq
+
+    @property
+    def contacts(self) -> list[NameAddr]:
+        """Every Contact; "*" is a NameAddr with the uri "*"."""
+        return self._addresses("Contact")
+
+    @property
+    def routes(self) -> list[NameAddr]:
+        """Every Route, topmost first."""
+        return self._addresses("Route")
+
+    @property
+    def record_routes(self) -> list[NameAddr]:
+        """Every Record-Route, topmost first."""
+        return self._addresses("Record-Route")
+
+    @property
+    def expires(self) -> int | None:
+        """The Expires header in seconds, None when absent."""
+        raw = self.headers.get("Expires")
+        return None if raw is None else decimal(raw, MAX_DELTA_SECONDS, "Expires")
+
+    @property
+    def max_forwards(self) -> int | None:
+        """The Max-Forwards header (0-255), None when absent."""
+        raw = self.headers.get("Max-Forwards")
+        return None if raw is None else decimal(raw, 255, "Max-Forwards")
+
+    @property
+    def require(self) -> frozenset[str]:
+        """The option tags of Require, in lower case."""
+        return self._tags("Require")
+
+    @property
+    def supported(self) -> frozenset[str]:
+        """The option tags of Supported, in lower case."""
+        return self._tags("Supported")
+
+    @property
+    def allow(self) -> frozenset[str]:
+        """The methods of Allow, in upper case."""
+        typed = self.headers.typed
+        if "allow" not in typed:
+            typed["allow"] = frozenset([method.upper() for method in self.headers.split("Allow")])
+        return typed["allow"]  # type: ignore[no-any-return]
+
+    @property
+    def content_type(self) -> str:
+        """type/subtype of the body in lower case without parameters; "" when there is no Content-Type."""
+        raw = self.headers.get("Content-Type")
+        if raw is None:
+            return ""
+        return raw.partition(";")[0].replace(" ", "").replace("\t", "").lower()
+
+    def _required(self, name: str) -> str:
+        return self.headers.get(name) or self._missing(name)
+
+    def _missing(self, name: str) -> NoReturn:
+        raise SipParseError(f"{name} is missing")
+
+    def _elements(self, name: str) -> list[str]:
+        elements = self.headers.split(name)
+        if len(elements) > MAX_ELEMENTS:
+            raise SipParseError(f"too many {name} elements")
+        return elements
+
+    def _addresses(self, name: str) -> list[NameAddr]:
+        typed = self.headers.typed
+        if name not in typed:
+            typed[name] = [NameAddr.parse(element) for element in self._elements(name)]
+        return typed[name]  # type: ignore[no-any-return]
+
+    def _tags(self, name: str) -> frozenset[str]:
+        typed = self.headers.typed
+        if name not in typed:
+            typed[name] = frozenset([tag.lower() for tag in self.headers.split(name)])
+        return typed[name]  # type: ignore[no-any-return]
+
+
+class Request(Message):
+    """A SIP request. `uri` is the Request-URI as text."""
+
+    __slots__ = ("method", "uri")
+
+    def __init__(self, method: str, uri: str, headers: Headers, body: bytes = b"") -> None:
+        self.method = method
+        self.uri = uri
+        self.headers = headers
+        self.body = body
+
+    def encode(self) -> bytes:
+        """The octets to send; raises SipValueError if a value holds a line break."""
+        return self.headers.encode(f"{self.method} {self.uri} SIP/2.0", self.body)
+
+    __bytes__ = encode
+
+    def __repr__(self) -> str:
+        return f"<Request {self.method} {self.uri[:80]!r}>"
+
+
+class Response(Message):
+    """A SIP response."""
+
+    __slots__ = ("reason", "status")
+
+    def __init__(self, status: int, reason: str, headers: Headers, body: bytes = b"") -> None:
+        self.status = status
+        self.reason = reason
+        self.headers = headers
+        self.body = body
+
+    @classmethod
+    def to_request(cls, request: Request, status: int, reason: str, to_tag: str | None = None) -> Response:
+        """The response to `request` with Via, From, To, Call-ID and CSeq copied raw (RFC 3261 section 8.2.6.2).
+
+        `to_tag` is added to a To without a tag (never for 100); Record-Route is left to whoever makes a dialog.
+        """
+        source = request.headers
+        names: list[str] = []
+        values: list[str] = []
+        for name, value in zip(source._names, source._values, strict=True):
+            if name in _COPIED:
+                if name == "To" and to_tag is not None and "tag" not in value:
+                    value = f"{value};tag={to_tag}"
+                elif name == "To" and to_tag is not None and request.to.tag is None:
+                    value = f"{value};tag={to_tag}"
+                names.append(name)
+                values.append(value)
+        return cls(status, reason, Headers.of_lists(names, values))
+
+    def encode(self) -> bytes:
+        """The octets to send; raises SipValueError if a value holds a line break."""
+        return self.headers.encode(f"SIP/2.0 {self.status} {self.reason}", self.body)
+
+    __bytes__ = encode
+
+    def __repr__(self) -> str:
+        return f"<Response {self.status} {self.reason[:80]!r}>"
+
+
+_COPIED: Final = frozenset({"Via", "From", "To", "Call-ID", "CSeq"})
+
+
+def parse_message(data: bytes) -> Request | Response:
+    """Read one message; raises SipParseError, with `.partial` when enough was readable to answer."""
+    head_octets, blank, body = data.partition(b"\r\n\r\n")
+    head = head_octets.decode("utf-8", "surrogateescape")
+    if head[:1] in "\r\n" and head:
+        # Section 7.5: CRLFs before the start line are ignored.
+        stripped = data.lstrip(b"\r\n")
+        if len(stripped) == len(data):  # pragma: no cover - lstrip always shortens here
+            raise SipParseError("not a SIP message")
+        return parse_message(stripped)
+    if not blank:
+        head = head.removesuffix("\r\n")
+    folded = "\r\n " in head or "\r\n\t" in head
+    start_line, _, rest = head.partition("\r\n")
+    if folded:
+        rest = _FOLD.sub(" ", rest)
+    names: list[str] = []
+    values: list[str] = []
+    problem = "" if blank else "the blank line after the headers is missing"
+    spellings = _SPELLINGS
+    lines = rest.split("\r\n") if rest else []
+    if len(lines) > MAX_HEADERS:
+        problem = "too many header lines"
+        del lines[MAX_HEADERS:]
+    for line in lines:
+        spelling, colon, value = line.partition(":")
+        name = spellings.get(spelling)
+        if name is None or not colon:
+            try:
+                name = canonical_name(spelling) if colon else None
+            except SipParseError as error:
+                problem = error.reason
+                continue
+            if name is None:
+                problem = "a header line has no colon"
+                continue
+        names.append(name)
+        values.append(value.strip(WSP))
+    breaks = len(lines) if rest else 0
+    if not folded and (head.count("\n") != breaks or head.count("\r") != breaks):
+        problem = "a line does not end with CRLF"
+    elif folded and (rest.count("\n") != rest.count("\r\n") or rest.count("\r") != rest.count("\r\n")):
+        problem = "a line does not end with CRLF"
+    headers = Headers.of_lists(names, values)
+    length = headers.get("Content-Length")
+    if length is not None and length.isdigit() and len(length) <= 9 and length.isascii() and int(length) < len(body):
+        if names.count("Content-Length") == 1:
+            body = body[: int(length)]
+    return _with_start_line(start_line, headers, body, problem)
+
+
+def _with_start_line(line: str, headers: Headers, body: bytes, problem: str) -> Request | Response:
+    first, space, rest = line.partition(" ")
+    if first[:4] == "SIP/" or first[:4].upper() == "SIP/":
+        status, _, reason = rest.partition(" ")
+        if first.upper() != "SIP/2.0":
+            raise SipParseError("a response is not SIP/2.0", 505)
+        if len(status) != 3 or not status.isdigit() or not status.isascii() or status < "100" or status > "699":
+            raise SipParseError("a response has no valid status")
+        response = Response(int(status), reason, headers, body)
+        if problem:
+            raise SipParseError(problem, partial=response)
+        return response
+    uri, space, version = rest.rpartition(" ")
+    if not is_token(first) or not space:
+        raise SipParseError("not a SIP message")
+    request = Request(first, uri, headers, body)
+    if version != "SIP/2.0":
+        if version.upper() != "SIP/2.0":
+            unsupported = version[:4].upper() == "SIP/"
+            raise SipParseError(
+                "this SIP version is not supported" if unsupported else "the request line is broken",
+                505 if unsupported else 400,
+                request,
+            )
+    if not uri or " " in uri or "\t" in uri:
+        problem = "the request line does not hold exactly a method, a URI and a version"
+    if problem:
+        raise SipParseError(problem, partial=request)
+    return request
