@@ -95,7 +95,7 @@ class AnswerReceived(NamedTuple):
 
 
 class OfferRequested(NamedTuple):
-    """A re-INVITE without a body: the peer wants an offer in our 2xx. Reply by `answer` with an offer, or `reject_offer`."""
+    """A re-INVITE without a body: the peer wants an offer in our 2xx. Reply by `answer` with one, or `reject_offer`."""
 
     session: InviteSession
     request: Request
