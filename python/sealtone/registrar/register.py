@@ -102,6 +102,8 @@ def compute(
         change, headers = _compute(request, aor, flow, now_wall, rules, current)
     except _Refused as refused:
         return Registration(aor, refused.status, refused.reason, refused.headers)
+    except SipParseError as error:
+        return Registration(aor, 400, f"Bad Request ({error.reason})")
     headers += [("Contact", _contact_value(binding, now_wall)) for binding in change.after.values()]
     saved, removed = tuple(change.saved.values()), tuple(change.removed.values())
     return Registration(aor, 200, "OK", tuple(headers), saved, removed)
@@ -110,10 +112,7 @@ def compute(
 def _compute(
     request: Request, aor: str, flow: Flow, now_wall: float, rules: Rules, current: Mapping[str, Binding]
 ) -> tuple[_Change, list[tuple[str, str]]]:
-    try:
-        contacts = request.contacts
-    except SipParseError:
-        raise _Refused(400, "Bad Contact") from None
+    contacts = request.contacts
     if len(contacts) > rules.max_contacts:
         raise _Refused(403, "Too Many Contacts")
     call_id, cseq = request.call_id, request.cseq.seq
@@ -129,11 +128,12 @@ def _compute(
             change.take_out(binding)
         return change, []
     path = _read_path(request, rules)
+    header_expires_s = _read_expires_header(request)
     outbound = "outbound" in request.supported
     user_agent = (request.headers.get("User-Agent") or "")[:_MAX_USER_AGENT_LENGTH]
     for contact in contacts:
         instance, reg_id = _read_device(contact, outbound)
-        expires_s = _read_expires(contact, request.expires, rules)
+        expires_s = _read_expires(contact, header_expires_s, rules)
         uri = _read_uri(contact)
         old = _find(change.after, uri, instance, reg_id)
         if old is not None:
@@ -196,11 +196,7 @@ def _read_uri(contact: NameAddr) -> str:
     uri = contact.uri
     if len(uri) > _MAX_CONTACT_LENGTH:
         raise _Refused(400, "Contact Too Long")
-    try:
-        scheme = SipUri.parse(uri).scheme
-    except SipParseError:
-        raise _Refused(400, "Bad Contact URI") from None
-    if scheme not in ("sip", "sips"):
+    if SipUri.parse(uri).scheme not in ("sip", "sips"):
         raise _Refused(400, "Contact Must Be a SIP URI")
     return uri
 
@@ -216,6 +212,13 @@ def _read_device(contact: NameAddr, outbound: bool) -> tuple[str, int | None]:
     if not (text.isascii() and text.isdigit() and len(text) <= 10 and 1 <= int(text) <= _MAX_REG_ID):
         raise _Refused(400, "Bad reg-id")
     return instance, int(text)
+
+
+def _read_expires_header(request: Request) -> int | None:
+    try:
+        return request.expires
+    except SipParseError:
+        return None
 
 
 def _read_expires(contact: NameAddr, header_s: int | None, rules: Rules) -> int:

@@ -188,7 +188,7 @@ class _Attributes:
         known = self.fmtps.get(payload_type)
         if known is None:
             self.fmtps[payload_type] = parameters
-        elif known != parameters:
+        elif parameters != known and parameters not in known.split(";"):
             # Some phones spread one format's parameters over several lines.
             self.fmtps[payload_type] = f"{known};{parameters}"
 

@@ -67,10 +67,12 @@ class Codec(NamedTuple):
 
     def same_format(self, other: Codec) -> bool:
         """Whether both name one format, whatever payload type and parameters they give it."""
+        _, encoding, clock, channels, _ = self
+        _, other_encoding, other_clock, other_channels, _ = other
         return (
-            self.clock == other.clock
-            and self.channels == other.channels
-            and (self.encoding == other.encoding or self.encoding.lower() == other.encoding.lower())
+            clock == other_clock
+            and channels == other_channels
+            and (encoding == other_encoding or encoding.lower() == other_encoding.lower())
         )
 
 

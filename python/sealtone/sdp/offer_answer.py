@@ -179,16 +179,15 @@ def answer_direction(offered: Direction, wanted: Direction = Direction.SENDRECV)
 
 def _match(codec: Codec, candidates: Sequence[Codec]) -> Codec | None:
     """The same format among `candidates`: best the one that also shares its payload type, then its fmtp."""
-    same = [other for other in candidates if codec.same_format(other)]
-    if len(same) < 2:
-        return same[0] if same else None
-    for other in same:
-        if other.payload_type == codec.payload_type:
+    payload_type = codec.payload_type
+    for other in candidates:
+        if other.payload_type == payload_type and codec.same_format(other):
             return other
+    same = [other for other in candidates if codec.same_format(other)]
     for other in same:
         if other.fmtp == codec.fmtp:
             return other
-    return same[0]
+    return same[0] if same else None
 
 
 def _is_voice(codec: Codec) -> bool:
