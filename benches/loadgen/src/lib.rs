@@ -4,5 +4,6 @@
 pub mod histogram;
 pub mod json;
 pub mod media;
+pub mod sip;
 pub mod srtp;
 pub mod sys;

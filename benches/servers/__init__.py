@@ -1,0 +1,1 @@
+"""The SIP servers under test, behind one interface."""
