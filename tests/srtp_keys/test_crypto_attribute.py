@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sealtone.srtp_keys import (
     PREFERENCE,
     CryptoAttribute,
+    CryptoError,
     CryptoSyntaxError,
     CryptoUnacceptable,
     KeyMaterial,
@@ -50,9 +51,7 @@ def test_every_suite_of_ours_is_tested_for_its_lengths() -> None:
 
 
 def test_the_example_of_rfc_4568_is_read() -> None:
-    attribute = CryptoAttribute.parse(
-        "1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|2^20"
-    )
+    attribute = CryptoAttribute.parse("1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|2^20")
     assert (attribute.tag, attribute.suite) == (1, Suite.AES_CM_128_HMAC_SHA1_80)
     secret = base64.b64decode("WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz")
     assert (attribute.key.key, attribute.key.salt) == (secret[:16], secret[16:])
@@ -260,8 +259,10 @@ def test_a_generated_key_round_trips(suite: Suite) -> None:
 
 
 @given(st.text(max_size=120))
-def test_any_text_is_read_or_refused_with_a_reason(text: str) -> None:
+def test_any_text_is_read_or_refused(text: str) -> None:
+    value = f"1 AES_CM_128_HMAC_SHA1_80 {text}"
     try:
-        CryptoAttribute.parse(f"1 AES_CM_128_HMAC_SHA1_80 {text}")
-    except (CryptoSyntaxError, CryptoUnacceptable) as error:
-        assert str(error)
+        attribute = CryptoAttribute.parse(value)
+    except CryptoError:
+        return
+    assert attribute == CryptoAttribute.parse(str(attribute))
