@@ -1,0 +1,159 @@
+//! The packet indices of the streams (SSRCs) under one key: roll-over counters and replay windows.
+
+use super::SrtpError;
+
+/// Streams that one key serves in one direction. RTP and RTCP count apart.
+pub const MAX_STREAMS: usize = 64;
+
+/// Packets before the newest one whose reception is remembered.
+pub const REPLAY_WINDOW: u64 = 128;
+
+const MAX_RTP_INDEX: u64 = (1 << 48) - 1;
+
+/// One stream: its newest index and which of the indices before it have been used.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stream {
+    /// Bit n: index `highest - n` was used.
+    used: u128,
+    highest: u64,
+    ssrc: u32,
+}
+
+impl Stream {
+    /// A stream of which only the packet `index` was used.
+    pub(super) fn first(ssrc: u32, index: u64) -> Self {
+        Self {
+            used: 1,
+            highest: index,
+            ssrc,
+        }
+    }
+
+    pub(super) fn ssrc(&self) -> u32 {
+        self.ssrc
+    }
+
+    pub(super) fn highest(&self) -> u64 {
+        self.highest
+    }
+
+    /// See [`estimate`].
+    #[inline]
+    pub(super) fn estimate(&self, sequence: u16) -> Result<u64, SrtpError> {
+        estimate(self.highest, sequence)
+    }
+
+    /// Whether `index` is still unused.
+    ///
+    /// # Errors
+    /// [`SrtpError::Replayed`], or [`SrtpError::TooOld`] when the window does not reach back that far.
+    #[inline]
+    pub(super) fn check(&self, index: u64) -> Result<(), SrtpError> {
+        if index > self.highest {
+            return Ok(());
+        }
+        let behind = self.highest - index;
+        if behind >= REPLAY_WINDOW {
+            Err(SrtpError::TooOld)
+        } else if self.used >> behind & 1 == 1 {
+            Err(SrtpError::Replayed)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Marks `index`, which [`Self::check`] has passed, as used.
+    #[inline]
+    pub(super) fn mark(&mut self, index: u64) {
+        if index > self.highest {
+            let ahead = index - self.highest;
+            self.used = if ahead < REPLAY_WINDOW {
+                self.used << ahead | 1
+            } else {
+                1
+            };
+            self.highest = index;
+        } else {
+            self.used |= 1 << (self.highest - index);
+        }
+    }
+}
+
+/// The 48-bit index of a packet with `sequence` in a stream whose newest index is `highest`: the one nearest to it,
+/// as RFC 3711 section 3.3.1 and appendix A have it.
+///
+/// # Errors
+/// [`SrtpError::TooOld`] when it would lie before the stream's start, [`SrtpError::KeyExhausted`] when it would lie
+/// past the last index a key may have.
+#[inline]
+pub(super) fn estimate(highest: u64, sequence: u16) -> Result<u64, SrtpError> {
+    let newest = highest as u16;
+    let distance = match sequence.wrapping_sub(newest) as i16 {
+        // Equally far both ways: the RFC looks at which half the newest is in.
+        i16::MIN if newest < 0x8000 => 0x8000,
+        near => i64::from(near),
+    };
+    match highest.checked_add_signed(distance) {
+        None => Err(SrtpError::TooOld),
+        Some(index) if index > MAX_RTP_INDEX => Err(SrtpError::KeyExhausted),
+        Some(index) => Ok(index),
+    }
+}
+
+/// The streams under one key. The one that was used last is found first and stands beside the key.
+#[derive(Debug, Default)]
+pub(super) struct Streams {
+    current: Option<Stream>,
+    others: Vec<Stream>,
+}
+
+impl Streams {
+    #[inline]
+    pub(super) fn get(&self, ssrc: u32) -> Option<Stream> {
+        match self.current {
+            Some(stream) if stream.ssrc == ssrc => Some(stream),
+            _ => self
+                .others
+                .iter()
+                .copied()
+                .find(|stream| stream.ssrc == ssrc),
+        }
+    }
+
+    /// Refuses when there is no room for one more stream.
+    pub(super) fn check_room(&self) -> Result<(), SrtpError> {
+        if self.others.len() + usize::from(self.current.is_some()) < MAX_STREAMS {
+            Ok(())
+        } else {
+            Err(SrtpError::TooManyStreams)
+        }
+    }
+
+    /// Keeps the new state of a stream; the caller has made sure of room for a new one.
+    #[inline]
+    pub(super) fn put(&mut self, stream: Stream) {
+        match &mut self.current {
+            Some(current) if current.ssrc == stream.ssrc => *current = stream,
+            _ => self.put_other(stream),
+        }
+    }
+
+    #[cold]
+    fn put_other(&mut self, stream: Stream) {
+        let Some(left) = self.current.replace(stream) else {
+            return;
+        };
+        match self
+            .others
+            .iter_mut()
+            .find(|other| other.ssrc == stream.ssrc)
+        {
+            Some(place) => *place = left,
+            None => self.others.push(left),
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Stream> {
+        self.current.iter().chain(&self.others)
+    }
+}

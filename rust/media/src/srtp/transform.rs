@@ -1,0 +1,268 @@
+//! What a suite does to one packet, given its index: encryption, tag, and their places in the buffer.
+
+use subtle::ConstantTimeEq;
+use zeroize::Zeroize;
+
+use super::cipher::BlockCipher;
+use super::gcm::{self, Gcm};
+use super::kdf::{Master, Stream};
+use super::mac::{HmacSha1, Mac};
+use super::{SrtpError, Suite};
+
+/// Octets of an RTCP packet that stay readable: the first header and the sender's SSRC.
+pub(super) const RTCP_CLEAR: usize = 8;
+
+/// The 32-bit word behind an SRTCP packet: E flag and 31-bit index.
+const RTCP_WORD: usize = 4;
+
+/// The E flag of that word: the packet is encrypted.
+const ENCRYPTED: u32 = 1 << 31;
+
+/// The keyed protection of one packet stream (RTP or RTCP) in one direction.
+#[allow(clippy::large_enum_variant, reason = "hot state, kept in one piece")]
+pub(super) enum Transform {
+    CounterMac(CounterMac),
+    Gcm(GcmTransform),
+}
+
+/// Where a packet stands: what nonces are made of.
+#[derive(Clone, Copy)]
+pub(super) struct Position {
+    pub(super) ssrc: u32,
+    /// 48-bit index of an RTP packet, 31-bit index of an RTCP packet.
+    pub(super) index: u64,
+}
+
+/// Counter mode with a MAC after it (RFC 3711, RFC 6188).
+pub(super) struct CounterMac {
+    cipher: BlockCipher,
+    mac: Mac,
+    /// The 112-bit session salt where it is XORed into the counter block.
+    salt: u128,
+}
+
+/// AES-GCM (RFC 7714).
+pub(super) struct GcmTransform {
+    gcm: Gcm,
+    /// The 96-bit session salt in the upper bits of the counter block.
+    salt: u128,
+}
+
+impl Transform {
+    pub(super) fn derive(suite: Suite, master: &Master, stream: Stream) -> Result<Self, SrtpError> {
+        let keys = master.session_keys(stream);
+        let cipher_key = &keys.cipher_key[..suite.key_len()];
+        Self::from_session_keys(suite, cipher_key, &keys.auth_key, &keys.salt)
+    }
+
+    /// `salt` is aligned as RFC 3711 has it, an AEAD's 96 bits followed by zeros.
+    pub(super) fn from_session_keys(
+        suite: Suite,
+        cipher_key: &[u8],
+        auth_key: &[u8; 20],
+        salt: &[u8; 14],
+    ) -> Result<Self, SrtpError> {
+        let mut block = [0; 16];
+        block[..14].copy_from_slice(salt);
+        let salt = u128::from_be_bytes(block);
+        block.zeroize();
+        Ok(if suite.is_aead() {
+            Self::Gcm(GcmTransform {
+                gcm: Gcm::new(cipher_key)?,
+                salt,
+            })
+        } else {
+            let mac = Mac::HmacSha1(HmacSha1::new(auth_key));
+            Self::CounterMac(CounterMac {
+                cipher: BlockCipher::aes(cipher_key)?,
+                mac,
+                salt,
+            })
+        })
+    }
+
+    /// Protects the RTP packet `buffer[..len]`; `buffer` has room for `tag_len` octets more. Returns the new length.
+    #[inline]
+    pub(super) fn seal_rtp(
+        &self,
+        at: Position,
+        header_len: usize,
+        buffer: &mut [u8],
+        len: usize,
+        tag_len: usize,
+    ) -> usize {
+        match self {
+            Self::CounterMac(transform) => {
+                transform
+                    .cipher
+                    .xor_keystream(transform.counter(at), &mut buffer[header_len..len]);
+                let mac = transform
+                    .mac
+                    .compute(&buffer[..len], &roll_over_counter(at.index));
+                buffer[len..len + tag_len].copy_from_slice(&mac[..tag_len]);
+            }
+            Self::Gcm(transform) => {
+                let (header, text) = buffer[..len].split_at_mut(header_len);
+                let tag = transform.gcm.seal(transform.nonce(at), [header, &[]], text);
+                buffer[len..len + gcm::TAG_LEN].copy_from_slice(&tag);
+            }
+        }
+        len + tag_len
+    }
+
+    /// Checks the whole SRTP packet `packet` and decrypts it in place; a packet that is not authentic stays as it
+    /// was. The caller has made sure that header and tag fit. Returns the new length.
+    #[inline]
+    pub(super) fn open_rtp(
+        &self,
+        at: Position,
+        header_len: usize,
+        packet: &mut [u8],
+        tag_len: usize,
+    ) -> Result<usize, SrtpError> {
+        let len = packet.len() - tag_len;
+        let (body, tag) = packet.split_at_mut(len);
+        match self {
+            Self::CounterMac(transform) => {
+                let mac = transform.mac.compute(body, &roll_over_counter(at.index));
+                check_tag(&mac[..tag_len], tag)?;
+                transform
+                    .cipher
+                    .xor_keystream(transform.counter(at), &mut body[header_len..]);
+            }
+            Self::Gcm(transform) => {
+                let (header, text) = body.split_at_mut(header_len);
+                transform
+                    .gcm
+                    .open(transform.nonce(at), [header, &[]], text, gcm_tag(tag)?)?;
+            }
+        }
+        Ok(len)
+    }
+
+    /// Protects the RTCP packet `buffer[..len]`; `buffer` has room for the trailer. Returns the new length.
+    pub(super) fn seal_rtcp(
+        &self,
+        at: Position,
+        buffer: &mut [u8],
+        len: usize,
+        tag_len: usize,
+    ) -> usize {
+        let word = (at.index as u32 | ENCRYPTED).to_be_bytes();
+        match self {
+            Self::CounterMac(transform) => {
+                transform
+                    .cipher
+                    .xor_keystream(transform.counter(at), &mut buffer[RTCP_CLEAR..len]);
+                let tag_at = len + RTCP_WORD;
+                buffer[len..tag_at].copy_from_slice(&word);
+                let mac = transform.mac.compute(&buffer[..tag_at], &[]);
+                buffer[tag_at..tag_at + tag_len].copy_from_slice(&mac[..tag_len]);
+            }
+            Self::Gcm(transform) => {
+                let (header, text) = buffer[..len].split_at_mut(RTCP_CLEAR);
+                let tag = transform
+                    .gcm
+                    .seal(transform.nonce(at), [header, &word], text);
+                let word_at = len + gcm::TAG_LEN;
+                buffer[len..word_at].copy_from_slice(&tag);
+                buffer[word_at..word_at + RTCP_WORD].copy_from_slice(&word);
+            }
+        }
+        len + RTCP_WORD + tag_len
+    }
+
+    /// Reads the index of an SRTCP packet with tags of `tag_len` octets.
+    pub(super) fn rtcp_index(&self, packet: &[u8], tag_len: usize) -> Result<u64, SrtpError> {
+        let trailer = RTCP_WORD + tag_len;
+        if packet.len() < RTCP_CLEAR + trailer {
+            return Err(SrtpError::Malformed);
+        }
+        let at = match self {
+            Self::CounterMac(_) => packet.len() - trailer,
+            Self::Gcm(_) => packet.len() - RTCP_WORD,
+        };
+        let word = u32::from_be_bytes([packet[at], packet[at + 1], packet[at + 2], packet[at + 3]]);
+        if word & ENCRYPTED == 0 {
+            return Err(SrtpError::Unencrypted);
+        }
+        Ok(u64::from(word & !ENCRYPTED))
+    }
+
+    /// Checks the whole SRTCP packet `packet`, whose index [`Self::rtcp_index`] read, and decrypts it in place; a
+    /// packet that is not authentic stays as it was. Returns the new length.
+    pub(super) fn open_rtcp(
+        &self,
+        at: Position,
+        packet: &mut [u8],
+        tag_len: usize,
+    ) -> Result<usize, SrtpError> {
+        let len = packet.len() - RTCP_WORD - tag_len;
+        match self {
+            Self::CounterMac(transform) => {
+                let (body, tag) = packet.split_at_mut(len + RTCP_WORD);
+                let mac = transform.mac.compute(body, &[]);
+                check_tag(&mac[..tag_len], tag)?;
+                transform
+                    .cipher
+                    .xor_keystream(transform.counter(at), &mut body[RTCP_CLEAR..len]);
+            }
+            Self::Gcm(transform) => {
+                let (body, trailer) = packet.split_at_mut(len);
+                let (tag, word) = trailer.split_at(gcm::TAG_LEN);
+                let (header, text) = body.split_at_mut(RTCP_CLEAR);
+                transform
+                    .gcm
+                    .open(transform.nonce(at), [header, word], text, gcm_tag(tag)?)?;
+            }
+        }
+        Ok(len)
+    }
+}
+
+impl CounterMac {
+    /// RFC 3711 section 4.1.1.
+    #[inline]
+    fn counter(&self, at: Position) -> u128 {
+        self.salt ^ (u128::from(at.ssrc) << 64) ^ (u128::from(at.index) << 16)
+    }
+}
+
+impl GcmTransform {
+    /// RFC 7714 sections 8.1 and 9.1; the counter's 32 bits are zero.
+    #[inline]
+    fn nonce(&self, at: Position) -> u128 {
+        self.salt ^ (u128::from(at.ssrc) << 80) ^ (u128::from(at.index) << 32)
+    }
+}
+
+impl Drop for CounterMac {
+    fn drop(&mut self) {
+        self.salt.zeroize();
+    }
+}
+
+impl Drop for GcmTransform {
+    fn drop(&mut self) {
+        self.salt.zeroize();
+    }
+}
+
+#[inline]
+fn roll_over_counter(index: u64) -> [u8; 4] {
+    ((index >> 16) as u32).to_be_bytes()
+}
+
+#[inline]
+fn check_tag(expected: &[u8], tag: &[u8]) -> Result<(), SrtpError> {
+    if expected.ct_eq(tag).into() {
+        Ok(())
+    } else {
+        Err(SrtpError::NotAuthentic)
+    }
+}
+
+#[inline]
+fn gcm_tag(tag: &[u8]) -> Result<&[u8; gcm::TAG_LEN], SrtpError> {
+    tag.try_into().map_err(|_| SrtpError::Malformed)
+}
