@@ -14,9 +14,7 @@ impl Default for Object {
 
 impl Object {
     pub fn new() -> Self {
-        Object {
-            text: String::from("{"),
-        }
+        Object { text: String::from("{") }
     }
 
     fn key(&mut self, name: &str) {

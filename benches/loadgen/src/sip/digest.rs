@@ -69,11 +69,9 @@ pub fn answer(
         407 => ("Proxy-Authenticate", "Proxy-Authorization"),
         _ => return None,
     };
-    let challenge = refusal.all(asked).find(|challenge| {
-        parameter(challenge, "algorithm")
-            .unwrap_or("MD5")
-            .eq_ignore_ascii_case(algorithm.name())
-    })?;
+    let challenge = refusal
+        .all(asked)
+        .find(|challenge| parameter(challenge, "algorithm").unwrap_or("MD5").eq_ignore_ascii_case(algorithm.name()))?;
     let realm = parameter(challenge, "realm")?;
     let nonce = parameter(challenge, "nonce")?;
     let ha1 = algorithm.hash(&format!("{user}:{realm}:{secret}"));
@@ -106,25 +104,14 @@ mod tests {
         let refusal = b"SIP/2.0 401 Unauthorized\r\nWWW-Authenticate: Digest realm=\"testrealm@host.com\", \
             nonce=\"dcd98b7102dd2f0e8b11d0f600bfb0c093\", opaque=\"5ccc069c403ebaf9f0171e9517f40e41\"\r\n\r\n";
         let message = Message::parse(refusal).expect("parses");
-        let line = answer(
-            &message,
-            Algorithm::Md5,
-            "Mufasa",
-            "Circle Of Life",
-            "GET",
-            "/dir/index.html",
-        )
-        .expect("answers");
-        assert!(
-            line.contains("response=\"670fd8c2df070c60b045671b8b24ff02\""),
-            "{line}"
-        );
+        let line =
+            answer(&message, Algorithm::Md5, "Mufasa", "Circle Of Life", "GET", "/dir/index.html").expect("answers");
+        assert!(line.contains("response=\"670fd8c2df070c60b045671b8b24ff02\""), "{line}");
     }
 
     #[test]
     fn a_challenge_of_another_algorithm_is_passed_over() {
-        let refusal =
-            b"SIP/2.0 407 Proxy Authentication Required\r\n\
+        let refusal = b"SIP/2.0 407 Proxy Authentication Required\r\n\
             Proxy-Authenticate: Digest realm=\"r\", nonce=\"n1\", algorithm=SHA-256, qop=\"auth\"\r\n\
             Proxy-Authenticate: Digest realm=\"r\", nonce=\"n2\", algorithm=MD5, qop=\"auth,auth-int\"\r\n\r\n";
         let message = Message::parse(refusal).expect("parses");

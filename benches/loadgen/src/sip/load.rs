@@ -155,8 +155,7 @@ impl Load<'_> {
             };
             if let Some(message) = Message::parse(&buffer[..length]) {
                 let now = sys::monotonic_ns();
-                self.callees
-                    .on_message(self.terms.sockets, &message, Side::Callee, now);
+                self.callees.on_message(self.terms.sockets, &message, Side::Callee, now);
             }
         }
     }
@@ -291,8 +290,7 @@ impl Load<'_> {
         let (to, routes) = call.dialog.split_once('\n').unwrap_or((&call.dialog, ""));
         let branch = format!("{method}{}", call.sequence);
         let head = self.head(index, method, &branch, to);
-        format!("{head}{routes}User-Agent: sealtone-loadgen\r\nContent-Length: 0\r\n\r\n")
-            .into_bytes()
+        format!("{head}{routes}User-Agent: sealtone-loadgen\r\nContent-Length: 0\r\n\r\n").into_bytes()
     }
 
     fn finish(&mut self, index: usize) {
@@ -397,14 +395,7 @@ impl Load<'_> {
             let user = &self.terms.users[index % (self.terms.users.len() / 2)];
             let algorithm = self.terms.algorithm;
             let target = &call.target;
-            let answer = digest::answer(
-                message,
-                algorithm,
-                &user.name,
-                &user.secret,
-                "INVITE",
-                target,
-            );
+            let answer = digest::answer(message, algorithm, &user.name, &user.secret, "INVITE", target);
             if let Some(credentials) = answer {
                 self.calls[index].sequence = 2;
                 self.calls[index].state = State::Inviting;
@@ -436,10 +427,7 @@ impl Load<'_> {
             .raw("lost_in", &lost_in)
             .raw("refused", &refused)
             .number("retransmissions", counts.retransmissions as f64)
-            .number(
-                "callee_retransmissions",
-                self.callees.retransmissions as f64,
-            )
+            .number("callee_retransmissions", self.callees.retransmissions as f64)
             .number("unfinished_callees", self.callees.unfinished() as f64)
             .number("elapsed_s", elapsed as f64 / 1e9)
             .raw("ringing", &counts.ringing.to_json())
