@@ -283,7 +283,7 @@ def _evict_unreachable(change: _Change, rules: Rules) -> None:
 
 def _contact_value(binding: Binding, now_wall: float) -> str:
     # Rounded up, so that no binding is shown with 0, which means removal.
-    text = f"<{binding.contact}>;expires={-int(now_wall - binding.expires_at // 1) or 1}"
+    text = f"<{binding.contact}>;expires={int(-((now_wall - binding.expires_at) // 1)) or 1}"
     if binding.q != 1000:
         text += f";q={binding.q / 1000:g}"
     if binding.instance:
