@@ -1,0 +1,447 @@
+"""One call: a caller's leg, the legs of the phones it rings, and the one that answers.
+
+How it goes:
+
+1. The caller's offer is read against the caller's policy; what does not meet it ends the call with 488 and a reason.
+2. Each binding of who is called is a branch: a leg of its own with its own SDP, keys and media port. A branch whose
+   policy cannot be met (SRTP required, but the phone's connection is not TLS) is not rung.
+3. The first branch to answer has the call, the others are cancelled. Its answer is read against its policy; the caller
+   is answered with the codecs that the callee chose. Only then, and only in `_link`, are the two joined.
+4. Where the caller offered nothing (late offer), neither is anything offered to the callee: the callee's offer in the
+   200 becomes ours in the caller's 200, and the caller's answer in the ACK becomes ours in the callee's ACK.
+5. Changes in mid-call are in `change.py`, transfers in `transfer.py`.
+
+Early media passes only where one phone rings: with several, whose sound should it be?
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from sealtone.b2bua.leg import Leg, Refused
+from sealtone.b2bua.plane import Destination, NoMediaPorts, NoRoute, Service
+from sealtone.b2bua.record import EndedBy, call_record, leg_record, state_of, weaker
+from sealtone.model import CallState, SipUser
+from sealtone.model.record import LegRecord
+from sealtone.sdp import Direction
+from sealtone.sip.headers import NameAddr
+
+if TYPE_CHECKING:
+    from sealtone.b2bua.change import Change
+    from sealtone.b2bua.events import CallEventKind
+    from sealtone.b2bua.exchange import Exchange
+    from sealtone.b2bua.transfer import Transfer
+    from sealtone.sip.events import Answered, Ended, Progress, Rejected
+
+Stage = Literal["routing", "ringing", "answering", "answered", "ended"]
+
+MAX_BRANCHES = 10
+MAX_REDIRECTS = 5
+BUSY_ELSEWHERE = 'SIP;cause=200;text="Call completed elsewhere"'
+
+
+class Call:
+    """Two legs bridged, or the caller's leg with a service.
+
+    `a` is the caller's leg, `b` the one that answered; `branches` those that ring. Times are monotonic seconds.
+    """
+
+    __slots__ = (
+        "a",
+        "answered_at",
+        "b",
+        "branches",
+        "called_aor",
+        "change",
+        "ended_at",
+        "exchange",
+        "failure",
+        "id",
+        "lost_branches",
+        "media_call",
+        "moved",
+        "reason",
+        "redirects",
+        "ring_until",
+        "rung",
+        "service",
+        "started_at",
+        "state",
+        "target",
+        "transfer",
+        "weakest",
+    )
+
+    def __init__(self, exchange: Exchange, call_id: str, media_call: int, target: str, now: float) -> None:
+        self.exchange = exchange
+        self.id = call_id
+        self.media_call = media_call
+        self.target = target
+        self.a: Leg
+        self.b: Leg | None = None
+        self.branches: list[Leg] = []
+        self.state: Stage = "routing"
+        self.service: str | None = None
+        self.change: Change | None = None
+        self.transfer: Transfer | None = None
+        self.failure: tuple[int, str] | None = None
+        self.called_aor = ""
+        self.reason = ""
+        self.weakest: CallState | None = None
+        self.moved: dict[int, LegRecord] = {}
+        self.lost_branches: list[LegRecord] = []
+        self.redirects = 0
+        self.rung = 0
+        self.started_at = now
+        self.answered_at: float | None = None
+        self.ended_at: float | None = None
+        self.ring_until = now + exchange.settings.ring_timeout_s
+
+    # set-up
+
+    def start(self, now: float) -> None:
+        """Read the caller's offer, find who is called, ring."""
+        leg = self.a
+        body = leg.session.remote_body
+        if body:
+            try:
+                leg.read_offer(body)
+            except Refused as refusal:
+                self.refuse(refusal.status, refusal.reason, now)
+                return
+        self.tell("started", f"{leg.aor} calls {self.target}")
+        self._route(self.target, leg.user, now)
+
+    def start_transferred(self, referrer: SipUser, now: float) -> None:
+        """Ring the target of a blind transfer, by the rights of who asked for it; the caller's leg is up already."""
+        self.tell("started", f"{self.a.aor} is transferred to {self.target}")
+        self._route(self.target, referrer, now)
+
+    def _route(self, uri: str, caller: SipUser, now: float) -> None:
+        found = self.exchange.directory.resolve(uri, caller)
+        if isinstance(found, NoRoute):
+            self._note_failure(found.status, found.reason)
+        elif isinstance(found, Service):
+            if self.transfer is None:
+                self._serve(found.name, now)
+                return
+            self._note_failure(488, "A call cannot be transferred to a service")
+        else:
+            self.called_aor = self.called_aor or found.aor
+            for destination in found.destinations[: MAX_BRANCHES - len(self.branches)]:
+                self._ring(destination, now)
+            if self.branches:
+                self.state = "ringing"
+                return
+        if not self.branches:
+            status, reason = self.failure or (480, "Nobody is reachable there now")
+            self.refuse(status, reason, now)
+
+    def _ring(self, destination: Destination, now: float) -> None:
+        try:
+            leg = Leg.callee(self, destination)
+        except NoMediaPorts:
+            self._note_failure(503, "No media ports are left")
+            return
+        try:
+            direction = self.a.remote_direction() if self.a.described and self.transfer is None else Direction.SENDRECV
+            offer = leg.offer(self.a.codecs_for_peer(), direction) if self.a.described else None
+        except Refused as refusal:
+            leg.release()
+            self._note_failure(refusal.status, refusal.reason)
+            return
+        leg.place(offer, self.a, now)
+        self.branches.append(leg)
+
+    def _serve(self, name: str, now: float) -> None:
+        """Answer with a service: for now the echo test."""
+        leg = self.a
+        self.service = name
+        try:
+            if leg.described:
+                body = leg.answer(leg.first_codec(), leg.remote_direction().reverse)
+            else:
+                body = leg.offer(leg.basic_codecs(), None)
+        except Refused as refusal:
+            self.refuse(refusal.status, refusal.reason, now)
+            return
+        leg.session.accept(body, now)
+        self.state = "answered"
+        self.answered_at = now
+        if leg.described:
+            self.link()
+        self.tell("answered", f"{leg.aor} is answered by {name}; {self.drawn()}; {self.security_state()}")
+
+    # what the branches say
+
+    def on_progress(self, leg: Leg, event: Progress, now: float) -> None:
+        if self.state != "ringing" or leg not in self.branches:
+            return
+        status = event.response.status
+        early = leg.session.remote_body if len(self.branches) == 1 and self.a.described else b""
+        if self.transfer is not None:
+            self.transfer.on_progress(status, now)
+            return
+        if early and not leg.described:
+            try:
+                leg.read_answer(early)
+                body = self.a.answer(leg.codecs_for_peer(), leg.remote_direction())
+            except Refused as refusal:
+                self._drop(leg, now)
+                self.refuse(refusal.status, refusal.reason, now)
+                return
+            self.b = leg
+            self.link()
+            self.b = None
+            self.a.session.progress(183, now, body=body, headers=leg.headers_about())
+            self.tell("early", f"{leg.aor} sends early media")
+            return
+        if status == 183:
+            status = 180
+        if status != self.rung:
+            if status == 180 and not self.rung:
+                self.tell("ringing", f"{leg.aor} rings")
+            self.rung = status
+            self.a.session.progress(status, now)
+
+    def on_answered(self, leg: Leg, event: Answered, now: float) -> None:
+        if self.state != "ringing" or leg not in self.branches:
+            leg.session.bye(now)
+            leg.release()
+            return
+        self.state = "answering"
+        self.b = leg
+        leg.agent = event.response.headers.get("User-Agent") or event.response.headers.get("Server") or ""
+        self.branches.remove(leg)
+        for other in self.branches:
+            other.session.cancel(now, BUSY_ELSEWHERE)
+            self._lose(other, 487)
+        self.branches.clear()
+        if self.transfer is not None:
+            self.transfer.on_answered(leg, now)
+            return
+        if not self.a.described:
+            return  # the callee's offer follows as OfferReceived
+        try:
+            if not leg.described:
+                leg.read_answer(leg.session.remote_body)
+            body = self.a.local_body() or self.a.answer(leg.codecs_for_peer(), leg.remote_direction())
+        except Refused as refusal:
+            self.refuse(refusal.status, refusal.reason, now)
+            return
+        self.link()
+        self.a.session.accept(body, now, leg.headers_about())
+        self._is_answered(now)
+
+    def on_late_offer(self, leg: Leg, body: bytes, now: float) -> None:
+        """The callee's offer in its 200: pass it on in ours."""
+        try:
+            leg.read_offer(body)
+            offer = self.a.offer(leg.codecs_for_peer(), leg.remote_direction())
+        except Refused as refusal:
+            self.refuse(refusal.status, refusal.reason, now)
+            return
+        self.a.session.accept(offer, now, leg.headers_about())
+
+    def on_late_answer(self, body: bytes, now: float) -> None:
+        """The caller's answer in its ACK: pass it on in ours, or let the service hear it."""
+        try:
+            self.a.read_answer(body)
+            if self.b is not None:
+                answer = self.b.answer(self.a.codecs_for_peer(), self.a.remote_direction())
+                self.b.session.answer(answer, now)
+        except Refused as refusal:
+            self.end(EndedBy.SERVER, refusal.reason, now, status=refusal.status)
+            return
+        self.link()
+        if self.state == "answering":
+            self._is_answered(now)
+
+    def _is_answered(self, now: float) -> None:
+        self.state = "answered"
+        self.answered_at = now
+        if self.b is not None:
+            self.tell("answered", f"{self.b.aor} answers; {self.drawn()}; {self.security_state()}")
+
+    def on_rejected(self, leg: Leg, event: Rejected, now: float) -> None:
+        if leg not in self.branches:
+            return
+        self.branches.remove(leg)
+        self._lose(leg, event.status)
+        if 300 <= event.status < 400 and event.response is not None and self._redirect(event, now):
+            return
+        self._note_failure(*_passed_on(event.status, event.reason))
+        if event.status >= 600:
+            for other in self.branches:
+                self._drop(other, now)
+            self.branches.clear()
+        if not self.branches and self.state in ("routing", "ringing"):
+            status, reason = self.failure or (480, "Nobody answered")
+            self.refuse(status, reason, now)
+
+    def _redirect(self, event: Rejected, now: float) -> bool:
+        """Follow a 3xx to another user, by the caller's rights; each new branch meets its own policy."""
+        contacts: list[NameAddr] = event.response.contacts if event.response is not None else []
+        if not contacts or self.redirects >= MAX_REDIRECTS:
+            return False
+        self.redirects += 1
+        self._route(contacts[0].uri, self.a.user, now)
+        return True
+
+    def _note_failure(self, status: int, reason: str) -> None:
+        """Keep the best failure to tell the caller (RFC 3261 16.7: 6xx, then the lowest class; a reason beats 408)."""
+        if self.failure is None or _rank(status) < _rank(self.failure[0]):
+            self.failure = (status, reason)
+
+    def _drop(self, leg: Leg, now: float) -> None:
+        leg.session.bye(now)
+        self._lose(leg, 487)
+
+    def _lose(self, leg: Leg, status: int) -> None:
+        """A branch that did not get the call: note it for the record, close its media."""
+        self.lost_branches.append(leg_record(leg, status, chosen=False))
+        leg.release()
+
+    # how it ends
+
+    def on_cancelled(self, now: float) -> None:
+        self.finish(EndedBy.CALLER, "cancelled", now, status=487)
+
+    def on_ended(self, leg: Leg, event: Ended, now: float) -> None:
+        """A phone hung up, or is gone: so is the other."""
+        if self.state == "ended":
+            return
+        by = EndedBy.CALLER if leg is self.a else EndedBy.CALLEE
+        reason = _END_REASONS[event.cause]
+        if event.cause != "bye":
+            by = EndedBy.SERVER
+        if self.transfer is not None and self.transfer.on_ended(leg, now):
+            return
+        for other in self.legs():
+            if other is not leg:
+                other.session.bye(now)
+        self.finish(by, "transferred" if self.moved else reason, now)
+
+    def on_ring_timeout(self, now: float) -> None:
+        """Nobody picked up in time."""
+        if self.state != "ringing":
+            return
+        self._note_failure(480, "Nobody answered in time")
+        self.refuse(480, "Nobody answered in time", now)
+
+    def refuse(self, status: int, reason: str, now: float, headers: tuple[tuple[str, str], ...] = ()) -> None:
+        """End a call that nobody has answered: the caller is told the status and, in words, why."""
+        if self.transfer is not None:
+            self.transfer.on_refused(status, reason, now)
+        else:
+            self.a.session.reject(status, now, reason, headers)
+        for leg in self.legs():
+            if leg is not self.a:
+                leg.session.bye(now)
+        self.finish(EndedBy.CALLEE if status in (486, 600, 603) else EndedBy.SERVER, reason, now, status=status)
+
+    def hang_up(self, reason: str, now: float) -> None:
+        """The server ends the call, at whatever stage it is."""
+        if self.state in ("answered", "answering"):
+            self.end(EndedBy.SERVER, reason, now)
+        else:
+            self.refuse(480, reason, now)
+
+    def end(self, by: EndedBy, reason: str, now: float, status: int = 200) -> None:
+        """Hang up on everybody."""
+        if self.state == "ended":
+            return
+        for leg in self.legs():
+            leg.session.bye(now)
+        self.finish(by, reason, now, status)
+
+    def finish(self, by: EndedBy, reason: str, now: float, status: int = 200) -> None:
+        """Close the media, write the record. The sessions have been told already."""
+        if self.state == "ended":
+            return
+        for leg in self.branches:
+            leg.session.cancel(now)
+            self._lose(leg, 487)
+        self.branches.clear()
+        self.state = "ended"
+        self.ended_at = now
+        self.reason = reason
+        self.exchange.over(self, call_record(self, by, status))
+        for leg in self.legs():
+            leg.release()
+        self.exchange.release_media(self.media_call)
+        self.tell("ended", f"by {by.value}: {reason}")
+
+    # media
+
+    def link(self) -> None:
+        """Give each leg its plan and join them, or the echo, where both have said what they want.
+
+        The media core opens a leg only to what its plan permits, so that this is the only way in.
+        """
+        plane = self.exchange.plane
+        a, b = self.a, self.b
+        a.apply()
+        if self.service is not None:
+            self.weakest = weaker(self.weakest, state_of(self))
+            plane.echo(a.port.id)
+            return
+        if b is None:
+            return
+        b.apply()
+        if a.may_flow() and b.may_flow():
+            if self.state != "ringing":
+                self.weakest = weaker(self.weakest, state_of(self))
+            plane.bridge(a.port.id, b.port.id, a.payload_map_to(b), b.payload_map_to(a))
+        else:
+            plane.unbridge(a.port.id)
+
+    # telling
+
+    def legs(self) -> list[Leg]:
+        """Its legs, less those that another call has taken over."""
+        legs = [leg for leg in (self.a, self.b) if leg is not None and leg.call is self]
+        return legs + self.branches if self.branches else legs
+
+    def other(self, leg: Leg) -> Leg | None:
+        """The leg that `leg` talks to, if it is still in this call."""
+        other = self.b if leg is self.a else self.a
+        return other if other is not None and other.call is self else None
+
+    def drawn(self) -> str:
+        """Both legs as a line: `1000 —SRTP→ server —RTP→ 1001`."""
+        far = f" —{self.b.label}→ {self.b.name}" if self.b is not None else f" ({self.service or 'ringing'})"
+        return f"{self.a.name} —{self.a.label}→ server{far}"
+
+    def security_state(self) -> str:
+        return state_of(self).value
+
+    def tell(self, kind: CallEventKind, detail: str) -> None:
+        self.exchange.tell(kind, self, detail)
+
+
+_END_REASONS = {
+    "bye": "hung up",
+    "session-timer": "the phone stopped refreshing the call",
+    "no-ack": "the phone never acknowledged the answer",
+    "transport": "the phone cannot be reached any more",
+    "error": "the phone lost the call",
+}
+
+
+def _rank(status: int) -> int:
+    """Lower is the better thing to tell a caller (RFC 3261 16.7)."""
+    if status >= 600:
+        return 0
+    if status in (486, 488, 415, 480):
+        return 1
+    return 2 if status not in (408, 503, 500) else 3
+
+
+def _passed_on(status: int, reason: str) -> tuple[int, str]:
+    """What the caller is told of a callee's refusal. What concerns only our own dialogue with the phone is not."""
+    if status in (401, 407, 403) or 300 <= status < 400 or status in (481, 482, 483, 485, 404, 410, 430):
+        return 480, "The phone refuses the call"
+    if status in (408, 503):
+        return 480, "The phone does not answer"
+    return status, reason

@@ -1,0 +1,185 @@
+"""Changes of a running call: hold, resume, another codec, a new address, new keys (RFC 3261 14, RFC 3311, RFC 3264 8).
+
+How it works:
+
+1. A phone's new offer is judged like its first one; what would lower a required protection is refused and the call
+   stays as it was.
+2. What the other phone would not notice (a new address, new keys, a session refresh) is answered here.
+3. What it would notice (direction, codecs) is offered to it; its answer makes ours. Until then the phone that asked
+   waits, and whatever else is offered on either side meets 491 in the session below.
+4. A re-INVITE without an offer is given one at once, from what the other phone can do; should the answer change
+   something for the other phone, that is offered to it afterwards.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sealtone.b2bua.leg import Leg, Refused
+from sealtone.b2bua.record import EndedBy
+from sealtone.sip import events as sip
+
+
+class Change(NamedTuple):
+    """A change under way: offered to `far`; `asker` waits for it, or is None where nobody does.
+
+    `withdrawn`: who asked took it back meanwhile, so that `far` has to be brought back too.
+    """
+
+    asker: Leg | None
+    far: Leg
+    withdrawn: bool = False
+
+
+def on_offer(leg: Leg, event: sip.OfferReceived, now: float) -> None:
+    """An offer from a phone."""
+    call = leg.call
+    if event.method in ("1xx", "2xx"):
+        if leg is call.b and call.state == "answering":
+            call.on_late_offer(leg, event.body, now)
+        return
+    before = leg.visible() if leg.described else None
+    try:
+        leg.read_offer(event.body)
+    except Refused as refusal:
+        _refuse(leg, refusal, now)
+        return
+    other = call.other(leg)
+    if call.state != "answered" or other is None or call.service is not None or leg.visible() == before:
+        _answer_here(leg, now)
+    elif call.change is not None:
+        leg.forget()
+        leg.session.reject_offer(491, now)
+    else:
+        _offer_to(other, leg, leg, now)
+
+
+def _answer_here(leg: Leg, now: float) -> None:
+    call = leg.call
+    try:
+        if call.service is not None:
+            body = leg.answer(leg.first_codec(), leg.remote_direction().reverse)
+        else:
+            body = leg.answer_again()
+    except Refused as refusal:
+        _refuse(leg, refusal, now)
+        return
+    leg.session.answer(body, now)
+    call.link()
+
+
+def _offer_to(far: Leg, source: Leg, asker: Leg | None, now: float) -> None:
+    """Offer to `far` what the phone of `source` said."""
+    try:
+        body = far.offer(source.codecs_for_peer(), source.remote_direction())
+    except Refused as refusal:
+        if asker is not None:
+            _refuse(asker, refusal, now)
+        return
+    far.call.change = Change(asker, far)
+    far.session.offer(body, now)
+
+
+def _refuse(leg: Leg, refusal: Refused, now: float) -> None:
+    leg.forget()
+    leg.session.reject_offer(refusal.status, now, refusal.reason)
+    leg.call.tell("refused", f"a change by {leg.aor}: {refusal.reason}")
+
+
+def on_offer_requested(leg: Leg, _: sip.OfferRequested, now: float) -> None:
+    """A re-INVITE without an offer: make one from what the other phone can do."""
+    call = leg.call
+    other = call.other(leg)
+    if call.state != "answered" or call.change is not None:
+        leg.session.reject_offer(491, now)
+        return
+    try:
+        if other is None:
+            body = leg.offer(leg.first_codec() if leg.described else leg.basic_codecs(), None)
+        else:
+            body = leg.offer(other.codecs_for_peer(), None)
+    except Refused as refusal:
+        _refuse(leg, refusal, now)
+        return
+    leg.session.answer(body, now)
+
+
+def on_answer(leg: Leg, event: sip.AnswerReceived, now: float) -> None:
+    """The answer to an offer of ours (or, with a late offer, the caller's in its ACK)."""
+    call = leg.call
+    if call.transfer is not None and call.transfer.on_answer(leg, event.body, now):
+        return
+    change = call.change
+    if change is not None and change.far is leg:
+        _on_far_answer(change, event.body, now)
+    elif call.state == "answering" or not leg.described:
+        call.on_late_answer(event.body, now)
+    else:
+        _on_requested_answer(leg, event.body, now)
+
+
+def _on_far_answer(change: Change, body: bytes, now: float) -> None:
+    far, asker = change.far, change.asker
+    call = far.call
+    call.change = None
+    try:
+        far.read_answer(body)
+        if asker is not None:
+            asker.session.answer(asker.answer(far.codecs_for_peer(), far.remote_direction()), now)
+    except Refused as refusal:
+        # The far phone has already changed; there is no common ground left to stand on.
+        call.end(EndedBy.SERVER, refusal.reason, now, status=refusal.status)
+        return
+    call.link()
+    if asker is not None:
+        _tell_hold(asker)
+    other = call.other(far)
+    if change.withdrawn and other is not None:
+        _offer_to(far, other, None, now)
+
+
+def _on_requested_answer(leg: Leg, body: bytes, now: float) -> None:
+    before = leg.visible()
+    try:
+        leg.read_answer(body)
+    except Refused as refusal:
+        leg.call.end(EndedBy.SERVER, refusal.reason, now, status=refusal.status)
+        return
+    call = leg.call
+    call.link()
+    other = call.other(leg)
+    if other is not None and leg.visible() != before:
+        _offer_to(other, leg, None, now)
+    _tell_hold(leg)
+
+
+def _tell_hold(leg: Leg) -> None:
+    held = not leg.remote_direction().receives
+    if held != leg.was_held:
+        leg.was_held = held
+        leg.call.tell("held" if held else "resumed", f"by {leg.aor}")
+    elif not held:
+        leg.call.tell("changed", f"by {leg.aor}: {leg.codec_name()}, {leg.call.drawn()}")
+
+
+def on_offer_rejected(leg: Leg, event: sip.OfferRejected, now: float) -> None:
+    """Our offer was refused: the phone that asked is told so, and all stays as it was."""
+    call = leg.call
+    leg.forget()
+    if call.transfer is not None and call.transfer.on_offer_rejected(leg, event, now):
+        return
+    change = call.change
+    if change is None or change.far is not leg:
+        return
+    call.change = None
+    if change.asker is not None:
+        status = event.status if 400 <= event.status < 500 and event.status not in (401, 407) else 488
+        _refuse(change.asker, Refused(status, f"The other phone refuses the change: {event.reason}"), now)
+
+
+def on_offer_withdrawn(leg: Leg, _: sip.OfferWithdrawn, now: float) -> None:
+    """The phone took its re-INVITE back. Where the other phone was asked already, it is asked back once it answered."""
+    leg.forget()
+    change = leg.call.change
+    if change is not None and change.asker is leg:
+        leg.call.change = Change(None, change.far, withdrawn=True)

@@ -1,0 +1,227 @@
+"""All calls of a node. Sans-I/O: session events in; records and call events out; time is an argument.
+
+The server authenticates an INVITE and gives it to `invite`; it gives every event that has a session to `handle`.
+What a call then does is in `call.py`. Nothing here waits.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sealtone.b2bua import change, transfer
+from sealtone.b2bua.call import Call
+from sealtone.b2bua.events import CallEvent, CallEventKind
+from sealtone.b2bua.leg import Leg
+from sealtone.b2bua.plane import Directory, MediaPlane, NoMediaPorts
+from sealtone.model import SipUser
+from sealtone.model.record import CallRecord
+from sealtone.sip import events as sip
+from sealtone.sip.endpoint import Endpoint
+from sealtone.sip.session import InviteSession
+from sealtone.sip.transaction import ServerTransaction
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeSettings:
+    """What calls are told once. `wall_of` turns this node's monotonic seconds into Unix time, for records."""
+
+    wall_of: Callable[[float], float]
+    node: str = ""
+    ring_timeout_s: float = 90.0
+    max_calls: int = 8192
+    max_calls_per_user: int = 32
+
+
+class Exchange:
+    """Every call of this node, by id; after each call that takes `now`, drain `events()` and `records()`."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        plane: MediaPlane,
+        directory: Directory,
+        settings: ExchangeSettings,
+        entropy: Callable[[int], bytes],
+    ) -> None:
+        self.endpoint = endpoint
+        self.plane = plane
+        self.directory = directory
+        self.settings = settings
+        self.entropy = entropy
+        self.contact_user = entropy(6).hex()
+        self.calls: dict[str, Call] = {}
+        self._per_user: dict[str, int] = {}
+        self._legs: dict[str, list[Leg]] = {}
+        self._sharing: dict[int, int] = {}
+        self._ringing: list[tuple[float, str]] = []
+        self._events: list[CallEvent] = []
+        self._records: list[CallRecord] = []
+
+    # in
+
+    def invite(self, tx: ServerTransaction, caller: SipUser, now: float) -> None:
+        """A call from an authenticated user."""
+        request = tx.request
+        if request is None:
+            return
+        if len(self.calls) >= self.settings.max_calls:
+            self.endpoint.respond(tx, 503, now, "All lines are busy", (("Retry-After", "10"),))
+            return
+        if self._per_user.get(caller.aor, 0) >= self.settings.max_calls_per_user:
+            self.endpoint.respond(tx, 486, now, "Too many calls of this user at once")
+            return
+        replaces = request.headers.get("Replaces")
+        if replaces is not None:
+            transfer.replace(self, tx, caller, replaces, now)
+            return
+        target = request.uri
+        session = self.endpoint.accept(tx, now)
+        if session.state == "ended":
+            return
+        self.begin(session, caller, target, now)
+
+    def begin(self, session: InviteSession, caller: SipUser, target: str, now: float) -> Call | None:
+        """Open a call for a caller's session and ring; None where no media port is left."""
+        media_call = self.plane.open_call()
+        call = Call(self, self.entropy(8).hex(), media_call, target, now)
+        try:
+            call.a = Leg.caller(call, session, caller)
+        except NoMediaPorts:
+            self.plane.close_call(media_call)
+            session.reject(503, now, "No media ports are left", (("Retry-After", "10"),))
+            return None
+        self.admit(call)
+        call.start(now)
+        return call
+
+    def admit(self, call: Call) -> None:
+        """Count a call in, and have it told when nobody picks up in time."""
+        self.calls[call.id] = call
+        aor = call.a.user.aor
+        self._per_user[aor] = self._per_user.get(aor, 0) + 1
+        heapq.heappush(self._ringing, (call.ring_until, call.id))
+
+    def handle(self, event: sip.Event, now: float) -> None:
+        """An event of a session."""
+        handler = _HANDLERS.get(type(event))
+        if handler is None:
+            return
+        leg = event.session.owner  # type: ignore[union-attr]
+        if isinstance(leg, Leg):
+            if leg.call.state != "ended":
+                handler(leg, event, now)
+        elif isinstance(event, sip.InDialogRequest):
+            self.endpoint.respond(event.tx, 481, now)
+
+    def next_timeout(self) -> float | None:
+        return self._ringing[0][0] if self._ringing else None
+
+    def handle_timeout(self, now: float) -> None:
+        """End the calls that nobody answered in time."""
+        while self._ringing and self._ringing[0][0] <= now:
+            call = self.calls.get(heapq.heappop(self._ringing)[1])
+            if call is not None:
+                call.on_ring_timeout(now)
+
+    def end_all(self, now: float) -> None:
+        """The server stops: every call ends with BYE, and its record says why."""
+        for call in list(self.calls.values()):
+            call.hang_up("the server is shutting down", now)
+
+    # out
+
+    def events(self) -> list[CallEvent]:
+        events, self._events = self._events, []
+        return events
+
+    def records(self) -> list[CallRecord]:
+        records, self._records = self._records, []
+        return records
+
+    # for calls
+
+    def tell(self, kind: CallEventKind, call: Call, detail: str) -> None:
+        self._events.append(CallEvent(kind, call.id, call.a.session.call_id, detail))
+
+    def over(self, call: Call, record: CallRecord) -> None:
+        """A call has ended: its record goes out, it counts no more."""
+        self._records.append(record)
+        if self.calls.pop(call.id, None) is None:
+            return
+        aor = call.a.user.aor
+        left = self._per_user.get(aor, 1) - 1
+        if left > 0:
+            self._per_user[aor] = left
+        else:
+            self._per_user.pop(aor, None)
+
+    def add_leg(self, leg: Leg) -> None:
+        self._legs.setdefault(leg.session.call_id, []).append(leg)
+
+    def remove_leg(self, leg: Leg) -> None:
+        legs = self._legs.get(leg.session.call_id)
+        if legs is None:
+            return
+        if leg in legs:
+            legs.remove(leg)
+        if not legs:
+            del self._legs[leg.session.call_id]
+
+    def find_leg(self, call_id: str, local_tag: str, remote_tag: str) -> Leg | None:
+        """The leg whose dialog this is, tags as this server sees them (RFC 3891 3)."""
+        for leg in self._legs.get(call_id, ()):
+            dialog = leg.session.dialog
+            if leg.session.local_tag == local_tag and dialog is not None and dialog.remote_tag == remote_tag:
+                return leg
+        return None
+
+    def share_media(self, media_call: int) -> None:
+        """One more call uses these media ports' group (a transfer keeps the ports of who is transferred)."""
+        self._sharing[media_call] = self._sharing.get(media_call, 0) + 1
+
+    def release_media(self, media_call: int) -> None:
+        left = self._sharing.get(media_call, 0)
+        if left == 0:
+            self.plane.close_call(media_call)
+        elif left == 1:
+            del self._sharing[media_call]
+        else:
+            self._sharing[media_call] = left - 1
+
+
+def _on_progress(leg: Leg, event: sip.Progress, now: float) -> None:
+    leg.call.on_progress(leg, event, now)
+
+
+def _on_answered(leg: Leg, event: sip.Answered, now: float) -> None:
+    leg.call.on_answered(leg, event, now)
+
+
+def _on_rejected(leg: Leg, event: sip.Rejected, now: float) -> None:
+    leg.call.on_rejected(leg, event, now)
+
+
+def _on_cancelled(leg: Leg, _: sip.Cancelled, now: float) -> None:
+    leg.call.on_cancelled(now)
+
+
+def _on_ended(leg: Leg, event: sip.Ended, now: float) -> None:
+    leg.call.on_ended(leg, event, now)
+
+
+_HANDLERS: dict[type, Callable[..., None]] = {
+    sip.Progress: _on_progress,
+    sip.Answered: _on_answered,
+    sip.Rejected: _on_rejected,
+    sip.Cancelled: _on_cancelled,
+    sip.Ended: _on_ended,
+    sip.OfferReceived: change.on_offer,
+    sip.OfferRequested: change.on_offer_requested,
+    sip.OfferRejected: change.on_offer_rejected,
+    sip.OfferWithdrawn: change.on_offer_withdrawn,
+    sip.AnswerReceived: change.on_answer,
+    sip.InDialogRequest: transfer.on_in_dialog_request,
+    sip.InDialogResponse: transfer.on_in_dialog_response,
+}

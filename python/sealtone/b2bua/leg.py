@@ -1,0 +1,486 @@
+"""One leg: the server's half of a call with one phone; one dialog, one media port.
+
+How it works, and its rules:
+
+1. A description from the phone is read and judged (`read_offer`, `read_answer`) before anything is changed by it; what
+   the policy refuses raises `Refused` and leaves the leg as it was.
+2. An offer and its answer take effect together, in `_settle`. Until then the leg's media plan is the one before.
+3. What the two legs of a call tell each other is `codecs_for_peer` and `remote_direction`, nothing else: no address, no
+   key, no payload type number that the other must use.
+4. Our SRTP key for a leg stays the same while its suite does, so that no index of its stream is used twice; it is new
+   with each new media port, since the media core begins its counters anew there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from sealtone.b2bua.plane import Destination, MediaCounters, MediaPlan, MediaPort
+from sealtone.b2bua.record import leg_record
+from sealtone.model import (
+    Acceptance,
+    Established,
+    KeyExchange,
+    LegSecurity,
+    Protection,
+    Refusal,
+    SipUser,
+    judge_answer,
+    judge_offer,
+    media_may_flow,
+    plan_offer,
+)
+from sealtone.sdp import (
+    AudioDescription,
+    Codec,
+    Direction,
+    OwnDescription,
+    SdpError,
+    answer_codecs,
+    answer_direction,
+    payload_map,
+    permitted_codecs,
+    read_answer,
+    read_audio_lines,
+    renumbered,
+)
+from sealtone.sip.endpoint import Invitation
+from sealtone.sip.flow import Flow, Hop, TlsInfo, is_secure
+from sealtone.srtp_keys import CryptoAttribute, KeyMaterial, answer_to, generate, offer_of
+
+if TYPE_CHECKING:
+    from sealtone.b2bua.call import Call
+    from sealtone.sip.session import InviteSession
+
+FAR_LEG_HEADER = "X-Sealtone-Far-Leg"
+BASIC_CODECS = (
+    Codec(8, "PCMA", 8000),
+    Codec(0, "PCMU", 8000),
+    Codec(101, "telephone-event", 8000, 1, "0-16"),
+)
+_NO_COMMON_CODEC = "The two phones have no codec in common that both users permit"
+
+
+class Refused(Exception):
+    """A description that a leg cannot accept or make. `status` is SIP's, `reason` a sentence for a person."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+
+class Leg:
+    """See the module. `name` is the user part shown to people; `hop` where the phone is reached."""
+
+    __slots__ = (
+        "_baseline",
+        "_final",
+        "_judged",
+        "_local",
+        "_offered",
+        "_own",
+        "_plan",
+        "_released",
+        "_remote",
+        "_rx",
+        "_tx",
+        "agent",
+        "call",
+        "established",
+        "hop",
+        "note",
+        "port",
+        "role",
+        "route",
+        "session",
+        "uri",
+        "user",
+        "was_held",
+    )
+
+    def __init__(self, call: Call, role: Literal["caller", "callee"], user: SipUser, hop: Hop) -> None:
+        self.call = call
+        self.role = role
+        self.user = user
+        self.hop = hop
+        self.uri = ""
+        self.route: tuple[str, ...] = ()
+        self.session: InviteSession
+        self.port: MediaPort = call.exchange.plane.open_leg(call.media_call, hop)
+        self.established: Established | None = None
+        self.note = ""
+        self.agent = ""
+        self.was_held = False
+        self._final: MediaCounters | None = None
+        self._baseline = MediaCounters()
+        self._own = OwnDescription(int.from_bytes(call.exchange.entropy(4)) >> 1)
+        self._judged: Acceptance | None = None
+        self._local: AudioDescription | None = None
+        self._offered: AudioDescription | None = None
+        self._remote: AudioDescription | None = None
+        self._rx: KeyMaterial | None = None
+        self._tx: KeyMaterial | None = None
+        self._plan: MediaPlan | None = None
+        self._released = False
+
+    @classmethod
+    def caller(cls, call: Call, session: InviteSession, user: SipUser) -> Leg:
+        """The leg of who calls. Raises `NoMediaPorts`."""
+        leg = cls(call, "caller", user, session.flow or session.hop)
+        leg._attach(session)
+        return leg
+
+    @classmethod
+    def callee(cls, call: Call, destination: Destination) -> Leg:
+        """The leg of a phone to ring; `place` rings it. Raises `NoMediaPorts`."""
+        leg = cls(call, "callee", destination.user, destination.hop)
+        leg.uri = destination.request_uri
+        leg.route = destination.route
+        return leg
+
+    def _attach(self, session: InviteSession) -> None:
+        self.session = session
+        session.owner = self
+        session.contact_user = self.call.exchange.contact_user
+        self.call.exchange.add_leg(self)
+
+    def place(self, offer: bytes | None, caller: Leg, now: float) -> None:
+        """Send the INVITE. The phone sees the caller's AOR and nothing else of the caller's side."""
+        invite = caller.session.invite_request
+        forwards = invite.max_forwards if invite is not None else None
+        display = caller.display
+        quoted = display.replace("\\", "").replace('"', "")
+        self._attach(
+            self.call.exchange.endpoint.invite(
+                Invitation(
+                    request_uri=self.uri,
+                    from_=f'"{quoted}" <sip:{caller.user.aor}>' if quoted else f"<sip:{caller.user.aor}>",
+                    to=f"<sip:{self.user.aor}>",
+                    hop=self.hop,
+                    body=offer,
+                    headers=caller.headers_about() if offer is not None else (),
+                    route=self.route,
+                    contact_user=self.call.exchange.contact_user,
+                    session_expires_s=1800,
+                    supported=("100rel", "timer") if offer is not None else ("timer",),
+                    max_forwards=(70 if forwards is None else forwards) - 1,
+                    owner=self,
+                ),
+                now,
+            )
+        )
+
+    # what the phone said
+
+    @property
+    def name(self) -> str:
+        return self.user.username
+
+    @property
+    def aor(self) -> str:
+        return self.user.aor
+
+    @property
+    def described(self) -> bool:
+        """Whether the phone has described its media."""
+        return self._judged is not None or self._remote is not None
+
+    @property
+    def _said(self) -> AudioDescription:
+        """The phone's last description: the offer under way, or what is agreed."""
+        said = self._judged.audio if self._judged is not None else self._remote
+        if said is None:
+            raise Refused(488, "The phone has not described its media")
+        return said
+
+    def codecs_for_peer(self) -> tuple[Codec, ...]:
+        """The codecs that this phone can use and its user permits, in its order."""
+        return permitted_codecs(self._said.codecs, self.user.codecs)
+
+    def remote_direction(self) -> Direction:
+        return self._said.direction
+
+    def visible(self) -> tuple[tuple[Codec, ...], Direction, int | None]:
+        """What the other leg's phone would notice of this one's description."""
+        said = self._said
+        return said.codecs, said.direction, said.ptime_ms
+
+    def read_offer(self, body: bytes) -> None:
+        """Read and judge an offer; `answer` or `forget` follows. Raises `Refused`."""
+        try:
+            lines = read_audio_lines(body)
+        except SdpError as error:
+            raise Refused(488, str(error)) from None
+        verdict = judge_offer(self.user.policy, self._tls, lines, self.established)
+        if isinstance(verdict, Refusal):
+            raise Refused(verdict.status, verdict.reason)
+        self._judged = verdict
+
+    def forget(self) -> None:
+        """The offer under way, theirs or ours, came to nothing."""
+        self._judged = None
+        self._offered = None
+
+    def read_answer(self, body: bytes) -> None:
+        """Read, judge and take on the answer to our `offer`. Raises `Refused`."""
+        offered = self._offered
+        if offered is None:
+            return
+        try:
+            audio = read_answer(body, offered)
+        except SdpError as error:
+            raise Refused(488, str(error)) from None
+        verdict = judge_answer(self.user.policy, self._tls, offered, audio, self.established)
+        if isinstance(verdict, Refusal):
+            raise Refused(verdict.status, verdict.reason)
+        self._settle(verdict, verdict.own, offered)
+
+    # what we say
+
+    def local_body(self) -> bytes:
+        """Our answer, where one was given already (early media); else b""."""
+        return self._own.written if self._remote is not None and self._judged is None else b""
+
+    def offer(self, codecs: tuple[Codec, ...], direction: Direction | None) -> bytes:
+        """An offer of the other leg's codecs to this phone. Raises `Refused` where its policy cannot be met."""
+        plan = plan_offer(self.user.policy, self._tls, self.established)
+        if isinstance(plan, Refusal):
+            raise Refused(plan.status, plan.reason)
+        said = self._remote
+        permitted = permitted_codecs(codecs, self.user.codecs)
+        if not permitted:
+            raise Refused(488, _NO_COMMON_CODEC)
+        if self._local is not None:
+            permitted = renumbered(permitted, self._local.codecs)
+        entropy = self.call.exchange.entropy
+        if not plan.suites:
+            crypto: tuple[CryptoAttribute, ...] = ()
+        elif self._tx is not None and self._tx.suite is plan.suites[0]:
+            crypto = (CryptoAttribute(1, self._tx),)
+        else:
+            crypto = offer_of(plan.suites, entropy)
+        self.note = plan.note
+        self._offered = AudioDescription(
+            address=self.port.ip,
+            port=self.port.rtp_port,
+            codecs=permitted,
+            profile=plan.profile,
+            direction=direction or Direction.SENDRECV,
+            crypto=crypto,
+            rtcp_mux=said.rtcp_mux if said is not None else True,
+            section=said.section if said is not None else 0,
+            layout=said.layout if said is not None else (),
+        )
+        return self._own.write(self._offered)
+
+    def answer(self, codecs: tuple[Codec, ...], direction: Direction) -> bytes:
+        """The answer to the offer read: the codecs that the other leg's phone accepted, and its direction.
+
+        Raises `Refused` where none of them is in the offer.
+        """
+        judged = self._judged
+        if judged is None:
+            raise Refused(488, "There is no offer to answer")
+        audio = judged.audio
+        chosen = answer_codecs(audio.codecs, permitted_codecs(codecs, self.user.codecs))
+        if not chosen:
+            raise Refused(488, _NO_COMMON_CODEC)
+        own: CryptoAttribute | None = None
+        if judged.remote is not None:
+            if self._tx is not None and self._tx.suite is judged.remote.suite:
+                own = CryptoAttribute(judged.remote.tag, self._tx, judged.remote.suite_name)
+            else:
+                own = answer_to(judged.remote, self.call.exchange.entropy)
+        local = AudioDescription(
+            address=self.port.ip,
+            port=self.port.rtp_port,
+            codecs=chosen,
+            profile=judged.profile,
+            direction=answer_direction(audio.direction, direction),
+            crypto=(own,) if own is not None else (),
+            rtcp_mux=audio.rtcp_mux,
+            ptime_ms=audio.ptime_ms,
+            section=audio.section,
+            layout=audio.layout,
+        )
+        self._settle(judged, own, local)
+        return self._own.write(local)
+
+    def answer_again(self) -> bytes:
+        """The answer to an offer that changes nothing for the other side: what is agreed, with this phone's news."""
+        local = self._local
+        if local is None:
+            raise Refused(488, "There is nothing agreed yet")
+        return self.answer(local.codecs, local.direction)
+
+    def _settle(self, verdict: Acceptance, own: CryptoAttribute | None, local: AudioDescription) -> None:
+        self._remote = verdict.audio
+        self._local = local
+        self._rx = verdict.remote.key if verdict.remote is not None else None
+        self._tx = own.key if own is not None else None
+        self.established = verdict.established
+        self.note = verdict.note if own is not None or verdict.note else self.note
+        self._judged = None
+        self._offered = None
+
+    def first_codec(self) -> tuple[Codec, ...]:
+        """For a service: the phone's first permitted codec, and telephone-event."""
+        codecs = self.codecs_for_peer()
+        return tuple([codec for codec in codecs if codec.is_telephone_event or codec is codecs[0]])
+
+    def basic_codecs(self) -> tuple[Codec, ...]:
+        """What a service offers to a phone that offered nothing."""
+        return permitted_codecs(BASIC_CODECS, self.user.codecs) or BASIC_CODECS
+
+    def headers_about(self) -> tuple[tuple[str, str], ...]:
+        """For the other leg's phone: how this one is protected."""
+        security = self.security()
+        media = "srtp" if self._said_secure else "none"
+        return ((FAR_LEG_HEADER, f"media={media};signalling={security.transport}"),)
+
+    @property
+    def _said_secure(self) -> bool:
+        if self._judged is not None:
+            return self._judged.protection is Protection.SRTP
+        return self._rx is not None
+
+    # media
+
+    @property
+    def _tls(self) -> bool:
+        return is_secure(self.hop)
+
+    def security(self) -> LegSecurity:
+        """What the leg reached."""
+        hop = self.hop
+        tls: TlsInfo | None = hop.tls if isinstance(hop, Flow) else None
+        keyed = self._rx is not None and self._tx is not None
+        return LegSecurity(
+            transport=hop.transport,
+            tls_version=tls.version if tls is not None else "",
+            tls_cipher=tls.cipher if tls is not None else "",
+            protection=Protection.SRTP if keyed else Protection.NONE,
+            suite_rx=self._rx.suite if self._rx is not None else None,
+            suite_tx=self._tx.suite if self._tx is not None else None,
+            key_exchange=KeyExchange.SDES if keyed else KeyExchange.NONE,
+            note=self.note,
+        )
+
+    @property
+    def label(self) -> str:
+        """Its protection in one word."""
+        return "SRTP" if self._rx is not None and self._tx is not None else "RTP"
+
+    def may_flow(self) -> bool:
+        """Whether packets of this leg may pass (`model.policy.media_may_flow` decides)."""
+        return self._remote is not None and media_may_flow(self.user.policy, self.security())
+
+    def apply(self) -> None:
+        """Give the media core what is agreed. Nothing flows where the policy is not met."""
+        remote, local = self._remote, self._local
+        if remote is None or local is None or self._released:
+            return
+        flows = self.may_flow()
+        address = None if remote.null_address else (remote.address, remote.port)
+        signalling = self.session.flow or self.hop
+        signalling_ip = signalling.remote[0] if isinstance(signalling, Flow) else signalling.host
+        last = self._plan
+        mux = remote.rtcp_mux and local.rtcp_mux
+        plan = MediaPlan(
+            remote=address,
+            remote_rtcp=None if mux or address is None else remote.rtcp_address,
+            signalling_ip=signalling_ip,
+            rtcp_mux=mux,
+            send=flows and remote.direction.receives and local.direction.sends,
+            receive=flows and remote.direction.sends and local.direction.receives,
+            rx=self._rx,
+            tx=self._tx,
+            secure_required=self._rx is not None,
+            payload_types=tuple(self._payload_types(remote, local)),
+            new_latch=last is None
+            or (last.remote != address and address is not None)
+            or last.signalling_ip != signalling_ip,
+        )
+        if plan != last:
+            self._plan = plan
+            self.call.exchange.plane.update_leg(self.port.id, plan)
+
+    @staticmethod
+    def _payload_types(remote: AudioDescription, local: AudioDescription) -> list[int]:
+        """What the phone may send: the numbers we gave it (RFC 3264 5.1), and its own, which many phones use."""
+        types = [codec.payload_type for codec in local.codecs]
+        types += [codec.payload_type for codec in remote.codecs if codec.payload_type not in types]
+        return types
+
+    def payload_map_to(self, other: Leg) -> dict[int, int]:
+        """From the payload types that this phone sends to those that the other phone expects."""
+        local, remote, theirs = self._local, self._remote, other._remote
+        if local is None or remote is None or theirs is None:
+            return {}
+        mapping = payload_map(local.codecs, theirs.codecs)
+        if remote.codecs != local.codecs:
+            for own_type, their_type in payload_map(remote.codecs, theirs.codecs).items():
+                mapping.setdefault(own_type, their_type)
+        return mapping
+
+    def codec_name(self) -> str:
+        """The codec in use: the first voice codec agreed."""
+        local, remote = self._local, self._remote
+        if local is None or remote is None:
+            return ""
+        for codec in remote.codecs if self.role == "callee" else local.codecs:
+            if not codec.is_telephone_event:
+                return f"{codec.encoding}/{codec.clock}"
+        return ""
+
+    def media_address(self) -> str:
+        """Where the phone says that it receives, for the record."""
+        remote = self._remote
+        return f"{remote.address}:{remote.port}" if remote is not None else ""
+
+    def leave(self, call: Call) -> None:
+        """Become a leg of another call, media port and all; the call it leaves keeps what it came to there."""
+        self.call.moved[id(self)] = leg_record(self, 200, chosen=True)
+        self._baseline = self.call.exchange.plane.counters(self.port.id)
+        self.call = call
+
+    def move(self, call: Call) -> None:
+        """Become a leg of another call, with a media port there and new keys; an offer has to follow (`offer`)."""
+        plane = call.exchange.plane
+        port = plane.open_leg(call.media_call, self.hop)
+        self.leave(call)
+        plane.close_leg(self.port.id)
+        self._baseline = MediaCounters()
+        self.port = port
+        self._plan = None
+        if self._tx is not None:
+            self._tx = generate(self._tx.suite, call.exchange.entropy)
+
+    def counters(self) -> MediaCounters:
+        """Since the leg came to this call."""
+        counters = self._final or self.call.exchange.plane.counters(self.port.id)
+        return counters.since(self._baseline)
+
+    @property
+    def display(self) -> str:
+        """The name shown to the called party."""
+        invite = self.session.invite_request
+        return self.user.display_name or (invite.from_.display if invite is not None else "")
+
+    def user_agent(self) -> str:
+        """What the phone calls itself."""
+        invite = self.session.invite_request
+        if self.role == "caller" and invite is not None:
+            return (invite.headers.get("User-Agent") or "")[:200]
+        return self.agent[:200]
+
+    def release(self) -> None:
+        """Close the media port and forget the keys. The session is not touched."""
+        if self._released:
+            return
+        self._released = True
+        self._final = self.call.exchange.plane.close_leg(self.port.id)
+        self._rx = self._tx = None
+        if hasattr(self, "session"):
+            self.call.exchange.remove_leg(self)

@@ -1,0 +1,130 @@
+"""What a call asks of the media plane and of the directory, as interfaces; the server brings the implementations."""
+
+from typing import NamedTuple, Protocol
+
+from sealtone.model import SipUser
+from sealtone.sip.flow import Hop
+from sealtone.srtp_keys import KeyMaterial
+
+
+class MediaPort(NamedTuple):
+    """Where the server receives one leg's media: an IP literal and its RTP and RTCP ports."""
+
+    id: int
+    ip: str
+    rtp_port: int
+    rtcp_port: int
+
+
+class MediaPlan(NamedTuple):
+    """All that the media core must know of one leg; it replaces the plan before it in one step.
+
+    `signalling_ip` is where the leg's signalling came from: media may come from there, whatever the SDP says, since
+    phones behind NAT write addresses that nobody can reach. `new_latch` lets go of the source heard so far; only new
+    signalling sets it.
+    """
+
+    remote: tuple[str, int] | None
+    remote_rtcp: tuple[str, int] | None
+    signalling_ip: str | None
+    rtcp_mux: bool
+    send: bool
+    receive: bool
+    rx: KeyMaterial | None
+    tx: KeyMaterial | None
+    secure_required: bool
+    payload_types: tuple[int, ...]
+    new_latch: bool
+
+
+class MediaCounters(NamedTuple):
+    """What one leg's media came to. Jitter and round trip are milliseconds; the latter None where no report came."""
+
+    packets_in: int = 0
+    packets_out: int = 0
+    octets_in: int = 0
+    octets_out: int = 0
+    lost_in: int = 0
+    jitter_ms: float = 0.0
+    round_trip_ms: float | None = None
+    refused: int = 0
+    heard_from: str = ""
+    """The address media came from, as text."""
+
+    def since(self, earlier: "MediaCounters") -> "MediaCounters":
+        """What was counted after `earlier`."""
+        if not earlier.packets_in and not earlier.packets_out:
+            return self
+        return self._replace(
+            packets_in=self.packets_in - earlier.packets_in,
+            packets_out=self.packets_out - earlier.packets_out,
+            octets_in=self.octets_in - earlier.octets_in,
+            octets_out=self.octets_out - earlier.octets_out,
+            lost_in=self.lost_in - earlier.lost_in,
+            refused=self.refused - earlier.refused,
+        )
+
+
+class MediaPlane(Protocol):
+    """The media core as calls see it. No method waits."""
+
+    def open_call(self) -> int: ...
+
+    def open_leg(self, media_call: int, hop: Hop) -> MediaPort:
+        """A port on an address that the phone behind `hop` can reach. Raises `NoMediaPorts`."""
+        ...
+
+    def update_leg(self, leg: int, plan: MediaPlan) -> None: ...
+
+    def bridge(self, a: int, b: int, map_ab: dict[int, int], map_ba: dict[int, int]) -> None:
+        """Joins two legs; each map turns the payload types of one into the other's, and others are not forwarded."""
+        ...
+
+    def unbridge(self, leg: int) -> None: ...
+
+    def echo(self, leg: int) -> None: ...
+
+    def counters(self, leg: int) -> MediaCounters: ...
+
+    def close_leg(self, leg: int) -> MediaCounters: ...
+
+    def close_call(self, media_call: int) -> None: ...
+
+
+class NoMediaPorts(Exception):
+    """Every media port of the configured range is in use."""
+
+
+class Destination(NamedTuple):
+    """One binding to ring: the request goes to `hop`, with `request_uri` and the stored Path as `route`."""
+
+    user: SipUser
+    hop: Hop
+    request_uri: str
+    route: tuple[str, ...] = ()
+
+
+class Ring(NamedTuple):
+    """Ring all of these; the first to answer has the call. `aor` is who was asked for."""
+
+    aor: str
+    destinations: tuple[Destination, ...]
+
+
+class Service(NamedTuple):
+    """A service of the server itself answers: `echo`."""
+
+    name: str
+
+
+class NoRoute(NamedTuple):
+    """The call goes nowhere; status and a sentence that a person can read."""
+
+    status: int
+    reason: str
+
+
+class Directory(Protocol):
+    """Who can be reached under a URI, as seen by `caller` (tenancy is decided here)."""
+
+    def resolve(self, uri: str, caller: SipUser) -> Ring | Service | NoRoute: ...

@@ -1,0 +1,90 @@
+"""From an ended call to what is written down of it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from sealtone.model import CallState, call_state
+from sealtone.model.record import CallRecord, LegRecord
+from sealtone.sip.flow import Flow
+
+if TYPE_CHECKING:
+    from sealtone.b2bua.call import Call
+    from sealtone.b2bua.leg import Leg
+
+
+class EndedBy(StrEnum):
+    """Who ended a call."""
+
+    CALLER = "caller"
+    CALLEE = "callee"
+    SERVER = "server"
+
+
+def state_of(call: Call) -> CallState:
+    """The state a person is shown now: the weakest leg's."""
+    other = call.b
+    if other is None and call.service is None:
+        return CallState.OPEN if call.answered_at is None else call_state(call.a.security(), None)
+    return call_state(call.a.security(), other.security() if other is not None else None)
+
+
+def leg_record(leg: Leg, status: int, chosen: bool) -> LegRecord:
+    """What one leg came to."""
+    counters = leg.counters()
+    hop = leg.hop
+    host, port = hop.remote if isinstance(hop, Flow) else (hop.host, hop.port)
+    heard = counters.packets_in > 0
+    return LegRecord(
+        role=leg.role,
+        aor=leg.aor,
+        security=leg.security(),
+        status=status,
+        chosen=chosen,
+        codec=leg.codec_name(),
+        packets_rx=counters.packets_in,
+        packets_tx=counters.packets_out,
+        octets_rx=counters.octets_in,
+        octets_tx=counters.octets_out,
+        lost=counters.lost_in,
+        jitter_ms=counters.jitter_ms if heard else None,
+        rtt_ms=counters.round_trip_ms,
+        remote_signalling=f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+        remote_media=counters.heard_from or leg.media_address(),
+        user_agent=leg.user_agent(),
+        sip_call_id=leg.session.call_id,
+    )
+
+
+def call_record(call: Call, ended_by: EndedBy, status: int) -> CallRecord:
+    """The record of a call that has ended, made while its legs still know their keys' suites."""
+    wall = call.exchange.settings.wall_of
+    a, b = call.a, call.b
+    answered = call.answered_at
+    legs = [call.moved.get(id(a)) or leg_record(a, status, chosen=True)]
+    if b is not None:
+        legs.append(call.moved.get(id(b)) or leg_record(b, 200 if answered is not None else status, chosen=True))
+    legs.extend(call.lost_branches)
+    return CallRecord(
+        id=call.id,
+        account_id=a.user.account_id,
+        caller=a.aor,
+        dialled=call.target,
+        callee=b.aor if b is not None else call.service or call.called_aor,
+        started_at=wall(call.started_at),
+        ended_at=wall(call.ended_at if call.ended_at is not None else call.started_at),
+        ended_by=ended_by.value,
+        status=200 if answered is not None else status,
+        reason=call.reason,
+        state=call.weakest if call.weakest is not None else CallState.OPEN,
+        legs=tuple(legs),
+        caller_name=a.display,
+        answered_at=wall(answered) if answered is not None else None,
+    )
+
+
+def weaker(first: CallState | None, second: CallState) -> CallState:
+    """The weaker of two states: a call that was open for a while is open."""
+    order = list(CallState)
+    return second if first is None or order.index(second) < order.index(first) else first

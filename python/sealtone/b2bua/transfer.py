@@ -1,0 +1,331 @@
+"""Transfers, and requests passed within a call (RFC 3515, RFC 3891, RFC 5589).
+
+How it works:
+
+1. The server is the far end of every dialog, so a REFER is for the server to carry out; no phone is sent another's.
+2. Blind: the phone that is transferred leaves its call for a new one, as whose caller it rings the target. The phone
+   that asked is told by NOTIFY how it goes, and hung up on once it went well. If it goes badly, the two stay together.
+3. Attended: the Replaces in Refer-To names a dialog of this server, so the two legs in question are here already. They
+   are joined in a new call; nothing rings.
+4. An INVITE with Replaces puts its sender in the place of the leg it names.
+5. Joining means: offer each side what the other can do, then link. What a policy refuses ends the transfer, not the
+   rule; the phones concerned are told the reason.
+
+Only legs of the caller's own account can be named.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from sealtone.b2bua.call import Call
+from sealtone.b2bua.leg import Leg, Refused
+from sealtone.b2bua.plane import NoMediaPorts
+from sealtone.b2bua.record import EndedBy
+from sealtone.model import SipUser
+from sealtone.sdp import Direction
+from sealtone.sip import events as sip
+from sealtone.sip.errors import SipError
+from sealtone.sip.headers import NameAddr, ReplacesHeader
+from sealtone.sip.transaction import ServerTransaction
+
+if TYPE_CHECKING:
+    from sealtone.b2bua.exchange import Exchange
+
+_SIPFRAG = "message/sipfrag;version=2.0"
+_TRANSFERRED = "transferred"
+
+
+class Transfer:
+    """The part of a call that joins two phones that did not call each other.
+
+    `joiner`'s phone is asked first, then the call's other leg; or only that one where `joiner` has just answered.
+    `origin` is the call that `referrer` asked in; None where nobody has to be told.
+    """
+
+    __slots__ = ("call", "joiner", "late_tx", "origin", "referrer", "replaced", "rung")
+
+    def __init__(self, call: Call, origin: Call | None, referrer: Leg | None) -> None:
+        self.call = call
+        self.origin = origin
+        self.referrer = referrer
+        self.joiner: Leg | None = None
+        self.replaced: Call | None = None
+        self.rung = False
+
+    def notify(self, status: int, reason: str, now: float) -> None:
+        """Tell the phone that asked how it goes (RFC 3515 2.4.4); a final status ends its subscription."""
+        leg = self.referrer
+        if leg is None or leg.session.state == "ended":
+            return
+        state = "active;expires=60" if status < 200 else "terminated;reason=noresource"
+        leg.session.request(
+            "NOTIFY",
+            now,
+            (("Event", "refer"), ("Subscription-State", state)),
+            f"SIP/2.0 {status} {reason}\r\n".encode(),
+            _SIPFRAG,
+        )
+
+    def on_progress(self, status: int, now: float) -> None:
+        if not self.rung:
+            self.rung = True
+            self.notify(180 if status == 183 else status, "Ringing", now)
+
+    def on_answered(self, leg: Leg, now: float) -> None:
+        """The target of a blind transfer answered: bring the transferred phone to it."""
+        call = self.call
+        try:
+            if not leg.described:
+                leg.read_answer(leg.session.remote_body)
+            call.a.session.offer(call.a.offer(leg.codecs_for_peer(), Direction.SENDRECV), now)
+        except Refused as refusal:
+            call.refuse(refusal.status, refusal.reason, now)
+
+    def on_answer(self, leg: Leg, body: bytes, now: float) -> bool:
+        """An answer to an offer that joins; the other side is next, or all is done."""
+        call = self.call
+        if call.state != "answering":
+            return False
+        try:
+            leg.read_answer(body)
+            if leg is self.joiner:
+                self.joiner = None
+                far = call.other(leg)
+                if far is None:
+                    return True
+                far.session.offer(far.offer(leg.codecs_for_peer(), Direction.SENDRECV), now)
+                return True
+            late = call.a if call.a.session.state == "incoming" else None
+            if late is not None:
+                late.session.accept(late.answer(leg.codecs_for_peer(), leg.remote_direction()), now)
+        except Refused as refusal:
+            self._fail(refusal.status, refusal.reason, now)
+            return True
+        self._done(now)
+        return True
+
+    def _done(self, now: float) -> None:
+        call = self.call
+        call.transfer = None
+        call.state = "answered"
+        for leg in call.legs():
+            call.exchange.plane.unbridge(leg.port.id)
+        call.link()
+        call.answered_at = now
+        call.tell("transferred", f"{call.drawn()}; {call.security_state()}")
+        self.notify(200, "OK", now)
+        for old in (self.origin, self.replaced):
+            if old is not None and old.state != "ended":
+                old.end(EndedBy.SERVER, _TRANSFERRED, now)
+
+    def on_offer_rejected(self, leg: Leg, event: sip.OfferRejected, now: float) -> bool:
+        if self.call.state != "answering":
+            return False
+        self._fail(event.status, event.reason, now)
+        return True
+
+    def _fail(self, status: int, reason: str, now: float) -> None:
+        """A join in the middle went wrong: both phones have been changed already, so both are let go."""
+        self.notify(status, reason, now)
+        self.referrer = None
+        call = self.call
+        call.transfer = None
+        call.end(EndedBy.SERVER, f"the transfer failed: {reason}", now, status)
+
+    def on_refused(self, status: int, reason: str, now: float) -> None:
+        """The target cannot be had: the two who were talking are together again, if both are still there."""
+        self.notify(status, reason, now)
+        call, origin, leg = self.call, self.origin, self.call.a
+        call.transfer = None
+        if origin is None or origin.state == "ended":
+            leg.session.bye(now)
+            return
+        leg.call = origin
+        origin.moved.pop(id(leg), None)
+        origin.link()
+        origin.tell("transferred", f"back to {leg.aor}: {reason}")
+
+    def on_ended(self, leg: Leg, now: float) -> bool:
+        """A phone hung up while the target rings. True: nothing more is to be done by the call."""
+        call = self.call
+        if leg is call.a and self.origin is not None and self.origin.state != "ended":
+            self.notify(487, "The other phone hung up", now)
+            self.origin.end(EndedBy.CALLEE, "hung up", now)
+        self.referrer = None
+        return False
+
+
+# in-dialog requests
+
+
+def on_in_dialog_request(leg: Leg, event: sip.InDialogRequest, now: float) -> None:
+    """REFER is carried out; INFO and MESSAGE go to the other phone; OPTIONS is answered."""
+    method = event.request.method
+    endpoint = leg.call.exchange.endpoint
+    if method == "REFER":
+        _refer(leg, event.tx, event.request.headers.all("Refer-To"), now)
+    elif method in ("INFO", "MESSAGE"):
+        other = leg.call.other(leg)
+        if other is None or other.session.state != "confirmed":
+            endpoint.respond(event.tx, 200 if leg.call.service is not None else 480, now)
+            return
+        passed = other.session.request(method, now, (), event.request.body, event.request.headers.get("Content-Type"))
+        if passed is None:
+            endpoint.respond(event.tx, 480, now)
+        else:
+            passed.owner = event.tx
+    elif method == "OPTIONS":
+        endpoint.respond(event.tx, 200, now)
+    else:
+        endpoint.respond(event.tx, 481 if method == "NOTIFY" else 405, now)
+
+
+def on_in_dialog_response(leg: Leg, event: sip.InDialogResponse, now: float) -> None:
+    """The other phone's answer to a request passed on."""
+    tx = event.tx.owner
+    if isinstance(tx, ServerTransaction):
+        response = event.response
+        if response is None:
+            leg.call.exchange.endpoint.respond(tx, event.status, now)
+        else:
+            leg.call.exchange.endpoint.respond(
+                tx, event.status, now, response.reason, (), response.body, response.headers.get("Content-Type")
+            )
+
+
+def _refer(leg: Leg, tx: ServerTransaction, values: list[str], now: float) -> None:
+    call = leg.call
+    exchange = call.exchange
+    other = call.other(leg)
+    if len(values) != 1:
+        exchange.endpoint.respond(tx, 400, now, "A REFER needs one Refer-To")
+        return
+    if call.state != "answered" or other is None or call.service is not None or call.transfer is not None:
+        exchange.endpoint.respond(tx, 603, now, "This call cannot be transferred now")
+        return
+    try:
+        refer_to = NameAddr.parse(values[0])
+        uri = refer_to.sip_uri
+        replaces = _replaces_in(uri.headers)
+    except SipError:
+        exchange.endpoint.respond(tx, 400, now, "Refer-To cannot be read")
+        return
+    target = str(uri._replace(headers="", params=()))
+    if replaces is None:
+        _begin_blind(call, leg, other, tx, target, now)
+        return
+    second = exchange.find_leg(replaces.call_id, replaces.to_tag, replaces.from_tag)
+    if second is None or second.user.account_id != leg.user.account_id or second.call is call:
+        exchange.endpoint.respond(tx, 481, now, "The call to join is not here")
+    elif second.call.state != "answered" or second.call.transfer is not None:
+        # The second phone still rings: let it ring for the transferred one instead.
+        _begin_blind(call, leg, other, tx, second.call.target, now)
+        second.call.end(EndedBy.CALLER, _TRANSFERRED, now)
+    else:
+        _begin_attended(call, leg, other, second, tx, now)
+
+
+def _replaces_in(headers: str) -> ReplacesHeader | None:
+    """The Replaces among a URI's headers (`?Replaces=...`), escaped there (RFC 3261 19.1.1)."""
+    for pair in headers.split("&"):
+        name, _, value = pair.partition("=")
+        if name.lower() == "replaces":
+            return ReplacesHeader.parse(unquote(value))
+    return None
+
+
+def _begin_blind(call: Call, leg: Leg, other: Leg, tx: ServerTransaction, target: str, now: float) -> None:
+    exchange = call.exchange
+    exchange.endpoint.respond(tx, 202, now)
+    call.tell("transferred", f"{leg.aor} sends {other.aor} to {target}")
+    fresh = Call(exchange, exchange.entropy(8).hex(), call.media_call, target, now)
+    exchange.share_media(call.media_call)
+    fresh.a = other
+    other.leave(fresh)
+    fresh.transfer = Transfer(fresh, call, leg)
+    exchange.admit(fresh)
+    fresh.transfer.notify(100, "Trying", now)
+    fresh.start_transferred(leg.user, now)
+
+
+def _begin_attended(call: Call, leg: Leg, other: Leg, second: Leg, tx: ServerTransaction, now: float) -> None:
+    exchange = call.exchange
+    target = second.call.other(second)
+    if target is None:
+        exchange.endpoint.respond(tx, 603, now, "A service cannot be given another caller")
+        return
+    exchange.endpoint.respond(tx, 202, now)
+    fresh = Call(exchange, exchange.entropy(8).hex(), call.media_call, target.aor, now)
+    exchange.share_media(call.media_call)
+    replaced = second.call
+    fresh.a = other
+    other.leave(fresh)
+    fresh.b = target
+    fresh.state = "answering"
+    transfer = fresh.transfer = Transfer(fresh, call, leg)
+    transfer.replaced = replaced
+    transfer.joiner = target
+    exchange.admit(fresh)
+    transfer.notify(100, "Trying", now)
+    try:
+        target.move(fresh)
+        target.session.offer(target.offer(other.codecs_for_peer(), Direction.SENDRECV), now)
+    except (Refused, NoMediaPorts) as error:
+        transfer._fail(488, str(error), now)
+
+
+def replace(exchange: Exchange, tx: ServerTransaction, caller: SipUser, value: str, now: float) -> None:
+    """An INVITE with Replaces (RFC 3891 3): its sender takes the place of the leg that it names."""
+    request = tx.request
+    if request is None:
+        return
+    try:
+        wanted = ReplacesHeader.parse(value)
+    except SipError:
+        exchange.endpoint.respond(tx, 400, now, "Replaces cannot be read")
+        return
+    old = exchange.find_leg(wanted.call_id, wanted.to_tag, wanted.from_tag)
+    if old is None or old.user.account_id != caller.account_id:
+        exchange.endpoint.respond(tx, 481, now, "The call to replace is not here")
+        return
+    before = old.call
+    stays = before.other(old)
+    if before.state == "ended":
+        exchange.endpoint.respond(tx, 603, now)
+        return
+    if before.state != "answered" or stays is None or wanted.early_only or before.transfer is not None:
+        exchange.endpoint.respond(tx, 486, now, "That call cannot be taken over now")
+        return
+    _take_over(exchange, tx, caller, before, stays, now)
+
+
+def _take_over(
+    exchange: Exchange, tx: ServerTransaction, caller: SipUser, before: Call, stays: Leg, now: float
+) -> None:
+    session = exchange.endpoint.accept(tx, now)
+    if session.state == "ended":
+        return
+    fresh = Call(exchange, exchange.entropy(8).hex(), before.media_call, stays.aor, now)
+    try:
+        fresh.a = Leg.caller(fresh, session, caller)
+    except NoMediaPorts:
+        session.reject(503, now, "No media ports are left", (("Retry-After", "10"),))
+        return
+    exchange.share_media(before.media_call)
+    exchange.admit(fresh)
+    fresh.tell("started", f"{caller.aor} takes over a call with {stays.aor}")
+    try:
+        if not session.remote_body:
+            raise Refused(488, "An INVITE with Replaces needs an offer")
+        fresh.a.read_offer(session.remote_body)
+        offer = stays.offer(fresh.a.codecs_for_peer(), Direction.SENDRECV)
+    except Refused as refusal:
+        fresh.refuse(refusal.status, refusal.reason, now)
+        return
+    fresh.b = stays
+    stays.leave(fresh)
+    fresh.state = "answering"
+    fresh.transfer = Transfer(fresh, before, None)
+    stays.session.offer(offer, now)

@@ -1,0 +1,131 @@
+"""Who sent a request: digest (RFC 7616, RFC 8760) against the snapshot, throttled, and the same for users that do not exist.
+
+Rules:
+
+1. An unknown user is verified against a decoy digest that nobody can match, along the same path and with the same answer,
+   so that neither words nor time tell who exists.
+2. Nonces are stateless; only the counts of those in use are kept, in a bounded table, so that no answer is taken twice.
+3. A nonce that is too old is said to be stale only to who proved to know the password.
+4. What an authenticated user may claim to be is its own address and nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import NamedTuple
+
+from sealtone.model import Domain, SipUser, Snapshot
+from sealtone.server.throttle import Throttle
+from sealtone.sip.digest import Challenge, Credentials, NonceCounts, NonceIssuer, NonceState, verify
+from sealtone.sip.errors import SipError
+from sealtone.sip.flow import Flow
+from sealtone.sip.headers import NameAddr
+from sealtone.sip.message import Request
+from sealtone.sip.uri import unescape
+
+ALGORITHMS = ("SHA-256", "MD5")  # RFC 8760 2.4: the stronger first
+
+
+class Denied(NamedTuple):
+    """Answer with this; `headers` hold the challenges."""
+
+    status: int
+    reason: str | None
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class Authenticator:
+    """Verifies requests. `key` (32 random bytes) makes nonces and decoys."""
+
+    def __init__(self, key: bytes, throttle: Throttle) -> None:
+        self._nonces = NonceIssuer(hmac.digest(key, b"nonce", "sha256"))
+        self._decoy_key = hmac.digest(key, b"decoy", "sha256")
+        self._counts = NonceCounts(65_536)
+        self._throttle = throttle
+        self.verified = 0
+        self.failed = 0
+
+    def identify(
+        self, request: Request, address: NameAddr, flow: Flow, snapshot: Snapshot, now: float, now_wall: float
+    ) -> SipUser | Denied:
+        """The user that proved to be the owner of `address` (From, or To of a REGISTER)."""
+        registering = request.method == "REGISTER"
+        try:
+            uri = address.sip_uri
+        except SipError as error:
+            return Denied(400, str(error))
+        domain = home_domain(uri.host.lower(), snapshot)
+        realm = domain.name if domain is not None else uri.host.lower()
+        value = request.headers.get("Authorization" if registering else "Proxy-Authorization")
+        if value is None:
+            return self._challenge(registering, realm, now_wall)
+        credentials = self._credentials(request, registering, realm)
+        if credentials is None:
+            return self._challenge(registering, realm, now_wall)
+        state = self._nonces.check(credentials.nonce, now_wall)
+        if state is NonceState.FORGED:
+            return self._challenge(registering, realm, now_wall)
+        aor = f"{credentials.username}@{realm}"
+        wait = self._throttle.wait_s(flow.remote[0], aor, now)
+        if wait > 0:
+            return Denied(
+                403,
+                f"Too many wrong passwords; wait {int(wait) + 1} s",
+                (("Retry-After", str(int(wait) + 1)),),
+            )
+        user = snapshot.user(aor) if domain is not None else None
+        if not self._verify(user, credentials, aor, request):
+            self.failed += 1
+            self._throttle.failed(flow.remote[0], aor, now)
+            return self._challenge(registering, realm, now_wall)
+        self._throttle.succeeded(flow.remote[0], aor, now)
+        fresh = state is NonceState.FRESH
+        if not fresh or not self._counts.accept(credentials.nonce, credentials.nc, now_wall):
+            return self._challenge(registering, realm, now_wall, stale=True)
+        if user is None or not snapshot.is_active(user):
+            return Denied(403, "This user is switched off")
+        if unescape(uri.user or "") != user.username:
+            return Denied(403, "The address in the request is not that of the user who sent it")
+        return user
+
+    def _verify(self, user: SipUser | None, credentials: Credentials, aor: str, request: Request) -> bool:
+        """Constant in what it does, whether the user exists or not."""
+        self.verified += 1
+        decoy = hmac.digest(self._decoy_key, aor.encode("utf-8", "surrogateescape"), hashlib.sha256).hex()
+        sha256 = credentials.algorithm == "SHA-256"
+        digest = decoy if sha256 else decoy[:32]
+        if user is not None:
+            digest = user.ha1_sha256 if sha256 else user.ha1_md5
+        return verify(credentials, request.method, digest, request.body) and user is not None
+
+    @staticmethod
+    def _credentials(request: Request, registering: bool, realm: str) -> Credentials | None:
+        """Those for our realm; None where there are none that can be read or that are for this request."""
+        for raw in request.headers.all("Authorization" if registering else "Proxy-Authorization"):
+            try:
+                credentials = Credentials.parse(raw)
+            except SipError:
+                continue
+            if credentials.realm == realm and credentials.algorithm in ALGORITHMS:
+                return credentials
+        return None
+
+    def _challenge(self, registering: bool, realm: str, now_wall: float, stale: bool = False) -> Denied:
+        nonce = self._nonces.issue(now_wall)
+        name = "WWW-Authenticate" if registering else "Proxy-Authenticate"
+        headers = tuple(
+            (name, str(Challenge(realm=realm, nonce=nonce, algorithm=algorithm, stale=stale)))
+            for algorithm in ALGORITHMS
+        )
+        return Denied(401 if registering else 407, None, headers)
+
+
+def home_domain(host: str, snapshot: Snapshot) -> Domain | None:
+    """The domain a phone means by `host`: where it uses the server's own address and there is one domain, that one."""
+    domain = snapshot.domain(host.rstrip("."))
+    if domain is None and host in snapshot.local_names:
+        domains = list(snapshot.domains())
+        if len(domains) == 1:
+            return domains[0]
+    return domain

@@ -1,0 +1,36 @@
+"""Who can be reached where: routing by the snapshot, bindings from the registrar."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sealtone.b2bua.plane import Destination, NoRoute, Ring, Service
+from sealtone.model import SipUser, Snapshot
+from sealtone.registrar import Registrar
+from sealtone.routing import ToService, ToUser, route
+from sealtone.sip.flow import is_secure
+
+
+class Directory:
+    """Implements `b2bua.plane.Directory`. `snapshot` gives the current one, `wall` Unix seconds."""
+
+    def __init__(self, registrar: Registrar, snapshot: Callable[[], Snapshot], wall: Callable[[], float]) -> None:
+        self._registrar = registrar
+        self._snapshot = snapshot
+        self._wall = wall
+
+    def resolve(self, uri: str, caller: SipUser) -> Ring | Service | NoRoute:
+        now_wall = self._wall()
+        target = route(uri, caller, self._snapshot(), lambda aor: self._registrar.lookup(aor, now_wall))
+        if isinstance(target, ToService):
+            return Service(target.name)
+        if not isinstance(target, ToUser):
+            return NoRoute(target.status, target.reason)
+        destinations = []
+        for binding in target.contacts:
+            hop = binding.hop_hint
+            if hop is not None and (is_secure(hop) or not target.is_sips):
+                destinations.append(Destination(target.user, hop, binding.contact, binding.path))
+        if not destinations:
+            return NoRoute(480, "That user's phones are not connected over TLS, which this call demands")
+        return Ring(target.aor, tuple(destinations))

@@ -1,0 +1,82 @@
+"""The media core as calls see it (`b2bua.plane.MediaPlane`), over the engine's facade."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sealtone.b2bua.plane import MediaCounters, MediaPlan, MediaPort, NoMediaPorts
+from sealtone.media import Engine, LegPlan, PortsExhausted, SrtpKey
+from sealtone.sip.flow import Hop
+from sealtone.srtp_keys import KeyMaterial
+
+
+class EnginePlane:
+    """`address_for` gives the local address that media to a hop leaves from, and the one to write into SDP."""
+
+    def __init__(self, engine: Engine, address_for: Callable[[Hop], tuple[str, str]]) -> None:
+        self._engine = engine
+        self._address_for = address_for
+
+    def open_call(self) -> int:
+        return self._engine.open_call()
+
+    def open_leg(self, media_call: int, hop: Hop) -> MediaPort:
+        local, advertised = self._address_for(hop)
+        try:
+            leg = self._engine.open_leg(media_call, local)
+        except PortsExhausted as error:
+            raise NoMediaPorts from error
+        return MediaPort(leg.id, advertised, leg.rtp_port, leg.rtcp_port)
+
+    def update_leg(self, leg: int, plan: MediaPlan) -> None:
+        self._engine.update_leg(
+            leg,
+            LegPlan(
+                remote=plan.remote,
+                remote_rtcp=plan.remote_rtcp,
+                signalling_ip=plan.signalling_ip,
+                rtcp_mux=plan.rtcp_mux,
+                send=plan.send,
+                receive=plan.receive,
+                rx=_key(plan.rx),
+                tx=_key(plan.tx),
+                secure_required=plan.secure_required,
+                payload_types=plan.payload_types,
+                new_latch=plan.new_latch,
+            ),
+        )
+
+    def bridge(self, a: int, b: int, map_ab: dict[int, int], map_ba: dict[int, int]) -> None:
+        self._engine.bridge(a, b, map_ab, map_ba)
+
+    def unbridge(self, leg: int) -> None:
+        self._engine.unbridge(leg)
+
+    def echo(self, leg: int) -> None:
+        self._engine.echo(leg)
+
+    def counters(self, leg: int) -> MediaCounters:
+        stats = self._engine.leg_stats(leg)
+        return MediaCounters(
+            packets_in=stats.rx_packets,
+            packets_out=stats.tx_packets,
+            octets_in=stats.rx_octets,
+            octets_out=stats.tx_octets,
+            lost_in=stats.lost,
+            jitter_ms=stats.jitter_ms,
+            round_trip_ms=stats.rtt_ms,
+            refused=stats.auth_failures + stats.replays,
+            heard_from=f"{stats.latched[0]}:{stats.latched[1]}" if stats.latched is not None else "",
+        )
+
+    def close_leg(self, leg: int) -> MediaCounters:
+        counters = self.counters(leg)
+        self._engine.close_leg(leg)
+        return counters
+
+    def close_call(self, media_call: int) -> None:
+        self._engine.close_call(media_call)
+
+
+def _key(material: KeyMaterial | None) -> SrtpKey | None:
+    return None if material is None else SrtpKey(material.suite.value, material.key, material.salt)

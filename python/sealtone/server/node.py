@@ -1,0 +1,295 @@
+"""One running node: bytes from the transports to the pure objects, and what these want sent, stored and told.
+
+Every message takes one way: `on_message` → `Endpoint.receive` → `_drain`, which gives each event to whom it concerns
+(a call, the registrar, the message relay), sends what has to be sent, stores records and arms the one timer. Nothing here
+waits: a REGISTER is answered when the store's commit comes back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from sealtone.b2bua.exchange import Exchange, ExchangeSettings
+from sealtone.b2bua.leg import Leg
+from sealtone.b2bua.plane import MediaPlane
+from sealtone.model import SipUser, Snapshot
+from sealtone.registrar import Registrar, Registration, Rules
+from sealtone.server.authentication import Authenticator, Denied
+from sealtone.server.directory import Directory
+from sealtone.server.journal import Journal
+from sealtone.server.message_relay import MessageRelay
+from sealtone.server.throttle import Throttle
+from sealtone.sip import events as sip
+from sealtone.sip.endpoint import Endpoint, EndpointConfig
+from sealtone.sip.flow import Flow, Hop
+from sealtone.sip.transaction import ServerTransaction
+
+if TYPE_CHECKING:
+    from sealtone.net.transport import Transports
+    from sealtone.sip.session import InviteSession
+    from sealtone.store import Store
+
+_TIMER_GRAIN_S = 0.005
+_HOUSEKEEPING_S = 5.0
+
+
+class Node:
+    """Registrar, calls and messages of one process. `start` after the transports exist; `stop` ends all calls."""
+
+    def __init__(
+        self,
+        *,
+        user_agent: str,
+        plane: MediaPlane,
+        store: Store,
+        snapshot: Snapshot,
+        contact_for: Callable[[Hop], tuple[str, int]],
+        own_addresses: Callable[[], frozenset[tuple[str, int]]],
+        journal: Journal,
+        entropy: Callable[[int], bytes],
+        rules: Rules,
+    ) -> None:
+        self.snapshot = snapshot
+        self.journal = journal
+        self.registrar = Registrar()
+        self.endpoint = Endpoint(
+            EndpointConfig(user_agent=user_agent, contact_for=contact_for, accept_in_dialog=self._is_from_its_phone),
+            entropy,
+        )
+        offset = time.time() - time.monotonic()
+        directory = Directory(self.registrar, lambda: self.snapshot, time.time)
+        self.exchange = Exchange(
+            self.endpoint,
+            plane,
+            directory,
+            ExchangeSettings(wall_of=lambda now: now + offset),
+            entropy,
+        )
+        self.throttle = Throttle()
+        self.authenticator = Authenticator(entropy(32), self.throttle)
+        self._messages = MessageRelay(self.endpoint, directory, lambda count: entropy(count).hex())
+        self._store = store
+        self._rules = rules
+        self._own_addresses = own_addresses
+        self._transports: Transports
+        self._loop: asyncio.AbstractEventLoop
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = float("inf")
+        self._housekeeping: asyncio.TimerHandle | None = None
+        self._stopping = False
+        self._handlers: dict[type, Callable[..., None]] = {
+            sip.RequestReceived: self._on_request,
+            sip.ResponseReceived: self._messages.on_response,
+            sip.TransactionFailed: self._messages.on_failure,
+        }
+
+    def start(self, transports: Transports, loop: asyncio.AbstractEventLoop) -> None:
+        self._transports = transports
+        self._loop = loop
+        self._housekeep()
+
+    # what the transports say
+
+    def on_message(self, data: bytes, flow: Flow) -> None:
+        """One whole message (a datagram, or one cut from a stream)."""
+        now = self._loop.time()
+        if self.journal.tracing:
+            self.journal.trace("<-", data, flow)
+        self.endpoint.receive(data, flow, now)
+        self._drain(now)
+
+    def on_closed(self, flow: Flow) -> None:
+        """A stream connection ended."""
+        now = self._loop.time()
+        ended = self.registrar.flow_closed(flow)
+        if ended:
+            self._store.save_bindings((), ended)
+        self.endpoint.flow_closed(flow, now)
+        self._drain(now)
+
+    def on_send_failed(self, hop: Hop) -> None:
+        """Nothing reaches `hop`."""
+        now = self._loop.time()
+        self.endpoint.send_failed(hop, now)
+        self._drain(now)
+
+    # the pump
+
+    def _drain(self, now: float) -> None:
+        endpoint, handlers, exchange = self.endpoint, self._handlers, self.exchange
+        while events := endpoint.events():
+            for event in events:
+                handler = handlers.get(type(event))
+                if handler is None:
+                    exchange.handle(event, now)
+                else:
+                    handler(event, now)
+        send = self._transports.send
+        tracing = self.journal.tracing
+        for data, hop in endpoint.transmits():
+            if tracing:
+                self.journal.trace("->", data, hop)
+            send(data, hop)
+        for told in exchange.events():
+            self.journal.call_event(told)
+        for record in exchange.records():
+            self._store.write_call_record(record)
+        self._arm(now)
+
+    def _arm(self, now: float) -> None:
+        first = self.endpoint.next_timeout()
+        second = self.exchange.next_timeout()
+        if first is None or (second is not None and second < first):
+            first = second
+        if first is None or first >= self._timer_at:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        # A grain of some milliseconds lets timers that fall together run together.
+        self._timer_at = max(first, now + _TIMER_GRAIN_S)
+        self._timer = self._loop.call_at(self._timer_at, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._timer_at = float("inf")
+        now = self._loop.time()
+        self.endpoint.handle_timeout(now)
+        self.exchange.handle_timeout(now)
+        self._drain(now)
+
+    def _housekeep(self) -> None:
+        expired = self.registrar.expire(time.time())
+        if expired:
+            self._store.save_bindings((), expired)
+        self._housekeeping = self._loop.call_later(_HOUSEKEEPING_S, self._housekeep)
+
+    # requests outside dialogs
+
+    def _on_request(self, event: sip.RequestReceived, now: float) -> None:
+        tx, request, flow = event
+        method = request.method
+        respond = self.endpoint.respond
+        if flow.remote in self._own_addresses():
+            respond(tx, 482, now, "Loop Detected")
+            return
+        if method == "OPTIONS" and not _names_user(request.uri):
+            respond(tx, 200, now, None, (("Accept", "application/sdp"),))
+            return
+        now_wall = time.time()
+        address = request.to if method == "REGISTER" else request.from_
+        user = self.authenticator.identify(request, address, flow, self.snapshot, now, now_wall)
+        if isinstance(user, Denied):
+            if user.status == 403:
+                self.journal.denied(request.call_id, method, flow, user.reason or "")
+            respond(tx, user.status, now, user.reason, user.headers)
+            return
+        if flow.transport != "udp":
+            self._transports.authenticated(flow)
+        if self._stopping:
+            respond(tx, 503, now, "The server is shutting down", (("Retry-After", "5"),))
+        elif method == "INVITE":
+            self.exchange.invite(tx, user, now)
+        elif method == "REGISTER":
+            self._register(tx, user, flow, now, now_wall)
+        elif method == "MESSAGE":
+            self._messages.relay(tx, user, now)
+        elif method == "OPTIONS":
+            respond(tx, 200, now, None, (("Accept", "application/sdp"),))
+        elif method in ("SUBSCRIBE", "PUBLISH"):
+            respond(tx, 489, now, "Bad Event")
+        elif method == "NOTIFY":
+            respond(tx, 481, now)
+        else:
+            respond(tx, 405, now)
+
+    def _register(self, tx: ServerTransaction, user: SipUser, flow: Flow, now: float, now_wall: float) -> None:
+        request = tx.request
+        if request is None:
+            return
+        rules = self._rules._replace(max_contacts=user.max_contacts)
+        registration = self.registrar.register(request, user.aor, flow, now_wall, rules)
+        if not registration.changes_bindings:
+            self._answer_register(tx, registration, now)
+            return
+        commit = self._store.save_bindings(registration.saved, registration.removed)
+        commit.add_done_callback(lambda done: self._on_committed(done, tx, registration, request.call_id))
+
+    def _on_committed(
+        self, done: asyncio.Future[None], tx: ServerTransaction, registration: Registration, call_id: str
+    ) -> None:
+        """The commit came back: only now do the bindings count, and the phone hears of it."""
+        now = self._loop.time()
+        if done.cancelled() or done.exception() is not None:
+            self.registrar.discard(registration)
+            self.endpoint.respond(tx, 503, now, "The server cannot store this now", (("Retry-After", "10"),))
+            self.journal.store_failed(call_id)
+        else:
+            self.registrar.apply(registration)
+            self.journal.registered(registration, call_id)
+            self._answer_register(tx, registration, now)
+        self._drain(now)
+
+    def _answer_register(self, tx: ServerTransaction, registration: Registration, now: float) -> None:
+        headers = registration.headers
+        if registration.accepted:
+            headers = (*headers, ("Date", time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime())))
+        self.endpoint.respond(tx, registration.status, now, registration.reason, headers)
+
+    def _is_from_its_phone(self, session: InviteSession, flow: Flow) -> bool:
+        """Whether a request in a dialog comes from where its phone is: the address it talked from, or registered from."""
+        leg = session.owner
+        if not isinstance(leg, Leg):
+            return True
+        known = session.flow or leg.hop
+        address = known.remote if isinstance(known, Flow) else (known.host, known.port)
+        if known.transport == flow.transport and address[0] == flow.remote[0]:
+            return True
+        return any(
+            binding.flow is not None and binding.flow.id == flow.id and binding.flow.remote == flow.remote
+            for binding in self.registrar.bindings(leg.user.aor, time.time())
+        )
+
+    # administration
+
+    def swap(self, snapshot: Snapshot) -> None:
+        """Decide on `snapshot` from now on. Bindings of users that are gone or switched off end; calls go on."""
+        self.snapshot = snapshot
+        ended = []
+        for aor in {binding.aor for binding in self.registrar.all_bindings(time.time())}:
+            user = snapshot.user(aor)
+            if user is None or not snapshot.is_active(user):
+                ended.extend(self.registrar.forget(aor))
+        if ended:
+            self._store.save_bindings((), tuple(ended))
+
+    def hang_up(self, call_id: str) -> bool:
+        """End one call by its id."""
+        call = self.exchange.calls.get(call_id)
+        if call is None:
+            return False
+        now = self._loop.time()
+        call.hang_up("ended by the administrator", now)
+        self._drain(now)
+        return True
+
+    async def stop(self, patience_s: float = 2.0) -> None:
+        """End every call with BYE, and give the phones a moment to acknowledge it."""
+        self._stopping = True
+        now = self._loop.time()
+        had_calls = bool(self.exchange.calls)
+        self.exchange.end_all(now)
+        self._drain(now)
+        if had_calls:
+            deadline = now + patience_s
+            while self.endpoint.pending and self._loop.time() < deadline:
+                await asyncio.sleep(0.05)
+        for timer in (self._timer, self._housekeeping):
+            if timer is not None:
+                timer.cancel()
+
+
+def _names_user(uri: str) -> bool:
+    return "@" in uri

@@ -1,0 +1,66 @@
+"""A media plane that keeps books instead of moving packets, for tests of calls under simulated time."""
+
+from sealtone.b2bua.plane import MediaCounters, MediaPlan, MediaPort, NoMediaPorts
+from sealtone.sip.flow import Hop
+
+
+class BookedPlane:
+    """Says at any moment which legs are joined and with which plan."""
+
+    def __init__(self, ports: int = 1000) -> None:
+        self.free = ports
+        self.open_calls: set[int] = set()
+        self.legs: dict[int, MediaPort] = {}
+        self.plans: dict[int, MediaPlan] = {}
+        self.joined: dict[int, int] = {}
+        self.maps: dict[int, dict[int, int]] = {}
+        self.echoes: set[int] = set()
+        self._calls = 0
+        self._legs = 0
+
+    def open_call(self) -> int:
+        self._calls += 1
+        self.open_calls.add(self._calls)
+        return self._calls
+
+    def open_leg(self, media_call: int, hop: Hop) -> MediaPort:
+        assert media_call in self.open_calls
+        if len(self.legs) >= self.free:
+            raise NoMediaPorts
+        self._legs += 1
+        port = MediaPort(self._legs, "192.0.2.1", 20_000 + 2 * self._legs, 20_001 + 2 * self._legs)
+        self.legs[port.id] = port
+        return port
+
+    def update_leg(self, leg: int, plan: MediaPlan) -> None:
+        assert leg in self.legs
+        self.plans[leg] = plan
+
+    def bridge(self, a: int, b: int, map_ab: dict[int, int], map_ba: dict[int, int]) -> None:
+        assert a in self.legs
+        assert b in self.legs
+        self.joined[a], self.joined[b] = b, a
+        self.maps[a], self.maps[b] = map_ab, map_ba
+
+    def unbridge(self, leg: int) -> None:
+        other = self.joined.pop(leg, None)
+        if other is not None:
+            self.joined.pop(other, None)
+
+    def echo(self, leg: int) -> None:
+        self.echoes.add(leg)
+
+    def counters(self, leg: int) -> MediaCounters:
+        assert leg in self.legs
+        return MediaCounters(packets_in=100, packets_out=100)
+
+    def close_leg(self, leg: int) -> MediaCounters:
+        counters = self.counters(leg)
+        self.unbridge(leg)
+        del self.legs[leg]
+        self.plans.pop(leg, None)
+        self.echoes.discard(leg)
+        return counters
+
+    def close_call(self, media_call: int) -> None:
+        self.open_calls.remove(media_call)
