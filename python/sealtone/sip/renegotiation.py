@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sealtone.sip.message import Request, Response
     from sealtone.sip.transaction import ClientTransaction, ServerTransaction
 
+LATE_ANSWER_T1S: Final = 48  # T1s for the owner to answer an offer in a 2xx, before the peer gives up at 64
 _RETRIES: Final = 4  # of one offer after 491, 500 with Retry-After, or 422
 _LONGEST_RETRY_AFTER_S: Final = 10
 
@@ -134,7 +135,7 @@ class Renegotiation(DialogUsage):
             self._pump(now)
             return
         self._offers.received("2xx", None)
-        self._arm("late-answer", now + 64 * self.endpoint.config.t1)
+        self._arm("late-answer", now + LATE_ANSWER_T1S * self.endpoint.config.t1)
         self.remote_body = response.body
         self.endpoint.emit(OfferReceived(self._leg, response.body, "2xx", response))
 

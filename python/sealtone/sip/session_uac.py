@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from sealtone.sip.dialog import Dialog, routed
 from sealtone.sip.dialog_usage import Deadline, SentAck
 from sealtone.sip.events import Answered, OfferReceived, OfferRejected, Progress, Rejected
+from sealtone.sip.renegotiation import LATE_ANSWER_T1S
 from sealtone.sip.responses import HeaderPairs, content_lines, header_lines, reason_for
 from sealtone.sip.session import InviteSession
 from sealtone.sip.session_timer import SessionTimer
@@ -290,6 +291,7 @@ class CallerSession(InviteSession):
             dialog = self._dialog_beyond_limit(response)
         if dialog is not self.dialog:
             self._leave_early_dialog(now)
+            self.remote_body = dialog.remote_body
         self.dialog = dialog
         self._drop_losers(dialog)
         self._settle_dialog(dialog, response)
@@ -297,9 +299,9 @@ class CallerSession(InviteSession):
         self._timer.take(response)
         self._disarm("glare")
         body = response.body
-        if body and not dialog.negotiated:
-            dialog.remote_body = body
-        self.remote_body = dialog.remote_body
+        if not dialog.negotiated:
+            dialog.remote_body = body or dialog.remote_body
+            self.remote_body = dialog.remote_body
         if self._invitation.body is None and not dialog.negotiated:
             self._take_late_offer(dialog, response, now)
             return
@@ -357,7 +359,7 @@ class CallerSession(InviteSession):
         self._early_offer = None
         self._offers.received("2xx", None)
         self.state = "answered"
-        self._arm("late-answer", now + 64 * self.endpoint.config.t1)
+        self._arm("late-answer", now + LATE_ANSWER_T1S * self.endpoint.config.t1)
         self._arm_session_timer(now)
         self.endpoint.emit(Answered(self, response))
         if not again:
