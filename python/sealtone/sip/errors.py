@@ -30,7 +30,8 @@ class SipParseError(SipError):
 class FramingError(SipError):
     """A stream can no longer be cut into messages in exactly one way; the connection must be closed.
 
-    `partial` is the request whose head caused it, when one could be read, so that a 400 can be sent first.
+    `partial` is the request whose head caused it, when one could be read, so that a 400 can be sent first; `complete`
+    holds the messages that stood before the fault in the same piece of the stream.
     """
 
     def __init__(self, reason: str, status: int = 400, partial: Request | Response | None = None) -> None:
@@ -38,7 +39,8 @@ class FramingError(SipError):
         self.reason = reason
         self.status = status
         self.partial = partial
+        self.complete: list[bytes] = []
 
 
 class SipValueError(SipError, ValueError):
-    """Our own code tried to build something that cannot stand on the wire (our fault), such as a line break in a value."""
+    """Our own code tried to build what cannot stand on the wire (our fault), such as a line break in a value."""

@@ -19,15 +19,16 @@ MAX_PARAMS: Final = 128
 
 WSP: Final = " \t"
 
-# token = 1*(alphanum / "-" / "." / "!" / "%" / "*" / "_" / "+" / "`" / "'" / "~" )
+# A token holds letters, digits and - . ! % * _ + ` ' ~
 is_token = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+").fullmatch
-# quoted-string = SWS DQUOTE *(qdtext / quoted-pair ) DQUOTE
-_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# quoted-string: SWS DQUOTE *(qdtext / quoted-pair ) DQUOTE
+_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 _QUOTED_PAIR: Final = re.compile(r"\\(.)", re.DOTALL)
 _NEEDS_ESCAPE: Final = re.compile(r'(["\\])')
-# The pieces between separators: a quoted string, an angle-bracketed URI, or one ordinary character run.
-_LIST_PIECES: Final = re.compile(r'"(?:[^"\\]|\\.)*"|<[^>]*>|[^",<]+|.', re.DOTALL)
-_PARAM_PIECES: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[^";]+|.', re.DOTALL)
+# The pieces between separators. A quote or bracket that is never closed takes all the rest in one piece: were it
+# tried again at each later quote, the scan would be quadratic.
+_LIST_PIECES: Final = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?$)|<[^>]*+>?|[^",<]++|,', re.DOTALL)
+_PARAM_PIECES: Final = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?$)|[^";]++|;', re.DOTALL)
 
 
 def unquote(text: str) -> str:
@@ -56,61 +57,61 @@ def quoted_end(text: str, start: int = 0) -> int:
 def split_list(value: str) -> list[str]:
     """The comma-separated elements of a header value; commas in quoted strings and in <> do not separate.
 
-    Empty elements are dropped (RFC 3261 allows none, several phones send a trailing comma).
+    Empty elements are dropped: an empty value is an empty list, and several phones send a trailing comma.
     """
     if "," not in value:
         value = value.strip(WSP)
         return [value] if value else []
+    return [element for element in split_elements(value) if element]
+
+
+def split_elements(value: str) -> list[str]:
+    """Like `split_list`, with empty elements kept, for headers that may not have any (Via, Contact, Route)."""
     if '"' not in value and "<" not in value:
-        return [element for part in value.split(",") if (element := part.strip(WSP))]
-    elements: list[str] = []
-    pieces: list[str] = []
-    for piece in _LIST_PIECES.findall(value):
-        if piece == ",":
-            elements.append("".join(pieces).strip(WSP))
-            pieces = []
+        return [part.strip(WSP) for part in value.split(",")]
+    return _cut(value, _LIST_PIECES, ",")
+
+
+def _cut(text: str, pieces: re.Pattern[str], separator: str) -> list[str]:
+    parts: list[str] = []
+    part: list[str] = []
+    for piece in pieces.findall(text):
+        if piece == separator:
+            parts.append("".join(part).strip(WSP))
+            part = []
         else:
-            pieces.append(piece)
-    elements.append("".join(pieces).strip(WSP))
-    return [element for element in elements if element]
+            part.append(piece)
+    parts.append("".join(part).strip(WSP))
+    return parts
 
 
 def parse_params(text: str) -> Params:
-    """Parameters of ";a;b=c;d=\"e\"": what follows the first element of a header value, with or without the first ";"."""
-    parts = text.split(";") if '"' not in text else _split_quoted_params(text)
+    """The parameters of ";a;b=c", which is what follows the first element of a header value, with or without its first
+    ";". Empty parameters are refused (RFC 4475 section 3.1.2.1).
+    """
+    if text[:1] == ";":
+        text = text[1:]
+    parts = _cut(text, _PARAM_PIECES, ";") if '"' in text else text.split(";")
     if len(parts) > MAX_PARAMS:
         raise SipParseError("too many parameters")
     params: list[tuple[str, str | None]] = []
     for part in parts:
         name, equals, value = part.partition("=")
         name = name.strip(WSP)
-        if not name:
-            if equals:
-                raise SipParseError("a parameter has no name")
-            if part.strip(WSP):
-                raise SipParseError("a parameter has no name")
+        if not name or '"' in name:
+            raise SipParseError("a parameter has no valid name")
+        if not equals:
+            params.append((name, None))
             continue
-        params.append((name, value.strip(WSP) if equals else None))
+        value = value.strip(WSP)
+        if value[:1] == '"' and quoted_end(value) != len(value):
+            raise SipParseError("a quoted parameter value is followed by something else")
+        params.append((name, value))
     return tuple(params)
 
 
-def _split_quoted_params(text: str) -> list[str]:
-    parts: list[str] = []
-    pieces: list[str] = []
-    for piece in _PARAM_PIECES.findall(text):
-        if piece == ";":
-            parts.append("".join(pieces))
-            pieces = []
-        elif piece == '"':
-            raise SipParseError("a quoted string does not end")
-        else:
-            pieces.append(piece)
-    parts.append("".join(pieces))
-    return parts
-
-
 def find_param(params: Params, name: str) -> str | None:
-    """The unquoted value of the first parameter called `name` (lower case); "" for one without a value, None if absent."""
+    """The unquoted value of the first parameter called `name` (lower case); "" without a value, None if absent."""
     for key, value in params:
         if key == name or key.lower() == name:
             if value is None:
@@ -120,7 +121,7 @@ def find_param(params: Params, name: str) -> str | None:
 
 
 def with_param(params: Params, name: str, value: str | None) -> Params:
-    """`params` with `name` (lower case) set to the raw `value`, in its old place if it was there, else at the end."""
+    """`params` with `name` (lower case) set to the raw `value`, in its old place or at the end."""
     changed: list[tuple[str, str | None]] = []
     found = False
     for pair in params:
@@ -150,7 +151,7 @@ def param_value(text: str) -> str:
 
 
 def decimal(text: str, limit: int, what: str) -> int:
-    """The non-negative integer `text` (1*DIGIT, leading zeros allowed), at most `limit`; `what` names it in the error."""
+    """The non-negative integer `text` (1*DIGIT), at most `limit`; `what` names it in the error."""
     if not text.isdigit() or not text.isascii():
         raise SipParseError(f"{what} is not a number")
     # Bounded before int(): converting 60,000 digits takes quadratic time.

@@ -23,7 +23,7 @@ from sealtone.sip.grammar import (
     with_param,
     without_param,
 )
-from sealtone.sip.uri import SipUri, split_host_port
+from sealtone.sip.uri import SipUri, escape_header_value, split_host_port, unescape
 
 MAX_SEQUENCE: Final = 2**31 - 1
 """RFC 3261 section 8.1.1.5: a CSeq number is below 2**31."""
@@ -154,9 +154,9 @@ class Via(NamedTuple):
         sent_by, semicolon, tail = rest.partition(";")
         sent_by = sent_by.strip(WSP)
         if " " in sent_by:
-            # HCOLON of sent-by allows LWS around its colon.
-            name, colon, port_text = sent_by.partition(":") if sent_by[:1] != "[" else (sent_by, "", "")
-            sent_by = f"{name.strip(WSP)}:{port_text.strip(WSP)}" if colon else sent_by.replace(" :", ":").replace(": ", ":")
+            # The COLON of sent-by allows LWS on both sides; an IPv6 host has none inside.
+            name, colon, port_text = sent_by.rpartition(":")
+            sent_by = f"{name.rstrip(WSP)}:{port_text.lstrip(WSP)}" if colon else sent_by
         host, port = split_host_port(sent_by)
         return _new(cls, (transport.upper(), host, port, parse_params(tail) if semicolon else ()))
 
@@ -250,7 +250,7 @@ class RAck(NamedTuple):
 
 
 class SessionExpires(NamedTuple):
-    """RFC 4028 section 4: the session interval in seconds and who refreshes ("uac", "uas" or None). Min-SE: `interval_s` only."""
+    """RFC 4028 section 4: the session interval in seconds and who refreshes ("uac", "uas" or None); also Min-SE."""
 
     interval_s: int
     refresher: str | None = None
@@ -282,8 +282,8 @@ class ReplacesHeader(NamedTuple):
     @classmethod
     def parse(cls, raw: str) -> ReplacesHeader:
         """Parse callid;to-tag=…;from-tag=…[;early-only]; both tags must be there, each once."""
-        call_id, _, tail = raw.strip(WSP).partition(";")
-        params = parse_params(tail)
+        call_id, semicolon, tail = raw.strip(WSP).partition(";")
+        params = parse_params(tail) if semicolon else ()
         names = [name.lower() for name, _ in params]
         to_tag, from_tag = find_param(params, "to-tag"), find_param(params, "from-tag")
         if not call_id.strip(WSP) or not to_tag or not from_tag:
@@ -298,7 +298,7 @@ class ReplacesHeader(NamedTuple):
 
 
 class ReferTo(NamedTuple):
-    """RFC 3515 section 2.1: the address to call, and the Replaces in the headers part of its URI (attended transfer)."""
+    """RFC 3515 section 2.1: the address to call, and the Replaces in the headers of its URI (attended transfer)."""
 
     address: NameAddr
     replaces: ReplacesHeader | None = None
@@ -315,7 +315,7 @@ class ReferTo(NamedTuple):
         for pair in headers.split("&"):
             name, _, value = pair.partition("=")
             if name.lower() == "replaces" and replaces is None:
-                replaces = ReplacesHeader.parse(_unescaped(value))
+                replaces = ReplacesHeader.parse(unescape(value))
             else:
                 kept.append(pair)
         uri = f"{before}?{'&'.join(kept)}" if kept else before
@@ -325,20 +325,8 @@ class ReferTo(NamedTuple):
         if self.replaces is None:
             return str(self.address)
         joiner = "&" if "?" in self.address.uri else "?"
-        value = _escaped(str(self.replaces))
+        value = escape_header_value(str(self.replaces))
         return str(self.address._replace(uri=f"{self.address.uri}{joiner}Replaces={value}"))
-
-
-def _unescaped(text: str) -> str:
-    from urllib.parse import unquote_to_bytes
-
-    return unquote_to_bytes(text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
-
-
-def _escaped(text: str) -> str:
-    from urllib.parse import quote_from_bytes
-
-    return quote_from_bytes(text.encode("utf-8", "surrogateescape"), safe="-_.!~*'()[]/?:+$")
 
 
 class Reason(NamedTuple):
@@ -352,11 +340,11 @@ class Reason(NamedTuple):
     @classmethod
     def parse(cls, raw: str) -> Reason:
         """Parse one reason-value."""
-        protocol, _, tail = raw.strip(WSP).partition(";")
+        protocol, semicolon, tail = raw.strip(WSP).partition(";")
         protocol = protocol.strip(WSP)
         if not is_token(protocol):
             raise SipParseError("a Reason has no protocol")
-        params = parse_params(tail)
+        params = parse_params(tail) if semicolon else ()
         cause = find_param(params, "cause")
         number = decimal(cause, 2**31, "a Reason cause") if cause else None
         text = find_param(params, "text") or ""

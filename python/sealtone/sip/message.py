@@ -24,7 +24,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final, NoReturn
 
 from sealtone.sip.errors import SipParseError, SipValueError
-from sealtone.sip.grammar import WSP, decimal, is_token, split_list
+from sealtone.sip.grammar import WSP, decimal, is_token, split_elements, split_list
 from sealtone.sip.headers import MAX_DELTA_SECONDS, CSeq, NameAddr, Via
 
 MAX_HEADERS: Final = 512
@@ -35,6 +35,7 @@ MAX_ELEMENTS: Final = 512
 _CACHED_SPELLINGS: Final = 2048
 _CACHED_NAME_LENGTH: Final = 40
 _FOLD: Final = re.compile(r"\r\n[ \t]+")
+_LINE_ENDS: Final = (b"\r", b"\n")
 _Pairs = Iterable[tuple[str, str]]
 
 _COMPACT: Final = {
@@ -60,18 +61,23 @@ _COMPACT: Final = {
     "y": "Identity",
 }
 
-_KNOWN_NAMES: Final = frozenset(
-    """Accept Accept-Contact Accept-Encoding Accept-Language Alert-Info Allow Allow-Events Authentication-Info
-    Authorization Call-ID Call-Info Contact Content-Disposition Content-Encoding Content-ID Content-Language
-    Content-Length Content-Type CSeq Date Diversion Error-Info Event Expires Feature-Caps Flow-Timer From Geolocation
-    History-Info Identity Identity-Info In-Reply-To Info-Package Join Max-Breadth Max-Forwards MIME-Version Min-Expires
-    Min-SE Organization P-Access-Network-Info P-Asserted-Identity P-Associated-URI P-Called-Party-ID P-Early-Media
-    P-Preferred-Identity Path Priority Privacy Proxy-Authenticate Proxy-Authorization Proxy-Require RAck Reason
-    Record-Route Recv-Info Refer-Sub Refer-To Referred-By Reject-Contact Remote-Party-ID Replaces Reply-To
-    Request-Disposition Require Retry-After Route RSeq Security-Client Security-Server Security-Verify Server
-    Service-Route Session-Expires Session-ID SIP-ETag SIP-If-Match Subject Subscription-State Supported
-    Target-Dialog Timestamp To Unsupported User-Agent User-to-User Via Warning WWW-Authenticate X-Serialnumber""".split()
-)
+# fmt: off
+_KNOWN_NAMES: Final = frozenset({
+    "Accept", "Accept-Contact", "Accept-Encoding", "Accept-Language", "Alert-Info", "Allow", "Allow-Events",
+    "Authentication-Info", "Authorization", "Call-ID", "Call-Info", "Contact", "Content-Disposition",
+    "Content-Encoding", "Content-ID", "Content-Language", "Content-Length", "Content-Type", "CSeq", "Date",
+    "Diversion", "Error-Info", "Event", "Expires", "Feature-Caps", "Flow-Timer", "From", "Geolocation", "History-Info",
+    "Identity", "Identity-Info", "In-Reply-To", "Info-Package", "Join", "Max-Breadth", "Max-Forwards", "MIME-Version",
+    "Min-Expires", "Min-SE", "Organization", "P-Access-Network-Info", "P-Asserted-Identity", "P-Associated-URI",
+    "P-Called-Party-ID", "P-Early-Media", "P-Preferred-Identity", "Path", "Priority", "Privacy", "Proxy-Authenticate",
+    "Proxy-Authorization", "Proxy-Require", "RAck", "Reason", "Record-Route", "Recv-Info", "Refer-Sub", "Refer-To",
+    "Referred-By", "Reject-Contact", "Remote-Party-ID", "Replaces", "Reply-To", "Request-Disposition", "Require",
+    "Retry-After", "Route", "RSeq", "Security-Client", "Security-Server", "Security-Verify", "Server", "Service-Route",
+    "Session-Expires", "Session-ID", "SIP-ETag", "SIP-If-Match", "Subject", "Subscription-State", "Supported",
+    "Target-Dialog", "Timestamp", "To", "Unsupported", "User-Agent", "User-to-User", "Via", "Warning",
+    "WWW-Authenticate",
+})
+# fmt: on
 
 # Every spelling met -> its canonical name. Bounded, so that invented names cannot grow it.
 _SPELLINGS: dict[str, str] = {name: name for name in _KNOWN_NAMES}
@@ -114,7 +120,7 @@ class Headers:
 
     @classmethod
     def of_lists(cls, names: list[str], values: list[str]) -> Headers:
-        """Take over parallel lists of canonical names and raw values (the fast way to build; the lists are not copied)."""
+        """Take over parallel lists of canonical names and raw values (the fast way to build: nothing is copied)."""
         headers = cls.__new__(cls)
         headers._names = names
         headers._values = values
@@ -265,7 +271,7 @@ class Headers:
 
 
 class Message:
-    """What requests and responses have in common. Accessors raise SipParseError when the header is missing or broken."""
+    """What requests and responses have in common. Accessors raise SipParseError for what is missing or broken."""
 
     __slots__ = ("body", "headers")
 
@@ -280,7 +286,7 @@ class Message:
             return typed["via"]  # type: ignore[no-any-return]
         except KeyError:
             raw = self._required("Via")
-            via = typed["via"] = Via.parse(split_list(raw)[0] if "," in raw else raw)
+            via = typed["via"] = Via.parse(split_elements(raw)[0] if "," in raw else raw)
             return via
 
     @property
@@ -386,7 +392,12 @@ class Message:
         raise SipParseError(f"{name} is missing")
 
     def _elements(self, name: str) -> list[str]:
-        elements = self.headers.split(name)
+        elements: list[str] = []
+        for value in self.headers.all(name):
+            if "," in value:
+                elements += split_elements(value)
+            else:
+                elements.append(value)
         if len(elements) > MAX_ELEMENTS:
             raise SipParseError(f"too many {name} elements")
         return elements
@@ -447,9 +458,7 @@ class Response(Message):
         values: list[str] = []
         for name, value in zip(source._names, source._values, strict=True):
             if name in _COPIED:
-                if name == "To" and to_tag is not None and "tag" not in value:
-                    value = f"{value};tag={to_tag}"
-                elif name == "To" and to_tag is not None and request.to.tag is None:
+                if name == "To" and to_tag is not None and ("tag" not in value or request.to.tag is None):
                     value = f"{value};tag={to_tag}"
                 names.append(name)
                 values.append(value)
@@ -470,53 +479,56 @@ _COPIED: Final = frozenset({"Via", "From", "To", "Call-ID", "CSeq"})
 
 def parse_message(data: bytes) -> Request | Response:
     """Read one message; raises SipParseError, with `.partial` when enough was readable to answer."""
+    if data[:1] in _LINE_ENDS:
+        data = data.lstrip(b"\r\n")  # Section 7.5: CRLFs before the start line are ignored.
     head_octets, blank, body = data.partition(b"\r\n\r\n")
     head = head_octets.decode("utf-8", "surrogateescape")
-    if head[:1] in "\r\n" and head:
-        # Section 7.5: CRLFs before the start line are ignored.
-        stripped = data.lstrip(b"\r\n")
-        if len(stripped) == len(data):  # pragma: no cover - lstrip always shortens here
-            raise SipParseError("not a SIP message")
-        return parse_message(stripped)
+    problem = ""
     if not blank:
+        problem = "the blank line after the headers is missing"
         head = head.removesuffix("\r\n")
-    folded = "\r\n " in head or "\r\n\t" in head
-    start_line, _, rest = head.partition("\r\n")
-    if folded:
-        rest = _FOLD.sub(" ", rest)
-    names: list[str] = []
-    values: list[str] = []
-    problem = "" if blank else "the blank line after the headers is missing"
-    spellings = _SPELLINGS
-    lines = rest.split("\r\n") if rest else []
+    breaks = head.count("\r\n")
+    if head.count("\n") != breaks or head.count("\r") != breaks:
+        problem = "a line does not end with CRLF"
+    if "\r\n " in head or "\r\n\t" in head:
+        head = _FOLD.sub(" ", head)
+    lines = head.split("\r\n")
+    start_line = lines[0]
     if len(lines) > MAX_HEADERS:
         problem = "too many header lines"
         del lines[MAX_HEADERS:]
+    names: list[str] = []
+    values: list[str] = []
+    spellings = _SPELLINGS
+    del lines[0]
     for line in lines:
         spelling, colon, value = line.partition(":")
         name = spellings.get(spelling)
-        if name is None or not colon:
+        if not colon:
+            problem = "a header line has no colon"
+            continue
+        if name is None:
             try:
-                name = canonical_name(spelling) if colon else None
+                name = canonical_name(spelling)
             except SipParseError as error:
                 problem = error.reason
                 continue
-            if name is None:
-                problem = "a header line has no colon"
-                continue
         names.append(name)
         values.append(value.strip(WSP))
-    breaks = len(lines) if rest else 0
-    if not folded and (head.count("\n") != breaks or head.count("\r") != breaks):
-        problem = "a line does not end with CRLF"
-    elif folded and (rest.count("\n") != rest.count("\r\n") or rest.count("\r") != rest.count("\r\n")):
-        problem = "a line does not end with CRLF"
     headers = Headers.of_lists(names, values)
-    length = headers.get("Content-Length")
-    if length is not None and length.isdigit() and len(length) <= 9 and length.isascii() and int(length) < len(body):
-        if names.count("Content-Length") == 1:
-            body = body[: int(length)]
+    if body:
+        length = _body_length(names, values)
+        if length is not None and length < len(body):
+            body = body[:length]
     return _with_start_line(start_line, headers, body, problem)
+
+
+def _body_length(names: list[str], values: list[str]) -> int | None:
+    """The one usable Content-Length, None when there is none, several, or one that is not a number."""
+    if names.count("Content-Length") != 1:
+        return None
+    text = values[names.index("Content-Length")]
+    return int(text) if len(text) <= 9 and text.isdigit() and text.isascii() else None
 
 
 def _with_start_line(line: str, headers: Headers, body: bytes, problem: str) -> Request | Response:
@@ -535,14 +547,10 @@ def _with_start_line(line: str, headers: Headers, body: bytes, problem: str) -> 
     if not is_token(first) or not space:
         raise SipParseError("not a SIP message")
     request = Request(first, uri, headers, body)
-    if version != "SIP/2.0":
-        if version.upper() != "SIP/2.0":
-            unsupported = version[:4].upper() == "SIP/"
-            raise SipParseError(
-                "this SIP version is not supported" if unsupported else "the request line is broken",
-                505 if unsupported else 400,
-                request,
-            )
+    if version.upper() != "SIP/2.0":
+        if version[:4].upper() == "SIP/":
+            raise SipParseError("this SIP version is not supported", 505, request)
+        raise SipParseError("the request line is broken", 400, request)
     if not uri or " " in uri or "\t" in uri:
         problem = "the request line does not hold exactly a method, a URI and a version"
     if problem:

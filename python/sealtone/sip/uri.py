@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from typing import Final, NamedTuple
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from sealtone.sip.errors import SipParseError
 from sealtone.sip.grammar import Params, decimal
@@ -26,9 +26,7 @@ _IPV6: Final = re.compile(r"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*").fullmatch
 _PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})").search
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*").fullmatch
 _TEL: Final = re.compile(r"\+?[0-9A-Fa-f*#().\-]+").fullmatch
-_USER_UNRESERVED: Final = frozenset(
-    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.!~*'()&=+$,;?/"
-)
+_USER_UNRESERVED: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.!~*'()&=+$,;?/")
 _DECISIVE_PARAMS: Final = ("user", "ttl", "method", "maddr", "transport")
 
 
@@ -37,7 +35,7 @@ class UnsupportedScheme(SipParseError):
 
 
 class SipUri(NamedTuple):
-    """A parsed URI; `scheme` in lower case, an IPv6 `host` without brackets. For tel, `user` is the number, `host` ""."""
+    """A parsed URI; `scheme` in lower case, an IPv6 `host` without brackets; for tel, the number is `user`."""
 
     scheme: str
     user: str | None
@@ -189,6 +187,11 @@ def escape_user(text: str) -> str:
     """Any text as a user part: characters outside of `user` in RFC 3261 section 25.1 become % escapes."""
     data = text.encode("utf-8", "surrogateescape")
     return "".join([chr(octet) if octet in _USER_UNRESERVED else f"%{octet:02X}" for octet in data])
+
+
+def escape_header_value(text: str) -> str:
+    """Any text as an hvalue in the headers part of a URI."""
+    return quote_from_bytes(text.encode("utf-8", "surrogateescape"), safe="-_.!~*'()[]/?:+$")
 
 
 def canonical_aor(uri: SipUri) -> str:
