@@ -11,7 +11,9 @@ from pathlib import Path
 
 from benches.machine import BenchError, raise_open_files
 from benches.media import LIMIT, OURS, PEER, MediaPlan, run_media, run_media_memory
+from benches.phones import run_phone_memory
 from benches.report import Outcome, human, save
+from benches.signalling import B2BUA, PROXY, SignallingPlan, run_signalling
 
 HERE = Path(__file__).parent
 LOADGEN = HERE / "loadgen"
@@ -42,11 +44,24 @@ def media_plan(arguments: argparse.Namespace, binaries: Path, work: Path) -> Med
     )
 
 
+def signalling_plan(arguments: argparse.Namespace, binaries: Path, work: Path) -> SignallingPlan:
+    quick = arguments.quick
+    return SignallingPlan(
+        binaries=binaries,
+        work=work,
+        servers=tuple(name.strip() for name in arguments.servers.split(",")),
+        rounds=arguments.rounds or (2 if quick else 4),
+        seconds=arguments.seconds or (2.0 if quick else 5.0),
+        registration_seconds=1.5 if quick else 3.0,
+    )
+
+
 def parser() -> argparse.ArgumentParser:
     parse = argparse.ArgumentParser(prog="benches", description="Sealtone against its peers, interleaved in one run.")
     parse.add_argument("--quick", action="store_true", help="about two minutes; no calls-a-core and overload runs")
     parse.add_argument("--only", choices=("media", "signalling", "memory"))
     parse.add_argument("--relays", default=f"{PEER},{LIMIT},{OURS}", help="media relays, separated by commas")
+    parse.add_argument("--servers", default=f"{PROXY},{B2BUA},{OURS}", help="SIP servers, separated by commas")
     parse.add_argument("--calls", default="300,1000", help="sizes of the media runs")
     parse.add_argument("--protection", choices=("rtp", "srtp"), help="one of the two kinds of media only")
     parse.add_argument("--rounds", type=int, help="rounds of every comparison")
@@ -72,8 +87,12 @@ def main() -> int:
             plan = media_plan(arguments, binaries, Path(work))
             if arguments.only in (None, "media"):
                 outcomes.append(run_media(plan, say))
+            if arguments.only in (None, "signalling"):
+                outcomes.append(run_signalling(signalling_plan(arguments, binaries, Path(work)), say))
             if arguments.only in (None, "memory"):
                 outcomes.append(run_media_memory(plan, say))
+                if OURS in arguments.servers:
+                    outcomes.append(run_phone_memory(Path(work), 1 if arguments.quick else 2, say))
     except BenchError as problem:
         print(f"benches: {problem}", file=sys.stderr)
         return 1

@@ -152,32 +152,58 @@ def carries(sample: MediaSample) -> bool:
     return sample.p99_us < CAPACITY_P99_US and sample.loss < CAPACITY_LOSS
 
 
-def find_capacity(load: MediaLoad, seconds: float, say: Say) -> Capacity:
-    """The most calls, in steps of 100, with p99 < 20 ms and loss < 0.1 %; a step may fail once by chance.
+class Stand:
+    """A relay with its phones that can be replaced by a fresh one: some relays never recover from an overload."""
+
+    def __init__(self, name: str, plan: MediaPlan, encrypted: bool) -> None:
+        self._terms = (name, plan, encrypted)
+        self._stack = contextlib.ExitStack()
+        self._load: MediaLoad | None = None
+
+    def run(self, calls: int, seconds: float) -> MediaSample:
+        if self._load is None:
+            self._load = self._stack.enter_context(loaded(*self._terms))[1]
+        return self._load.run(calls, seconds)
+
+    def renew(self) -> None:
+        self._stack.close()
+        self._load = None
+
+
+def try_step(stand: Stand, calls: int, seconds: float, say: Say) -> MediaSample:
+    """One step of the search; a failure is tried once more on a fresh relay, for it may be chance."""
+    sample = stand.run(calls, seconds)
+    for again in (True, False):
+        say(f"  {calls} calls: p99 {sample.p99_us / 1000:.1f} ms, loss {sample.loss:.3%}, CPU {sample.cpu_share:.0%}")
+        if carries(sample):
+            break
+        stand.renew()
+        if again:
+            sample = stand.run(calls, seconds)
+    return sample
+
+
+def find_capacity(stand: Stand, seconds: float, say: Say) -> Capacity:
+    """The most calls, in steps of 100, with p99 < 20 ms and loss < 0.1 %.
 
     Calls are set up as the steps need them: an idle call would cost the relay something too.
     """
-    first = load.run(400, seconds)
-    guess = int(400 / max(first.cpu_share, 0.05) * 0.9)
-    calls = max(CAPACITY_STEP, min(guess, MOST_CALLS) // CAPACITY_STEP * CAPACITY_STEP)
+    share = max(stand.run(400, seconds).cpu_share, 0.05)
+    calls = max(CAPACITY_STEP, min(int(400 / share * 0.9), MOST_CALLS) // CAPACITY_STEP * CAPACITY_STEP)
     best, failed_at = 0, MOST_CALLS + CAPACITY_STEP
     step = 4 * CAPACITY_STEP
-    while calls < failed_at and calls > best:
-        sample = load.run(calls, seconds)
-        if not carries(sample) and not sample.generator_limited:
-            sample = load.run(calls, seconds)
-        say(f"  {calls} calls: p99 {sample.p99_us / 1000:.1f} ms, loss {sample.loss:.3%}, CPU {sample.cpu_share:.0%}")
+    while best < calls < failed_at:
+        sample = try_step(stand, calls, seconds, say)
+        if sample.generator_limited:
+            return Capacity(calls if carries(sample) else best, True)
         if carries(sample):
-            if sample.generator_limited:
-                return Capacity(calls, True)
             best = calls
-        elif sample.generator_limited:
-            return Capacity(best, True)
+            calls = min(best + step, MOST_CALLS)
         else:
             failed_at = calls
             step = CAPACITY_STEP
-        calls = best + step if best else calls - 2 * step
-        if calls >= failed_at:
+            calls = best or calls - 3 * step
+        if calls >= failed_at or calls == best:
             step = CAPACITY_STEP
             calls = best + step
     return Capacity(best, False)
@@ -188,8 +214,11 @@ def measure_capacity(plan: MediaPlan, encrypted: bool, say: Say) -> dict[str, li
     for turn in range(plan.capacity_rounds):
         for name in plan.relays:
             say(f"{kind(encrypted)} calls a core, round {turn + 1}, {name}")
-            with loaded(name, plan, encrypted) as (_, load):
-                found[name].append(find_capacity(load, plan.capacity_seconds, say))
+            stand = Stand(name, plan, encrypted)
+            try:
+                found[name].append(find_capacity(stand, plan.capacity_seconds, say))
+            finally:
+                stand.renew()
     return found
 
 

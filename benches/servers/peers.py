@@ -18,7 +18,7 @@ from benches.servers.interface import SipUser, answers_options
 CONFIG = Path(__file__).parent.parent / "peers" / "kamailio.cfg"
 
 
-class _Server:
+class ServerProcess:
     """A server process with its log and a folder of its own."""
 
     name = ""
@@ -74,7 +74,7 @@ class _Server:
             self._folder = None
 
 
-class Kamailio(_Server):
+class Kamailio(ServerProcess):
     name = "kamailio"
 
     def __init__(self, port: int = 15_060) -> None:
@@ -93,7 +93,7 @@ class Kamailio(_Server):
         self._launch(command, {})
 
 
-class Sippy(_Server):
+class Sippy(ServerProcess):
     """`sippy.b2bua_simple`: no registrar, no digest and no call records, logging off; everything goes to one hop."""
 
     name = "sippy"

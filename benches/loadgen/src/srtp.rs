@@ -15,7 +15,7 @@ pub enum Inbound {
 }
 
 fn octets(hexadecimal: &str) -> Result<Vec<u8>, String> {
-    if !hexadecimal.len().is_multiple_of(2) {
+    if hexadecimal.len() & 1 == 1 {
         return Err("a key has an odd number of hexadecimal digits".into());
     }
     (0..hexadecimal.len())

@@ -1,0 +1,37 @@
+"""Sealtone itself: `sealtone serve` on a data folder prepared for the benchmark."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from benches.machine import BenchError
+from benches.servers.interface import SipUser
+from benches.servers.peers import ServerProcess
+
+
+class SealtoneServer(ServerProcess):
+    name = "sealtone"
+    registrar = True
+
+    def __init__(self, data: Path, port: int = 15_064, tls_port: int = 15_065) -> None:
+        super().__init__(port)
+        self._data = data
+        self._tls_port = tls_port
+
+    def tls_address(self) -> tuple[str, int]:
+        return ("127.0.0.1", self._tls_port)
+
+    def start(self, users: int, callee_port: int) -> None:
+        del callee_port
+        self._folder = tempfile.TemporaryDirectory(prefix="bench-sealtone-")
+        command = [sys.executable, "-m", "benches.servers.prepare_data", "--data", str(self._data)]
+        command += ["--users", str(users), "--udp-port", str(self._address[1]), "--tls-port", str(self._tls_port)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+        if done.returncode:
+            raise BenchError(f"no data folder for Sealtone could be made: {done.stderr[-600:]}")
+        self._users = [SipUser(*pair) for pair in json.loads(done.stdout)]
+        self._launch([sys.executable, "-m", "sealtone.cli", "serve", "--data", str(self._data)], {})

@@ -1,0 +1,145 @@
+"""Signalling benchmarks: CPU a call and a registration against Kamailio and sippy, calls lost at 500 a second."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from benches.report import Outcome, Row, alone, at_most, compare
+from benches.servers.interface import SipServer
+from benches.servers.peers import Kamailio, Sippy
+from benches.servers.sealtone_server import SealtoneServer
+from benches.sip_load import CallSample, RegistrationSample, SipLoad
+
+OURS, PROXY, B2BUA = "sealtone", "kamailio", "sippy"
+# Against Kamailio, and for "no call lost".
+FAST_RATE = 500.0
+# sippy does not carry 500 calls a second on one core.
+SLOW_RATE = 100.0
+CALLEE_PORTS = {OURS: 15_070, PROXY: 15_071, B2BUA: 15_072}
+
+Say = Callable[[str], None]
+
+
+class SignallingPlan(NamedTuple):
+    binaries: Path
+    work: Path
+    servers: tuple[str, ...]
+    rounds: int
+    seconds: float
+    registration_seconds: float
+
+
+def make_server(name: str, work: Path) -> SipServer:
+    if name == OURS:
+        return SealtoneServer(work / "sealtone-data")
+    return Kamailio() if name == PROXY else Sippy()
+
+
+@contextlib.contextmanager
+def phones_of(name: str, plan: SignallingPlan) -> Iterator[SipLoad]:
+    """A server and its phones, registered where it registers; both are ended afterwards."""
+    server = make_server(name, plan.work)
+    try:
+        load = SipLoad(plan.binaries / "sip-load", server, CALLEE_PORTS[name])
+        try:
+            yield load
+        finally:
+            load.close()
+    finally:
+        server.stop()
+
+
+class Signalling(NamedTuple):
+    fast: dict[str, list[CallSample]]
+    slow: dict[str, list[CallSample]]
+    registrations: dict[str, list[RegistrationSample]]
+
+
+def measure(plan: SignallingPlan, say: Say) -> Signalling:
+    """All servers stand side by side and are loaded in turn; the order rotates."""
+    found = Signalling({}, {}, {})
+    with contextlib.ExitStack() as stack:
+        loads = {name: stack.enter_context(phones_of(name, plan)) for name in plan.servers}
+        for turn in range(plan.rounds):
+            for position in range(len(loads)):
+                name = plan.servers[(turn + position) % len(loads)]
+                say(f"signalling, round {turn + 1}, {name}")
+                measure_one(name, loads[name], plan, found, say)
+    return found
+
+
+def measure_one(name: str, load: SipLoad, plan: SignallingPlan, found: Signalling, say: Say) -> None:
+    def calls(rate: float, kept: dict[str, list[CallSample]]) -> None:
+        sample = load.calls(rate, plan.seconds)
+        kept.setdefault(name, []).append(sample)
+        say(
+            f"  {rate:.0f} calls/s: {sample.cpu_ms_per_call:.3f} ms a call, {sample.failed} of {sample.started} failed"
+            f" {sample.refused or ''}, ringing p99 {sample.ringing_p99_ms:.1f} ms"
+        )
+
+    if name != B2BUA:
+        calls(FAST_RATE, found.fast)
+    if name != PROXY:
+        calls(SLOW_RATE, found.slow)
+    if name != B2BUA:
+        registration = load.registrations(plan.registration_seconds)
+        found.registrations.setdefault(name, []).append(registration)
+        say(f"  {registration.per_s:.0f} registrations/s, {registration.cpu_ms_each:.3f} ms each")
+
+
+def rows_of(found: Signalling) -> list[Row]:
+    if OURS not in found.fast:
+        return []
+    rows: list[Row] = []
+
+    def per_call(title: str, kept: dict[str, list[CallSample]], peer: str, bound: float, note: str) -> None:
+        if peer in kept:
+            failed = sum(sample.failed for name in (OURS, peer) for sample in kept[name])
+            note += f"; {failed} calls FAILED" if failed else ""
+            ours = [sample.cpu_ms_per_call for sample in kept[OURS]]
+            theirs = [sample.cpu_ms_per_call for sample in kept[peer]]
+            rows.append(compare(title, "ms CPU", ours, peer, theirs, at_most(bound), note))
+
+    per_call("call, 500 a second", found.fast, PROXY, 2.0, "Kamailio: a proxy, digest, no call record")
+    per_call("call, 100 a second", found.slow, B2BUA, 0.25, "sippy: B2BUA, no digest, no call record")
+    fast, registered = found.fast[OURS], found.registrations
+    rows.append(alone("calls not completed at 500 a second", "calls", [s.failed for s in fast], at_most(0)))
+    rows.append(alone("INVITE to 180, p99, 500 a second", "ms", [s.ringing_p99_ms for s in fast], None, "with 407"))
+    if PROXY in registered:
+        ours, theirs = registered[OURS], registered[PROXY]
+        per_s = ([s.per_s for s in ours], [s.per_s for s in theirs])
+        each = ([s.cpu_ms_each for s in ours], [s.cpu_ms_each for s in theirs])
+        note = "ours commits to the database before the 200"
+        rows.append(compare("registrations a second, digest", "1/s", per_s[0], PROXY, per_s[1], None, note))
+        rows.append(compare("registration, digest", "ms CPU", each[0], PROXY, each[1], None))
+    return rows
+
+
+def line_of(name: str, taken: Sequence[CallSample]) -> Sequence[str]:
+    def middle(value: Callable[[CallSample], float]) -> float:
+        return sorted(map(value, taken))[len(taken) // 2]
+
+    return (
+        name,
+        f"{taken[0].rate:.0f}",
+        f"{middle(lambda s: s.cpu_ms_per_call):.3f}",
+        str(sum(s.started for s in taken)),
+        str(sum(s.failed for s in taken)),
+        str(sum(s.retransmissions for s in taken)),
+        f"{middle(lambda s: s.ringing_p50_ms):.2f}",
+        f"{middle(lambda s: s.ringing_p99_ms):.2f}",
+    )
+
+
+def run_signalling(plan: SignallingPlan, say: Say) -> Outcome:
+    found = measure(plan, say)
+    lines = [line_of(name, taken) for kept in (found.fast, found.slow) for name, taken in kept.items()]
+    header = ("server", "calls/s", "CPU ms/call", "started", "failed", "retransmitted", "180 p50 ms", "180 p99 ms")
+    samples: dict[str, object] = {}
+    for title, kept in (("calls, fast", found.fast), ("calls, slow", found.slow)):
+        samples |= {f"{title}, {name}": [s._asdict() for s in taken] for name, taken in kept.items()}
+    samples |= {f"registrations, {name}": [s._asdict() for s in taken] for name, taken in found.registrations.items()}
+    return Outcome(rows_of(found), [("Every server (medians over the rounds)", header, lines)], samples)
