@@ -182,6 +182,29 @@ def test_reasons_and_reprs_never_hold_the_key() -> None:
     assert KEY_30 not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        f"1 inline:{KEY_30} AES_CM_128_HMAC_SHA1_80",
+        f"1 {KEY_30} x",
+        f"{LINE} {KEY_30}",
+        f"1 AES_CM_128_HMAC_SHA1_80 inline: {KEY_30}",
+        f"1 AES_CM_128_HMAC_SHA1_80 inline:{KEY_30[:10]} {KEY_30[10:]}",
+    ],
+)
+def test_a_key_in_the_wrong_place_does_not_get_into_the_reason(value: str) -> None:
+    with pytest.raises(CryptoError) as caught:
+        CryptoAttribute.parse(value)
+    assert KEY_30[10:20] not in str(caught.value)
+
+
+def test_the_name_of_an_unknown_cipher_or_parameter_is_in_the_reason() -> None:
+    with pytest.raises(CryptoUnacceptable, match="F8_128_HMAC_SHA1_80"):
+        CryptoAttribute.parse(f"1 F8_128_HMAC_SHA1_80 inline:{KEY_30}")
+    with pytest.raises(CryptoUnacceptable, match="NEW_THING"):
+        CryptoAttribute.parse(f"{LINE} NEW_THING=1")
+
+
 def test_the_offerers_first_allowed_line_is_chosen() -> None:
     offered = offer_of([Suite.AES_CM_128_HMAC_SHA1_80, Suite.AEAD_AES_256_GCM], os.urandom)
     assert choose(offered, PREFERENCE) is offered[0]

@@ -28,6 +28,7 @@ MAX_ATTRIBUTE_LENGTH = 1024
 _MAX_SESSION_PARAMS = 16
 _MAX_MKI_BYTES = 4
 _MAX_LIFETIME = 1 << 48  # RFC 3711 9.2: packets under one master key
+_NAME_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
 _MIN_WINDOW = 64  # RFC 4568 6.3.7
 
 _SUITES: dict[str, Suite] = {suite.value: suite for suite in Suite}
@@ -112,7 +113,7 @@ class CryptoAttribute:
             raise CryptoSyntaxError("the key line has no valid tag")
         suite = _SUITES.get(suite_name) or _SUITES.get(suite_name.upper())
         if suite is None:
-            raise CryptoUnacceptable(f"the cipher {suite_name[:40]} is not supported")
+            raise CryptoUnacceptable(f"the cipher {_shown(suite_name)} is not supported")
         window = _read_session_params(session_params) if session_params else None
         key, lifetime, mki = _read_key_params(key_params, suite)
         return cls(int(tag_text), key, suite_name, lifetime, mki, window)
@@ -189,8 +190,14 @@ def _read_session_params(words: list[str]) -> int | None:
             if window < _MIN_WINDOW:
                 raise CryptoUnacceptable("its replay window (WSH) is under 64 packets")
         elif not name.startswith("-"):
-            raise CryptoUnacceptable(f"it demands {name[:40]}, which is not known")
+            raise CryptoUnacceptable(f"it demands {_shown(name)}, which is not known")
     return window
+
+
+def _shown(word: str) -> str:
+    """A word of the line for a reason: only what has the look of a name, since a slip of the phone's (a space in the
+    wrong place) may put the key there."""
+    return word if len(word) <= 40 and _NAME_CHARACTERS.issuperset(word) else "(not shown)"
 
 
 def _read_key_params(text: str, suite: Suite) -> tuple[KeyMaterial, int | None, Mki | None]:
