@@ -1,0 +1,32 @@
+"""A small softphone on the project's own libraries: for demonstrations, checks and tests."""
+
+from sealtone.phone.audio import AudioError, Nowhere, Silence, Sound, Tone, WavSink, WavSource, measure
+from sealtone.phone.call import Call, CallFailed, CallState, LegProtection
+from sealtone.phone.connection import ConnectError
+from sealtone.phone.events import PhoneEvent
+from sealtone.phone.media import MediaStats
+from sealtone.phone.negotiation import Encryption, Wish
+from sealtone.phone.phone import Phone, PhoneConfig, RegistrationFailed
+
+__all__ = [
+    "AudioError",
+    "Call",
+    "CallFailed",
+    "CallState",
+    "ConnectError",
+    "Encryption",
+    "LegProtection",
+    "MediaStats",
+    "Nowhere",
+    "Phone",
+    "PhoneConfig",
+    "PhoneEvent",
+    "RegistrationFailed",
+    "Silence",
+    "Sound",
+    "Tone",
+    "WavSink",
+    "WavSource",
+    "Wish",
+    "measure",
+]

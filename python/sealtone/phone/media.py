@@ -1,0 +1,305 @@
+"""The media of one call: sockets, the 20 ms clock, SRTP, reports, telephone events, statistics."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import socket
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from sealtone.phone.audio import FRAME_S, FRAME_SAMPLES, AudioSink, AudioSource, silent_frame
+from sealtone.phone.g711 import Law, law
+from sealtone.phone.negotiation import Agreement
+from sealtone.phone.rtp import (
+    DtmfReceiver,
+    JitterBuffer,
+    ReceiveStatistics,
+    RtpPacket,
+    build_rtcp,
+    build_rtp,
+    dtmf_payloads,
+    is_rtcp,
+    middle_ntp,
+    parse_rtcp,
+    parse_rtp,
+)
+from sealtone.phone.srtp import SecureStream
+
+_REPORT_S: Final = 4.0
+_LATEST_CATCH_UP_S: Final = 0.2
+
+
+class MediaStats(NamedTuple):
+    """Counters of one call. `lost_there` is what the other side reports; `rtt_ms` None until it reported."""
+
+    sent: int
+    received: int
+    lost: int
+    late: int
+    rejected: int
+    jitter_ms: float
+    lost_there: int
+    rtt_ms: float | None
+    codec: str
+    suites: tuple[str, str] | None
+
+
+class NoPortFree(OSError):
+    """No pair of neighbouring UDP ports is free on the address."""
+
+
+def _bind_pair(address: str) -> tuple[socket.socket, socket.socket]:
+    """Sockets on an even port and the one above (RFC 3550 11)."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    for _ in range(200):
+        rtp, rtcp = (socket.socket(family, socket.SOCK_DGRAM) for _ in range(2))
+        port = random.randrange(16384, 32768, 2)  # noqa: S311 - spreads ports, guards nothing
+        try:
+            rtp.bind((address, port))
+            rtcp.bind((address, port + 1))
+        except OSError:
+            rtp.close()
+            rtcp.close()
+            continue
+        for each in (rtp, rtcp):
+            each.setblocking(False)
+        return rtp, rtcp
+    raise NoPortFree(f"no pair of neighbouring UDP ports is free on {address}")
+
+
+class _Receiver(asyncio.DatagramProtocol):
+    def __init__(self, receive: Callable[[bytes, tuple[str, int]], None]) -> None:
+        self._receive = receive
+
+    def datagram_received(self, data: bytes, addr: tuple[str | object, int]) -> None:
+        self._receive(data, (str(addr[0]), addr[1]))
+
+
+class MediaSession:
+    """Open it, `apply` each agreement, `close` it. Audio runs from the first agreement on.
+
+    `dtmf.pressed` is told each key that the other side presses.
+    """
+
+    def __init__(self, address: str, source: AudioSource, sink: AudioSink) -> None:
+        self.address = address
+        self.port = 0
+        self._source: AudioSource | None = source
+        self._sink = sink
+        self._agreement: Agreement | None = None
+        self._law: Law = law("PCMU")
+        self._secure: SecureStream | None = None
+        self._rtp: asyncio.DatagramTransport | None = None
+        self._rtcp: asyncio.DatagramTransport | None = None
+        self._clock: asyncio.Task[None] | None = None
+        seed = os.urandom(8)
+        self._ssrc = int.from_bytes(seed[:4], "big")
+        # A first sequence number in the lower half leaves the roll-over counter alone for a while (RFC 3711 3.3.1).
+        self._sequence = int.from_bytes(seed[4:6], "big") >> 1
+        self._timestamp = int.from_bytes(seed[4:], "big")
+        self._marker = True
+        self._keys: deque[tuple[int, bytes]] = deque()
+        self._key_timestamp = 0
+        self._jitter = JitterBuffer()
+        self._statistics = ReceiveStatistics()
+        self.dtmf = DtmfReceiver()
+        self._sent = self._octets = 0
+        self._heard_report: tuple[int, float] = (0, 0.0)
+        self._lost_there = 0
+        self._rtt_ms: float | None = None
+        self._next_report = 0.0
+
+    async def open(self) -> None:
+        """Bind the ports; `port` is RTP's."""
+        loop = asyncio.get_running_loop()
+        rtp, rtcp = _bind_pair(self.address)
+        self.port = rtp.getsockname()[1]
+        self._rtp, _ = await loop.create_datagram_endpoint(lambda: _Receiver(self._receive), sock=rtp)
+        self._rtcp, _ = await loop.create_datagram_endpoint(lambda: _Receiver(self._receive_report), sock=rtcp)
+
+    def apply(self, agreement: Agreement) -> None:
+        """Go by a new agreement; running keys and streams go on where they did not change."""
+        before, self._agreement = self._agreement, agreement
+        self._law = law(agreement.codec.encoding)
+        if agreement.send_key is None or agreement.receive_key is None:
+            self._secure = None
+        elif self._secure is None:
+            self._secure = SecureStream(agreement.send_key, agreement.receive_key)
+        else:
+            self._secure.rekey(agreement.send_key, agreement.receive_key)
+        if before is None or before.remote_rtp != agreement.remote_rtp:
+            self._jitter.reset()
+        self._marker = True
+        if self._clock is None:
+            self._next_report = time.monotonic() + 1.0
+            self._clock = asyncio.get_running_loop().create_task(self._run())
+
+    def send_dtmf(self, keys: str) -> None:
+        """Queue key presses, each 120 ms with a pause of 80 ms. Raises ValueError where the peer takes no events."""
+        agreement = self._agreement
+        if agreement is None or agreement.events_payload_type is None:
+            raise ValueError("the other side takes no telephone events (RFC 4733)")
+        for key in keys:
+            steps = dtmf_payloads(key)
+            self._keys.extend((place, payload) for place, payload in enumerate(steps))
+            self._keys.extend((-1, b"") for _ in range(4))
+
+    # the clock
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        while True:
+            self._send_frame()
+            self._play_frame()
+            if time.monotonic() >= self._next_report:
+                self._next_report = time.monotonic() + _REPORT_S * random.uniform(0.5, 1.5)  # noqa: S311 - RFC 3550 6.3.1
+                self._send_report()
+            due += FRAME_S
+            late = loop.time() - due
+            if late > _LATEST_CATCH_UP_S:
+                # The machine stood still; the missed frames are skipped rather than sent in a burst.
+                missed = int(late / FRAME_S)
+                due += missed * FRAME_S
+                self._timestamp += missed * FRAME_SAMPLES
+            await asyncio.sleep(max(due - loop.time(), 0))
+
+    def _send_frame(self) -> None:
+        agreement = self._agreement
+        self._timestamp += FRAME_SAMPLES
+        frame = self._source.read() if self._source else None
+        if frame is None and self._source is not None:
+            self._source.close()
+            self._source = None
+        if agreement is None or not agreement.direction.sends or agreement.remote_rtp is None:
+            self._marker = True
+            return
+        if self._keys:
+            place, payload = self._keys.popleft()
+            if place >= 0:
+                if place == 0:
+                    self._key_timestamp = self._timestamp
+                assert agreement.events_payload_type is not None
+                self._send(agreement, agreement.events_payload_type, place == 0, self._key_timestamp, payload)
+                self._marker = True
+            return
+        self._send(
+            agreement,
+            agreement.codec.payload_type,
+            self._marker,
+            self._timestamp,
+            self._law.encode(frame or silent_frame()),
+        )
+        self._marker = False
+
+    def _send(self, agreement: Agreement, payload_type: int, marker: bool, timestamp: int, payload: bytes) -> None:
+        packet = build_rtp(payload_type, marker, self._sequence, timestamp, self._ssrc, payload)
+        self._sequence = (self._sequence + 1) & 0xFFFF
+        self._sent += 1
+        self._octets += len(payload)
+        if self._rtp is not None and agreement.remote_rtp is not None:
+            self._rtp.sendto(self._secure.protect(packet) if self._secure else packet, agreement.remote_rtp)
+
+    def _play_frame(self) -> None:
+        packet = self._jitter.take()
+        self._sink.write(self._law.decode(packet.payload) if packet else silent_frame())
+
+    # what arrives
+
+    def _receive(self, data: bytes, source: tuple[str, int]) -> None:
+        agreement = self._agreement
+        if agreement is None or agreement.remote_rtp is None or source[0] != agreement.remote_rtp[0]:
+            return
+        if is_rtcp(data):
+            self._receive_report(data, source)
+            return
+        plain = self._secure.unprotect(data) if self._secure else data
+        packet = parse_rtp(plain) if plain is not None else None
+        if packet is None or not agreement.direction.receives:
+            return
+        self._take(packet, agreement)
+
+    def _take(self, packet: RtpPacket, agreement: Agreement) -> None:
+        if packet.ssrc != self._statistics.ssrc:
+            self._jitter.reset()
+        extended = self._statistics.add(packet, time.monotonic())
+        if packet.payload_type == agreement.codec.payload_type:
+            self._jitter.put(extended, packet)
+        elif packet.payload_type == agreement.events_payload_type:
+            self.dtmf.receive(packet)
+            # Its turn in the buffer passes as silence.
+            self._jitter.put(extended, packet._replace(payload=self._law.encode(silent_frame())))
+
+    def _receive_report(self, data: bytes, source: tuple[str, int]) -> None:
+        agreement = self._agreement
+        if agreement is None or agreement.remote_rtp is None or source[0] != agreement.remote_rtp[0]:
+            return
+        plain = self._secure.unprotect_rtcp(data) if self._secure else data
+        news = parse_rtcp(plain) if plain is not None else None
+        if news is None:
+            return
+        if news.sender_ntp:
+            self._heard_report = (news.sender_ntp, time.monotonic())
+        for report in news.reports:
+            if report.ssrc != self._ssrc:
+                continue
+            self._lost_there = report.lost
+            if report.last_sr:
+                round_trip = (middle_ntp(time.time()) - report.last_sr - report.delay) & 0xFFFFFFFF
+                if round_trip < 65536 * 10:
+                    self._rtt_ms = round_trip * 1000 / 65536
+
+    def _send_report(self, bye: bool = False) -> None:
+        agreement = self._agreement
+        if agreement is None or self._rtcp is None or agreement.remote_rtcp is None:
+            return
+        block = None
+        if self._statistics.received:
+            last, at = self._heard_report
+            block = self._statistics.report(last, int((time.monotonic() - at) * 65536) if last else 0)
+        sender = (time.time(), self._timestamp, self._sent, self._octets) if self._sent else None
+        packet = build_rtcp(self._ssrc, f"{self._ssrc:08x}", sender, block, bye)
+        if self._secure:
+            packet = self._secure.protect_rtcp(packet)
+        self._rtcp.sendto(packet, agreement.remote_rtcp)
+
+    def stats(self) -> MediaStats:
+        """Counters up to now."""
+        return MediaStats(
+            self._sent,
+            self._statistics.received,
+            max(self._statistics.lost, 0),
+            self._jitter.late,
+            self._secure.rejected if self._secure else 0,
+            self._statistics.jitter_ms,
+            self._lost_there,
+            self._rtt_ms,
+            self._agreement.codec.encoding if self._agreement else "",
+            self._secure.suites if self._secure else None,
+        )
+
+    @property
+    def source_ended(self) -> bool:
+        """Whether the source had nothing more to play."""
+        return self._source is None
+
+    async def close(self) -> None:
+        """Say BYE in RTCP, stop, and close files and sockets."""
+        clock, self._clock = self._clock, None
+        if clock is not None:
+            clock.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await clock
+            self._send_report(bye=True)
+        for transport in (self._rtp, self._rtcp):
+            if transport is not None:
+                transport.close()
+        self._rtp = self._rtcp = None
+        if self._source is not None:
+            self._source.close()
+        self._sink.close()
