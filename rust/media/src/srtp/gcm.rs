@@ -82,64 +82,69 @@ impl Gcm {
     /// GHASH over the associated data and the encrypted text, each padded to whole blocks, and their lengths.
     #[inline]
     fn ghash(&self, aad: [&[u8]; 2], text: &[u8]) -> [u8; BLOCK] {
-        let mut gather = Gather {
-            hash: self.hash.clone(),
-            blocks: [polyval::Block::default(); BATCH],
-            used: 0,
-        };
+        let mut hash = self.hash.clone();
         let aad_len = aad[0].len() + aad[1].len();
-        if aad[1].is_empty() {
-            gather.push_padded(aad[0]);
-        } else {
-            // Only SRTCP has a second part: eight octets of header and four of E flag and index.
+        let mut blocks = [polyval::Block::default(); BATCH];
+        let mut used = 1;
+        if aad_len <= BLOCK {
             let mut joined = [0; BLOCK];
             joined[..aad[0].len()].copy_from_slice(aad[0]);
             joined[aad[0].len()..aad_len].copy_from_slice(aad[1]);
-            gather.push(joined);
+            blocks[0] = reversed(joined);
+        } else {
+            // Long RTP headers only: those of RTCP have twelve octets in all.
+            update_padded(&mut hash, aad[0]);
+            used = 0;
         }
-        gather.push_padded(text);
+        // What fills one batch together with the last block is hashed in one go.
+        let (early, late) = text.split_at(
+            text.len()
+                .saturating_sub((BATCH - 2) * BLOCK)
+                .next_multiple_of(BLOCK),
+        );
+        if !early.is_empty() {
+            hash.update(&blocks[..used]);
+            update_padded(&mut hash, early);
+            used = 0;
+        }
+        used = gather(&mut blocks, used, late);
         let lengths = (u128::from(8 * aad_len as u64) << 64) | u128::from(8 * text.len() as u64);
-        gather.push(lengths.to_be_bytes());
-        gather.finish()
+        blocks[used] = reversed(lengths.to_be_bytes());
+        hash.update(&blocks[..=used]);
+        u128::from_le_bytes(hash.finalize().0).to_be_bytes()
     }
 }
 
-/// Collects blocks in POLYVAL's octet order, so that they are hashed several at a time.
-struct Gather {
-    hash: Polyval,
-    blocks: [polyval::Block; BATCH],
-    used: usize,
+/// Writes `data`, padded with zeros to whole blocks, from `blocks[used]` on; returns where it ends.
+#[inline(always)]
+fn gather(blocks: &mut [polyval::Block; BATCH], used: usize, data: &[u8]) -> usize {
+    let (whole, rest) = aes::cipher::Array::<u8, U16>::slice_as_chunks(data);
+    for (slot, block) in blocks[used..].iter_mut().zip(whole) {
+        *slot = reversed(block.0);
+    }
+    let used = used + whole.len();
+    if rest.is_empty() {
+        return used;
+    }
+    let mut padded = [0; BLOCK];
+    padded[..rest.len()].copy_from_slice(rest);
+    blocks[used] = reversed(padded);
+    used + 1
 }
 
-impl Gather {
-    #[inline]
-    fn push(&mut self, block: [u8; BLOCK]) {
-        if self.used == BATCH {
-            self.hash.update(&self.blocks);
-            self.used = 0;
-        }
-        self.blocks[self.used] = u128::from_be_bytes(block).to_le_bytes().into();
-        self.used += 1;
+/// Hashes `data`, padded with zeros to whole blocks.
+#[cold]
+fn update_padded(hash: &mut Polyval, data: &[u8]) {
+    let mut blocks = [polyval::Block::default(); BATCH];
+    for chunk in data.chunks(BATCH * BLOCK) {
+        let used = gather(&mut blocks, 0, chunk);
+        hash.update(&blocks[..used]);
     }
+}
 
-    #[inline]
-    fn push_padded(&mut self, data: &[u8]) {
-        let (whole, rest) = aes::cipher::Array::<u8, U16>::slice_as_chunks(data);
-        for block in whole {
-            self.push(block.0);
-        }
-        if !rest.is_empty() {
-            let mut padded = [0; BLOCK];
-            padded[..rest.len()].copy_from_slice(rest);
-            self.push(padded);
-        }
-    }
-
-    #[inline]
-    fn finish(mut self) -> [u8; BLOCK] {
-        self.hash.update(&self.blocks[..self.used]);
-        u128::from_le_bytes(self.hash.finalize().0).to_be_bytes()
-    }
+#[inline(always)]
+fn reversed(block: [u8; BLOCK]) -> polyval::Block {
+    u128::from_be_bytes(block).to_le_bytes().into()
 }
 
 #[inline]

@@ -2,6 +2,9 @@
 //! section 7, RFC 7714 sections 16 and 17.
 
 use super::cipher::BlockCipher;
+use super::kdf::{Master, Stream};
+use super::transform::{Position, Transform};
+use super::{SrtpError, Suite};
 
 fn hex(text: &str) -> Vec<u8> {
     let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
@@ -55,4 +58,156 @@ fn aes_256_counter_mode_gives_the_keystream_of_rfc_6188_7_1() {
             "cea518c90fd91ced9cbb18c078a54711 3dbc4814f4da5f00a08772b63c6a046d 6eb246913062a16891433e97dd01a57f"
         )
     );
+}
+
+fn check_keys(
+    suite: Suite,
+    master: &Master,
+    stream: Stream,
+    cipher_key: &str,
+    auth: &str,
+    salt: &str,
+) {
+    let keys = master.session_keys(stream);
+    assert_eq!(
+        keys.cipher_key[..suite.key_len()],
+        hex(cipher_key),
+        "cipher key"
+    );
+    assert_eq!(keys.auth_key[..], hex(auth), "auth key");
+    assert_eq!(keys.salt[..suite.salt_len()], hex(salt), "salt");
+}
+
+#[test]
+fn keys_derive_as_in_rfc_3711_b3() {
+    let suite = Suite::AesCm128HmacSha1_80;
+    let key = hex("E1F97A0D3E018BE0D64FA32C06DE4139");
+    let master = Master::new(suite, &key, &hex("0EC675AD498AFEEBB6960B3AABE6")).unwrap();
+    check_keys(
+        suite,
+        &master,
+        Stream::Rtp,
+        "C61E7A93744F39EE10734AFE3FF7A087",
+        "CEBE321F6FF7716B6FD4AB49AF256A156D38BAA4",
+        "30CBBC08863D8C85D49DB34A9AE1",
+    );
+}
+
+#[test]
+fn keys_derive_as_in_rfc_6188_7_2() {
+    let suite = Suite::AesCm256HmacSha1_80;
+    let key = hex("f0f04914b513f2763a1b1fa130f10e29 98f6f6e43e4309d1e622a0e332b9f1b6");
+    let master = Master::new(suite, &key, &hex("3b04803de51ee7c96423ab5b78d2")).unwrap();
+    check_keys(
+        suite,
+        &master,
+        Stream::Rtp,
+        "5ba1064e30ec51613cad926c5a28ef73 1ec7fb397f70a960653caf06554cd8c4",
+        "fd9c32d39ed5fbb5a9dc96b30818454d1313dc05",
+        "fa31791685ca444a9e07c6c64e93",
+    );
+}
+
+const GCM_SALT: &str = "51756964 2070726f 2071756f";
+const KEY_128: &str = "000102030405060708090a0b0c0d0e0f";
+const KEY_256: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+
+fn gcm(key: &str) -> Transform {
+    let key = hex(key);
+    let suite = if key.len() == 16 {
+        Suite::AeadAes128Gcm
+    } else {
+        Suite::AeadAes256Gcm
+    };
+    let mut salt = [0; 14];
+    salt[..12].copy_from_slice(&hex(GCM_SALT));
+    Transform::from_session_keys(suite, &key, &[0; 20], &salt).unwrap()
+}
+
+#[test]
+fn gcm_protects_rtp_as_in_rfc_7714_16() {
+    let header = "8040f17b 8041f8d3 5501a0b2";
+    let plain = hex(&format!(
+        "{header} 47616c6c 69612065 7374206f 6d6e6973 20646976 69736120 696e2070 61727465 73207472 6573"
+    ));
+    let cases = [
+        (
+            KEY_128,
+            "f24de3a3 fb34de6c acba861c 9d7e4bca be633bd5 0d294e6f 42a5f47a 51c7d19b 36de3adf 8833
+             899d7f27 beb16a91 52cf765e e4390cce",
+        ),
+        (
+            KEY_256,
+            "32b1de78 a822fe12 ef9f78fa 332e33aa b1801238 9a58e2f3 b50b2a02 76ffae0f 1ba63799 b87b
+             7aa3db36 dfffd6b0 f9bb7878 d7a76c13",
+        ),
+    ];
+    for (key, sealed) in cases {
+        let at = Position {
+            ssrc: 0x5501_a0b2,
+            index: 0xf17b,
+        };
+        let expected = [hex(header), hex(sealed)].concat();
+        let mut packet = plain.clone();
+        packet.resize(plain.len() + 16, 0);
+        assert_eq!(
+            gcm(key).seal_rtp(at, 12, &mut packet, plain.len(), 16),
+            expected.len()
+        );
+        assert_eq!(packet, expected);
+        assert_eq!(gcm(key).open_rtp(at, 12, &mut packet, 16), Ok(plain.len()));
+        assert_eq!(packet[..plain.len()], plain);
+    }
+}
+
+#[test]
+fn gcm_protects_rtcp_as_in_rfc_7714_17() {
+    let header = "81c8000d 4d617273";
+    let plain = hex(&format!(
+        "{header} 4e545031 4e545032 52545020 0000042a 0000e930 4c756e61
+         deadbeef deadbeef deadbeef deadbeef deadbeef"
+    ));
+    let cases = [
+        (
+            KEY_128,
+            "63e94885 dcdab67c a727d766 2f6b7e99 7ff5c0f7 6c06f32d c676a5f1 730d6fda 4ce09b46 86303ded
+             0bb9275b c84aa458 96cf4d2f c5abf872 45d9eade 800005d4",
+        ),
+        (
+            KEY_256,
+            "d50ae4d1 f5ce5d30 4ba297e4 7d470c28 2c3ece5d bffe0a50 a2eaa5c1 110555be 8415f658 c61de047
+             6f1b6fad 1d1eb30c 4446839f 57ff6f6c b26ac3be 800005d4",
+        ),
+    ];
+    for (key, sealed) in cases {
+        let at = Position {
+            ssrc: 0x4d61_7273,
+            index: 0x5d4,
+        };
+        let expected = [hex(header), hex(sealed)].concat();
+        let mut packet = plain.clone();
+        packet.resize(plain.len() + 20, 0);
+        assert_eq!(
+            gcm(key).seal_rtcp(at, &mut packet, plain.len(), 16),
+            expected.len()
+        );
+        assert_eq!(packet, expected);
+        assert_eq!(gcm(key).rtcp_index(&packet, 16), Ok(0x5d4));
+        assert_eq!(gcm(key).open_rtcp(at, &mut packet, 16), Ok(plain.len()));
+        assert_eq!(packet[..plain.len()], plain);
+    }
+}
+
+#[test]
+fn gcm_refuses_a_wrong_tag_and_leaves_the_packet_alone() {
+    let at = Position { ssrc: 1, index: 2 };
+    let mut packet = vec![0x80; 400];
+    let len = gcm(KEY_256).seal_rtp(at, 12, &mut packet, 384, 16);
+    packet[len - 1] ^= 1;
+    let before = packet.clone();
+    assert_eq!(
+        gcm(KEY_256).open_rtp(at, 12, &mut packet, 16),
+        Err(SrtpError::NotAuthentic)
+    );
+    assert_eq!(packet, before);
 }
