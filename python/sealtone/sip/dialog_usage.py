@@ -261,7 +261,8 @@ class DialogUsage(Timed):
     # the end
 
     def _part(self, now: float, headers: HeaderPairs = ()) -> None:
-        """Send BYE and be over."""
+        """Send BYE and be over; what the peer still waits for is refused."""
+        self._refuse_pending(now)
         dialog = self.dialog
         if dialog is not None and self.state != "ended":
             self._bye_tx = self._send(dialog, "BYE", header_lines(headers), b"", now)
@@ -270,7 +271,6 @@ class DialogUsage(Timed):
     def _abandon(self, cause: EndCause, now: float) -> None:
         """End a session that cannot go on: BYE, and tell the owner."""
         if self.state != "ended":
-            self._refuse_pending(now)
             self._part(now)
             self.endpoint.emit(Ended(self._leg, cause, None))
 

@@ -340,10 +340,10 @@ class Endpoint:
     # responses
 
     def _receive_response(self, response: Response, flow: Flow, now: float) -> None:
-        vias = response.headers.all("Via")
+        vias = response.vias
         tx = None
         if len(vias) == 1:  # with more it was never ours (RFC 3261 8.1.3.3)
-            tx = self.layer.clients.get((response.via.branch or "", response.cseq.method))
+            tx = self.layer.clients.get((vias[0].branch or "", response.cseq.method))
         if tx is None or validate(response) is not None:
             self.counters.discarded += 1
             return
@@ -489,7 +489,7 @@ class Endpoint:
 
 def _server_key(request: Request, flow: Flow, method: str) -> ServerKey:
     """What a repetition has in common with its request, RFC 3261 17.2.3, and the source address besides."""
-    via = request.via
+    via = request.vias[0]
     branch = via.branch or ""
     if not branch.startswith(_COOKIE):  # RFC 2543
         branch = f"{request.uri} {request.call_id} {request.from_.tag} {request.cseq.seq} {branch}"

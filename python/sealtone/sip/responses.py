@@ -139,7 +139,7 @@ def response_to(
 def _via_lines(request: Request, flow: Flow) -> str:
     values = request.headers.all("Via")
     top = values[0]
-    via = request.via
+    via = request.vias[0]
     lower = top.lower()
     if "," in top or ";received" in lower:
         top, *rest = (str(each) for each in request.vias)
@@ -169,7 +169,7 @@ def response_hop(request: Request, flow: Flow) -> Hop:
     """
     if flow.transport != "udp":
         return flow
-    via = request.via
+    via = request.vias[0]
     port = via.port or 5060
     if port == flow.remote[1] or ";rport" in (request.headers.get("Via") or "").lower():
         return flow

@@ -221,7 +221,12 @@ def test_a_late_offer_goes_in_the_200_and_its_answer_in_the_ack() -> None:
     net.run(0.1)
     assert bob.take_one(AnswerReceived).body == ANSWER
     bob.take_one(Confirmed)
-    assert (calling.local_body, calling.remote_body, called.local_body, called.remote_body) == (ANSWER, OFFER, OFFER, ANSWER)
+    assert (calling.local_body, calling.remote_body, called.local_body, called.remote_body) == (
+        ANSWER,
+        OFFER,
+        OFFER,
+        ANSWER,
+    )
     called.bye(net.now)
     net.run(0.1)
     assert_clean(net, alice, bob)

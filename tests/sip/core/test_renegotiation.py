@@ -1,6 +1,7 @@
 """Offers in an established call: re-INVITE, UPDATE, glare, refusal, withdrawal, late offers."""
 
 import pytest
+
 from calls.simnet import Node, SimNet
 from sealtone.sip.events import (
     AnswerReceived,

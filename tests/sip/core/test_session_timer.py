@@ -1,6 +1,7 @@
 """Session timers (RFC 4028), in both roles."""
 
 import pytest
+
 from calls.simnet import SimNet
 from sealtone.sip.events import AnswerReceived, Ended, OfferReceived
 from sip.core.scenes import ANSWER, RawPeer, assert_clean, call, pair
