@@ -313,7 +313,7 @@ def run_media(plan: MediaPlan, say: Say) -> Outcome:
             most = {
                 name: max(capacity.calls for capacity in found)
                 for name, found in capacities.items()
-                if name in (OURS, PEER)
+                if name in (OURS, PEER) and any(capacity.calls for capacity in found)
             }
             overloads = measure_overload(plan, encrypted, most, say)
             rows += overload_rows(overloads, encrypted)
