@@ -20,6 +20,7 @@ from sealtone.model import (
     judge_offer,
     media_may_flow,
     plan_offer,
+    plan_second_offer,
     why_media_is_held,
 )
 from sealtone.sdp import AudioDescription, Codec
@@ -71,6 +72,13 @@ def test_a_new_offer_in_a_running_session_keeps_what_was_reached(policy: LegPoli
 def test_a_new_offer_stays_in_the_clear_only_where_that_is_permitted() -> None:
     assert plan_offer(PREFER, True, Established("RTP/AVPF", None)) == OfferPlan("RTP/AVPF")
     assert isinstance(plan_offer(REQUIRE, True, Established("RTP/AVP", None)), Refusal)
+
+
+def test_a_phone_that_refuses_the_clear_is_offered_srtp_and_never_the_other_way_round() -> None:
+    assert plan_second_offer(True, OfferPlan("RTP/AVP")) == OfferPlan("RTP/SAVP", PREFERENCE)
+    assert plan_second_offer(True, OfferPlan("RTP/AVP", PREFERENCE)) == OfferPlan("RTP/SAVP", PREFERENCE)
+    assert plan_second_offer(False, OfferPlan("RTP/AVP")) is None
+    assert plan_second_offer(True, OfferPlan("RTP/SAVP", PREFERENCE)) is None
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from sealtone.model.policy import (
     judge_offer,
     media_may_flow,
     plan_offer,
+    plan_second_offer,
     why_media_is_held,
 )
 from sealtone.model.security import (
@@ -46,5 +47,6 @@ __all__ = [
     "leg_state",
     "media_may_flow",
     "plan_offer",
+    "plan_second_offer",
     "why_media_is_held",
 ]

@@ -113,6 +113,17 @@ def plan_offer(policy: LegPolicy, hop_is_tls: bool, established: Established | N
     return OfferPlan("RTP/SAVP" if policy.requires_srtp else "RTP/AVP", PREFERENCE)
 
 
+def plan_second_offer(hop_is_tls: bool, refused: OfferPlan) -> OfferPlan | None:
+    """What to offer to a phone that refused the first offer with 488, 415 or 606; None when nothing is left.
+
+    A phone that insists on SRTP refuses RTP/AVP, with or without key lines, and is served with RTP/SAVP where TLS
+    permits (rule 4). The other way, from RTP/SAVP to RTP/AVP, would lower the call and is never tried.
+    """
+    if not hop_is_tls or "/SAVP" in refused.profile:
+        return None
+    return OfferPlan("RTP/SAVP", PREFERENCE)
+
+
 def _plan_new_offer(policy: LegPolicy, hop_is_tls: bool, established: Established) -> OfferPlan | Refusal:
     if established.suite is None:
         return Refusal(_LOWERED) if policy.requires_srtp else OfferPlan(established.profile)
