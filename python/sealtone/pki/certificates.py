@@ -1,0 +1,162 @@
+"""The certificates of this server's domains, and the TLS contexts made of them.
+
+How it works:
+
+* `<domain>.pem` (certificate, then chain) and `<domain>.key` in one folder. What the own authority issued is renewed by
+  `refresh` a month before its end, or when names are missing; files that the operator put there are used as they are.
+* Running connections keep what they have; each new one gets its context from `server_context()`. So a renewal is one
+  assignment, and drops nothing.
+* TLS by RFC 9325: 1.2 and 1.3 only, ephemeral key exchange and AEAD ciphers only, no renegotiation, no compression.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import ssl
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from weakref import WeakKeyDictionary
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+from sealtone.pki.authority import Authority, private_pem
+from sealtone.pki.errors import CertificateError
+from sealtone.pki.files import private_folder, write_private
+
+_RENEW_BEFORE = timedelta(days=30)
+_TLS12_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"  # RFC 9325 4.2; TLS 1.3 suites are all fit and not chosen here
+
+
+class CertificateStore:
+    """Certificates by domain, and the contexts for both directions. `refresh` loads and renews them."""
+
+    def __init__(self, folder: Path, authority: Authority) -> None:
+        self._folder = private_folder(folder)
+        self._authority = authority
+        self._contexts: dict[str, ssl.SSLContext] = {}
+        self._default: ssl.SSLContext | None = None
+        self._sni: WeakKeyDictionary[ssl.SSLObject, str] = WeakKeyDictionary()
+        self._client = client_context(authority.certificate_file)
+
+    def refresh(self, domains: Iterable[str], addresses: Iterable[str], now: datetime | None = None) -> tuple[str, ...]:
+        """Makes, renews and loads the certificates of all domains; the first serves clients that name none.
+
+        Gives the domains whose certificate was made or renewed. Call it at the start, when a domain is added, and
+        daily. Raises `CertificateError`, in which case nothing has changed.
+        """
+        now = now or datetime.now(UTC)
+        wanted = tuple(addresses)
+        issued: list[str] = []
+        contexts: dict[str, ssl.SSLContext] = {}
+        for domain in domains:
+            if not self._is_fit(domain, wanted, now):
+                self._write(domain, wanted, now)
+                issued.append(domain)
+            contexts[domain] = self._server_context(domain)
+        if not contexts:
+            raise CertificateError("There is no domain to have a certificate for. Add one with `sealtone domain add`.")
+        self._contexts = contexts
+        self._default = next(iter(contexts.values()))
+        return tuple(issued)
+
+    def server_context(self) -> ssl.SSLContext:
+        """For an accepted connection. Raises `CertificateError` before the first `refresh`."""
+        if self._default is None:
+            raise CertificateError("No certificate is loaded yet.")
+        return self._default
+
+    def client_context(self) -> ssl.SSLContext:
+        """For an outbound connection: the system's authorities and this one are trusted."""
+        return self._client
+
+    def sni_of(self, tls: ssl.SSLObject) -> str:
+        """The server name that the client sent, in lower case; empty if none."""
+        return self._sni.get(tls, "")
+
+    def expiry(self, domain: str) -> datetime:
+        """When the domain's certificate ends."""
+        return _read(self._folder / f"{domain}.pem").not_valid_after_utc
+
+    def _is_fit(self, domain: str, addresses: tuple[str, ...], now: datetime) -> bool:
+        certificate_file, key_file = self._files(domain)
+        if not (certificate_file.exists() and key_file.exists()):
+            return False
+        certificate = _read(certificate_file)
+        if not self._authority.issued(certificate):
+            return True  # the operator's own: theirs to renew
+        if certificate.not_valid_after_utc - now < _RENEW_BEFORE or not _belong(key_file, certificate):
+            return False
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        present = set(names.get_values_for_type(x509.IPAddress))
+        return {ipaddress.ip_address(address) for address in addresses} <= present
+
+    def _write(self, domain: str, addresses: tuple[str, ...], now: datetime) -> None:
+        certificate, key = self._authority.issue(domain, addresses, now)
+        certificate_file, key_file = self._files(domain)
+        pem = serialization.Encoding.PEM
+        write_private(key_file, private_pem(key))
+        write_private(certificate_file, certificate.public_bytes(pem) + self._authority.certificate.public_bytes(pem))
+
+    def _server_context(self, domain: str) -> ssl.SSLContext:
+        certificate_file, key_file = self._files(domain)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        _restrict(context)
+        try:
+            context.load_cert_chain(certificate_file, key_file)
+        except (ssl.SSLError, OSError) as error:
+            raise CertificateError(
+                f"The certificate of {domain} cannot be used: {error}. Check {certificate_file} and {key_file}, "
+                f"or move both away to have new ones made."
+            ) from error
+        # The context itself is what names are looked up from, so each carries the choice.
+        context.sni_callback = self._choose
+        return context
+
+    def _choose(self, tls: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
+        if name is None:
+            return
+        domain = name.lower().rstrip(".")
+        self._sni[tls] = domain
+        chosen = self._contexts.get(domain)
+        if chosen is not None and chosen is not context:
+            tls.context = chosen
+
+    def _files(self, domain: str) -> tuple[Path, Path]:
+        return self._folder / f"{domain}.pem", self._folder / f"{domain}.key"
+
+
+def client_context(trusted: Path | None = None) -> ssl.SSLContext:
+    """Verifies the peer's chain against the system's authorities and one more file; the peer's name is not checked
+    here, since RFC 5922 has its own rules for it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    _restrict(context)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_default_certs()
+    if trusted is not None:
+        context.load_verify_locations(trusted)
+    return context
+
+
+def _restrict(context: ssl.SSLContext) -> None:
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(_TLS12_CIPHERS)
+    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
+
+
+def _belong(key_file: Path, certificate: x509.Certificate) -> bool:
+    """Whether the key is the certificate's; a crash between writing the two leaves them apart."""
+    try:
+        key = serialization.load_pem_private_key(key_file.read_bytes(), None)
+    except (ValueError, TypeError, OSError):
+        return False
+    return key.public_key() == certificate.public_key()
+
+
+def _read(path: Path) -> x509.Certificate:
+    try:
+        return x509.load_pem_x509_certificate(path.read_bytes())
+    except (ValueError, OSError) as error:
+        raise CertificateError(f"The certificate {path} cannot be read: {error}.") from error

@@ -1,0 +1,213 @@
+"""Accounts, domains and SIP users as rows, and the `Snapshot` made of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from sqlalchemy import select
+
+from sealtone.model import Account, Domain, LegPolicy, Protection, SipUser, Snapshot, Strictness
+from sealtone.store.database import Transaction
+from sealtone.store.tables import account, change_log, domain, setting, sip_user
+
+_USER_COLUMNS = (
+    sip_user,
+    domain.c.account_id,
+    domain.c.name.label("domain_name"),
+)
+
+
+class Digests(NamedTuple):
+    """What is kept of a secret: HA1 in lower-case hex (RFC 8760 2.4), as good as the secret, hence encrypted."""
+
+    md5: str
+    sha256: str
+
+
+class Change(NamedTuple):
+    """A row of the change log. `before` and `after` map fields to what a person may see; secrets come masked."""
+
+    at: float
+    account_id: int | None
+    actor: str
+    origin: str
+    action: str
+    subject: str
+    before: dict[str, str]
+    after: dict[str, str]
+
+
+def load_snapshot(transaction: Transaction, local_names: Iterable[str] = (), version: int = 0) -> Snapshot:
+    """Everything that calls and registrations are decided on, as it is now."""
+    return Snapshot(
+        read_accounts(transaction),
+        read_domains(transaction),
+        read_users(transaction),
+        local_names=local_names,
+        version=version,
+    )
+
+
+def read_accounts(transaction: Transaction) -> tuple[Account, ...]:
+    """Every account, oldest first."""
+    rows = transaction.connection.execute(select(account).order_by(account.c.id))
+    return tuple(Account(row.id, row.name, bool(row.enabled)) for row in rows)
+
+
+def insert_account(transaction: Transaction, name: str, now_wall: float) -> int:
+    """Gives the new account's id."""
+    return _inserted(transaction, account.insert().values(name=name, enabled=1, created_at=now_wall))
+
+
+def read_domains(transaction: Transaction, account_id: int | None = None) -> tuple[Domain, ...]:
+    """Every domain, or an account's, oldest first."""
+    query = select(domain).order_by(domain.c.id)
+    if account_id is not None:
+        query = query.where(domain.c.account_id == account_id)
+    return tuple(_domain_of(row) for row in transaction.connection.execute(query))
+
+
+def find_domain(transaction: Transaction, name: str) -> Domain | None:
+    """By its name in lower case."""
+    row = transaction.connection.execute(select(domain).where(domain.c.name == name)).one_or_none()
+    return _domain_of(row) if row is not None else None
+
+
+def insert_domain(transaction: Transaction, account_id: int, name: str, now_wall: float) -> int:
+    """Gives the new domain's id."""
+    return _inserted(
+        transaction, domain.insert().values(account_id=account_id, name=name, enabled=1, created_at=now_wall)
+    )
+
+
+def update_domain(transaction: Transaction, domain_id: int, *, enabled: bool) -> None:
+    """Switches a domain on or off."""
+    transaction.connection.execute(domain.update().where(domain.c.id == domain_id).values(enabled=int(enabled)))
+
+
+def delete_domain(transaction: Transaction, domain_id: int) -> None:
+    """Deletes a domain that has no users any more."""
+    transaction.connection.execute(domain.delete().where(domain.c.id == domain_id))
+
+
+def read_users(transaction: Transaction, domain_name: str | None = None) -> tuple[SipUser, ...]:
+    """Every SIP user, or a domain's, by domain and name. Raises `KeyFileError` when their secrets do not open."""
+    query = select(*_USER_COLUMNS).join(domain).order_by(domain.c.name, sip_user.c.username)
+    if domain_name is not None:
+        query = query.where(domain.c.name == domain_name)
+    return tuple(_user_of(transaction, row) for row in transaction.connection.execute(query))
+
+
+def find_user(transaction: Transaction, domain_id: int, username: str) -> SipUser | None:
+    """By domain and exact user part."""
+    query = select(*_USER_COLUMNS).join(domain)
+    query = query.where(sip_user.c.domain_id == domain_id, sip_user.c.username == username)
+    row = transaction.connection.execute(query).one_or_none()
+    return _user_of(transaction, row) if row is not None else None
+
+
+def insert_user(transaction: Transaction, user: SipUser, now_wall: float) -> int:
+    """Gives the new user's id; the one in `user` is not looked at."""
+    values = _user_values(transaction, user)
+    return _inserted(transaction, sip_user.insert().values(created_at=now_wall, secret_set_at=now_wall, **values))
+
+
+def update_user(transaction: Transaction, user: SipUser, *, secret_set_at: float | None = None) -> None:
+    """Saves everything of a user whose id stays."""
+    values = _user_values(transaction, user)
+    if secret_set_at is not None:
+        values["secret_set_at"] = secret_set_at
+    transaction.connection.execute(sip_user.update().where(sip_user.c.id == user.id).values(**values))
+
+
+def delete_user(transaction: Transaction, user_id: int) -> None:
+    """Deletes a user; call records that name it stay."""
+    transaction.connection.execute(sip_user.delete().where(sip_user.c.id == user_id))
+
+
+def append_change(transaction: Transaction, change: Change) -> None:
+    """Writes a row of the change log, to be committed with the change itself."""
+    values = change._asdict()
+    values["before"] = json.dumps(change.before, ensure_ascii=False)
+    values["after"] = json.dumps(change.after, ensure_ascii=False)
+    transaction.connection.execute(change_log.insert().values(**values))
+
+
+def read_changes(transaction: Transaction, limit: int = 100, subject: str = "") -> tuple[Change, ...]:
+    """The latest changes, newest first."""
+    query = select(change_log).order_by(change_log.c.id.desc()).limit(limit)
+    if subject:
+        query = query.where(change_log.c.subject == subject)
+    return tuple(
+        Change(
+            row.at,
+            row.account_id,
+            row.actor,
+            row.origin,
+            row.action,
+            row.subject,
+            json.loads(row.before),
+            json.loads(row.after),
+        )
+        for row in transaction.connection.execute(query)
+    )
+
+
+def read_setting(transaction: Transaction, name: str) -> str | None:
+    """A setting's value; None when it was never set."""
+    query = select(setting.c.value).where(setting.c.name == name)
+    value: str | None = transaction.connection.execute(query).scalar()
+    return value
+
+
+def write_setting(transaction: Transaction, name: str, value: str) -> None:
+    """Sets or replaces a setting."""
+    transaction.connection.execute(setting.delete().where(setting.c.name == name))
+    transaction.connection.execute(setting.insert().values(name=name, value=value))
+
+
+def _inserted(transaction: Transaction, insert: Any) -> int:
+    key = transaction.connection.execute(insert).inserted_primary_key
+    assert key is not None
+    return int(key[0])
+
+
+def _domain_of(row: Any) -> Domain:
+    return Domain(row.id, row.account_id, row.name, bool(row.enabled))
+
+
+def _user_of(transaction: Transaction, row: Any) -> SipUser:
+    aor = f"{row.username}@{row.domain_name}"
+    vault = transaction.vault
+    return SipUser(
+        id=row.id,
+        account_id=row.account_id,
+        domain_id=row.domain_id,
+        username=row.username,
+        domain=row.domain_name,
+        ha1_md5=vault.open_sealed(row.ha1_md5, f"{aor} ha1_md5"),
+        ha1_sha256=vault.open_sealed(row.ha1_sha256, f"{aor} ha1_sha256"),
+        display_name=row.display_name,
+        enabled=bool(row.enabled),
+        policy=LegPolicy(Protection(row.protection), Strictness(row.strictness)),
+        codecs=tuple(row.codecs.split(",")) if row.codecs else (),
+        max_contacts=row.max_contacts,
+    )
+
+
+def _user_values(transaction: Transaction, user: SipUser) -> dict[str, Any]:
+    vault = transaction.vault
+    return {
+        "domain_id": user.domain_id,
+        "username": user.username,
+        "ha1_md5": vault.seal(user.ha1_md5, f"{user.aor} ha1_md5"),
+        "ha1_sha256": vault.seal(user.ha1_sha256, f"{user.aor} ha1_sha256"),
+        "display_name": user.display_name,
+        "enabled": int(user.enabled),
+        "protection": user.policy.protection.value,
+        "strictness": user.policy.strictness.value,
+        "codecs": ",".join(user.codecs),
+        "max_contacts": user.max_contacts,
+    }

@@ -1,0 +1,1 @@
+"""Schema migrations (Alembic), applied when the database is opened."""

@@ -1,0 +1,109 @@
+"""The store as the server uses it: nothing here blocks the event loop.
+
+Writes go through one thread in groups (`writer`); reads run on threads of their own, and see everything committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TypeVar, cast
+
+from sealtone.model import Snapshot
+from sealtone.model.record import CallRecord
+from sealtone.registrar import Binding
+from sealtone.store.bindings import BindingChange, delete_expired, read_bindings
+from sealtone.store.database import Database, Transaction
+from sealtone.store.directory import load_snapshot
+from sealtone.store.records import CallFilter, CallPage, delete_calls_before, read_calls
+from sealtone.store.writer import Writer
+
+Result = TypeVar("Result")
+
+_GATHER_S = 0.1
+
+
+class Store:
+    """An open store; create it within a running event loop, after which `close` must be awaited."""
+
+    def __init__(self, folder: Path) -> None:
+        """Opens, creates or migrates the database in `folder`. Raises `StoreError`."""
+        self.database = Database(folder)
+        self._loop = asyncio.get_running_loop()
+        self._writer = Writer(self.database, self._loop)
+        self._records: list[CallRecord] = []
+        self._snapshots = 0
+
+    def submit(self, operation: Callable[[Transaction], Result]) -> asyncio.Future[Result]:
+        """Runs `operation` in the writer thread; the future has its result once that is committed, or its exception.
+
+        Raises `StoreBusy` when too much waits, `StoreClosed` after `close`.
+        """
+        return cast("asyncio.Future[Result]", self._writer.submit(operation))
+
+    async def read(self, query: Callable[[Transaction], Result]) -> Result:
+        """Runs `query` on another thread."""
+        return await asyncio.to_thread(self._read, query)
+
+    def _read(self, query: Callable[[Transaction], Result]) -> Result:
+        with self.database.read() as transaction:
+            return query(transaction)
+
+    async def load_snapshot(self, local_names: Iterable[str] = ()) -> Snapshot:
+        """A new snapshot, with a version higher than the one before."""
+        self._snapshots += 1
+        version = self._snapshots
+        return await self.read(lambda transaction: load_snapshot(transaction, local_names, version))
+
+    def save_bindings(self, saved: Sequence[Binding], removed: Sequence[Binding] = ()) -> asyncio.Future[None]:
+        """Saves what a registration changed. Send the 200 once the future is resolved."""
+        return cast("asyncio.Future[None]", self._writer.submit(BindingChange(saved, removed)))
+
+    async def load_bindings(self, now_wall: float) -> tuple[Binding, ...]:
+        """What was registered when the server stopped and has not expired since."""
+        return await self.read(lambda transaction: read_bindings(transaction.connection, now_wall))
+
+    def delete_expired(self, now_wall: float) -> asyncio.Future[int]:
+        """Deletes bindings that have expired."""
+        return self.submit(lambda transaction: delete_expired(transaction.connection, now_wall))
+
+    def write_call_record(self, record: CallRecord) -> None:
+        """Writes a record soon: records are gathered for 100 ms, then committed as one group."""
+        if not self._records:
+            self._loop.call_later(_GATHER_S, self._hand_over)
+        self._records.append(record)
+
+    def _hand_over(self) -> None:
+        if self._records:
+            records, self._records = self._records, []
+            self._writer.write_records(records)
+
+    async def calls(self, wanted: CallFilter) -> CallPage:
+        """One page of call records."""
+        return await self.read(lambda transaction: read_calls(transaction.connection, wanted))
+
+    def delete_calls_before(self, before: float) -> asyncio.Future[int]:
+        """Deletes up to a thousand records that started before; repeat while it gives a thousand."""
+        return self.submit(lambda transaction: delete_calls_before(transaction.connection, before))
+
+    async def flush(self) -> None:
+        """Returns once everything handed in so far is committed."""
+        self._hand_over()
+        await self.submit(lambda transaction: None)
+
+    @property
+    def records_lost(self) -> int:
+        """Call records that could not be written and were dropped in the end."""
+        return self._writer.records_lost
+
+    @property
+    def last_error(self) -> str:
+        """Why nothing can be written at present; empty when all is well."""
+        return self._writer.last_error
+
+    async def close(self) -> None:
+        """Writes what waits and closes the database."""
+        self._hand_over()
+        await self._writer.close()
+        self.database.close()
