@@ -84,6 +84,7 @@ class Leg:
         "_released",
         "_remote",
         "_rx",
+        "_security",
         "_tx",
         "agent",
         "call",
@@ -122,6 +123,7 @@ class Leg:
         self._rx: KeyMaterial | None = None
         self._tx: KeyMaterial | None = None
         self._plan: MediaPlan | None = None
+        self._security: LegSecurity | None = None
         self._released = False
 
     @classmethod
@@ -261,6 +263,7 @@ class Leg:
         else:
             crypto = offer_of(plan.suites, entropy)
         self.note = plan.note
+        self._security = None
         self._offered = AudioDescription(
             address=self.port.ip,
             port=self.port.rtp_port,
@@ -323,6 +326,7 @@ class Leg:
         self.note = verdict.note if own is not None or verdict.note else self.note
         self._judged = None
         self._offered = None
+        self._security = None
 
     def first_codec(self) -> tuple[Codec, ...]:
         """For a service: the phone's first permitted codec, and telephone-event."""
@@ -353,19 +357,21 @@ class Leg:
 
     def security(self) -> LegSecurity:
         """What the leg reached."""
-        hop = self.hop
-        tls: TlsInfo | None = hop.tls if isinstance(hop, Flow) else None
-        keyed = self._rx is not None and self._tx is not None
-        return LegSecurity(
-            transport=hop.transport,
-            tls_version=tls.version if tls is not None else "",
-            tls_cipher=tls.cipher if tls is not None else "",
-            protection=Protection.SRTP if keyed else Protection.NONE,
-            suite_rx=self._rx.suite if self._rx is not None else None,
-            suite_tx=self._tx.suite if self._tx is not None else None,
-            key_exchange=KeyExchange.SDES if keyed else KeyExchange.NONE,
-            note=self.note,
-        )
+        if self._security is None:
+            hop = self.hop
+            tls: TlsInfo | None = hop.tls if isinstance(hop, Flow) else None
+            keyed = self._rx is not None and self._tx is not None
+            self._security = LegSecurity(
+                transport=hop.transport,
+                tls_version=tls.version if tls is not None else "",
+                tls_cipher=tls.cipher if tls is not None else "",
+                protection=Protection.SRTP if keyed else Protection.NONE,
+                suite_rx=self._rx.suite if self._rx is not None else None,
+                suite_tx=self._tx.suite if self._tx is not None else None,
+                key_exchange=KeyExchange.SDES if keyed else KeyExchange.NONE,
+                note=self.note,
+            )
+        return self._security
 
     @property
     def label(self) -> str:

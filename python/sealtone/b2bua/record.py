@@ -86,5 +86,7 @@ def call_record(call: Call, ended_by: EndedBy, status: int) -> CallRecord:
 
 def weaker(first: CallState | None, second: CallState) -> CallState:
     """The weaker of two states: a call that was open for a while is open."""
-    order = list(CallState)
-    return second if first is None or order.index(second) < order.index(first) else first
+    return second if first is None or _RANK[second] < _RANK[first] else first
+
+
+_RANK = {state: rank for rank, state in enumerate(CallState)}

@@ -1,9 +1,9 @@
-"""Who sent a request: digest (RFC 7616, RFC 8760) against the snapshot, throttled, and the same for users that do not exist.
+"""Who sent a request: digest (RFC 7616, RFC 8760) against the snapshot, throttled, alike for users that do not exist.
 
 Rules:
 
-1. An unknown user is verified against a decoy digest that nobody can match, along the same path and with the same answer,
-   so that neither words nor time tell who exists.
+1. An unknown user is verified against a decoy digest that nobody can match, along the same path and with the same
+   answer, so that neither words nor time tell who exists.
 2. Nonces are stateless; only the counts of those in use are kept, in a bounded table, so that no answer is taken twice.
 3. A nonce that is too old is said to be stale only to who proved to know the password.
 4. What an authenticated user may claim to be is its own address and nothing else.
@@ -81,7 +81,7 @@ class Authenticator:
             return self._challenge(registering, realm, now_wall)
         self._throttle.succeeded(flow.remote[0], aor, now)
         fresh = state is NonceState.FRESH
-        if not fresh or not self._counts.accept(credentials.nonce, credentials.nc, now_wall):
+        if not fresh or not self._counts.accept(credentials.nonce, credentials.nonce_count, now_wall):
             return self._challenge(registering, realm, now_wall, stale=True)
         if user is None or not snapshot.is_active(user):
             return Denied(403, "This user is switched off")

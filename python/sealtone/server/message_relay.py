@@ -1,4 +1,4 @@
-"""MESSAGE between users outside a call (RFC 3428): to every phone of who is meant; the first that takes it settles it."""
+"""MESSAGE between users outside a call (RFC 3428): to every phone of who is meant; the first to take it settles it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _Delivery:
 
 
 class MessageRelay:
-    """Sends messages on and answers who sent them. Nothing is stored: who is away gets nothing, and the sender is told."""
+    """Sends messages on and answers who sent them. Nothing is stored: where nobody is there, the sender is told."""
 
     def __init__(self, endpoint: Endpoint, directory: Directory, entropy_hex: Callable[[int], str]) -> None:
         self._endpoint = endpoint
