@@ -23,7 +23,7 @@ MAX_FORMATS = 64
 _SESSION_LETTERS = frozenset("vosiuepcbtrzka")
 _SECTION_LETTERS = frozenset("icbka")
 _ONCE = frozenset("vosc")
-_CONTROL = frozenset(chr(code) for code in range(32) if chr(code) not in "\t\r\n") | {"\x7f"}
+_CONTROL = bytes(code for code in (*range(32), 127) if code not in b"\t\r\n")
 
 
 class SdpError(ValueError):
@@ -100,10 +100,10 @@ class SessionDescription:
         """Read a description. Raises `SdpError`."""
         if len(body) > MAX_BODY_BYTES:
             raise SdpError("the session description is too large")
+        if len(body.translate(None, _CONTROL)) != len(body):
+            raise SdpError("the session description holds control characters")
         # Foreign bytes (names in an old character set) survive the round trip as surrogates.
         text = body.decode("utf-8", "surrogateescape")
-        if not _CONTROL.isdisjoint(text):
-            raise SdpError("the session description holds control characters")
         if "\r" in text:
             text = text.replace("\r\n", "\n")
             if "\r" in text:
