@@ -51,7 +51,7 @@ class Node:
 
     def take(self, kind: type[T]) -> list[T]:
         """The events of one type that were told and not taken before."""
-        found = [event for event in self._inbox if isinstance(event, kind)]
+        found: list[T] = [event for event in self._inbox if isinstance(event, kind)]
         self._inbox = [event for event in self._inbox if not isinstance(event, kind)]
         return found
 

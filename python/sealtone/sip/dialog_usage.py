@@ -67,7 +67,8 @@ class DialogUsage(Timed):
     `state`: "calling" (our INVITE is out), "incoming" (theirs came), "early" (1xx with a dialog), "answered" (2xx sent
     or received, ACK outstanding), "confirmed", "ended". `local_body`/`remote_body`: the last session descriptions that
     hold or, before an answer, were sent and seen (b"" when none). `owner`: free for the owner. `hop`: where in-dialog
-    requests go; settable. `flow`: the flow over which the peer's last message of this dialog came.
+    requests go; settable. `flow`: the flow over which the peer's last message of this dialog came
+    (before there was one: the flow of our INVITE, None where that went to a Target).
     `prefer_update`: offers in a confirmed session go by UPDATE where the peer allows it.
     """
 
@@ -265,6 +266,8 @@ class DialogUsage(Timed):
         self._refuse_pending(now)
         dialog = self.dialog
         if dialog is not None and self.state != "ended":
+            if self.state == "confirmed" and self._offers.carrier == "2xx" and self._offers.by == "remote":
+                self._send_ack(dialog, dialog.invite_seq, b"")
             self._bye_tx = self._send(dialog, "BYE", header_lines(headers), b"", now)
         self._close(keep_dialog=self._bye_tx is not None)
 

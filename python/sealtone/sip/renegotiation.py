@@ -9,6 +9,7 @@ that owns the Call-ID after 2.1-4 s, by the other after 0-2 s. 4. 408 and 481 to
 from __future__ import annotations
 
 from collections import deque
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from sealtone.sip.dialog_usage import DialogUsage, QueuedOffer, UnackedAnswer
@@ -19,6 +20,7 @@ from sealtone.sip.events import (
     OfferRequested,
 )
 from sealtone.sip.responses import HeaderPairs, content_lines, header_lines, reason_for, response_to
+from sealtone.sip.session_timer import SMALLEST_S
 
 if TYPE_CHECKING:
     from sealtone.sip.dialog import Dialog
@@ -185,7 +187,8 @@ class Renegotiation(DialogUsage):
         elif self._retries(current, tx.method, status, response, now):
             pass
         elif current.kind == "refresh":
-            # Not refreshed now; the expiry decides. A refusal that proves the peer alive is no reason to end at once.
+            # A refusal proves the peer alive: no reason to end the call. Try again; in the end the expiry decides.
+            self._arm("refresh", now + (self._timer.expires_s or SMALLEST_S) / 8)
             self._pump(now)
         else:
             reason = response.reason if response is not None else reason_for(status)
@@ -317,8 +320,9 @@ class Renegotiation(DialogUsage):
 
     def _take_capabilities(self, message: Request | Response) -> None:
         headers = message.headers
-        if "Allow" in headers:
-            self.remote_allow = message.allow
+        allow = headers.all("Allow")
+        if allow:
+            self.remote_allow = _methods_of(allow[0]) if len(allow) == 1 and len(allow[0]) < 256 else message.allow
         if "Supported" in headers:
             self.remote_supported = message.supported
 
@@ -361,6 +365,11 @@ class Renegotiation(DialogUsage):
         self.endpoint.layer.resend(unacked.data, unacked.hop)
         unacked.interval = min(unacked.interval * 2, self.endpoint.config.t2)
         self._arm("ack", min(now + unacked.interval, unacked.deadline))
+
+
+@lru_cache(maxsize=256)  # the phones of one make say the same in every message
+def _methods_of(allow: str) -> frozenset[str]:
+    return frozenset([method.strip().upper() for method in allow.split(",")])
 
 
 def _retry_after_of(response: Response) -> float:

@@ -329,6 +329,4 @@ class InviteSession(Renegotiation):
         elif deadline == "expiry":
             self._abandon("session-timer", now)
         elif deadline == "late-answer":
-            if self.dialog is not None:
-                self._send_ack(self.dialog, self.dialog.invite_seq, b"")
             self._abandon("error", now)

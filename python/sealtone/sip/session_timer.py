@@ -8,6 +8,8 @@ refresher too, should its refreshes get no answer (RFC 4028 10).
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from sealtone.sip.errors import SipParseError
 from sealtone.sip.headers import SessionExpires
 from sealtone.sip.message import Message, Request, Response
@@ -18,8 +20,11 @@ SMALLEST_S = 90  # RFC 4028 4: Min-SE is never lower
 def session_expires_of(message: Message) -> SessionExpires | None:
     """The Session-Expires header, or None where there is none or it is unreadable."""
     value = message.headers.get("Session-Expires")
-    if value is None:
-        return None
+    return None if value is None or len(value) > 256 else _parsed(value)
+
+
+@lru_cache(maxsize=256)  # few intervals are in use
+def _parsed(value: str) -> SessionExpires | None:
     try:
         return SessionExpires.parse(value)
     except SipParseError:

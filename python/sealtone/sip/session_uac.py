@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from sealtone.sip.dialog import Dialog, routed
 from sealtone.sip.dialog_usage import Deadline, SentAck
 from sealtone.sip.events import Answered, OfferReceived, OfferRejected, Progress, Rejected
+from sealtone.sip.flow import Flow
 from sealtone.sip.renegotiation import LATE_ANSWER_T1S
 from sealtone.sip.responses import HeaderPairs, content_lines, header_lines, reason_for
 from sealtone.sip.session import InviteSession
 from sealtone.sip.session_timer import SessionTimer
-from sealtone.sip.transaction import Acknowledgeable, ClientTransaction, ServerTransaction
+from sealtone.sip.transaction import PROCEEDING, Acknowledgeable, ClientTransaction, ServerTransaction
 
 if TYPE_CHECKING:
     from sealtone.sip.endpoint import Endpoint, Invitation
-    from sealtone.sip.flow import Flow
     from sealtone.sip.message import Request, Response
 
 _INTERVAL_RETRIES: Final = 3
@@ -61,6 +61,8 @@ class CallerSession(InviteSession):
         self.contact_user = invitation.contact_user
         self.contact_params = invitation.contact_params
         self.owner = invitation.owner
+        if isinstance(invitation.hop, Flow):
+            self.flow = invitation.hop
         self._invitation = invitation
         self._timer = SessionTimer(invitation.session_expires_s, invitation.min_se_s)
         self._from = f"{invitation.from_};tag={local_tag}"
@@ -124,7 +126,7 @@ class CallerSession(InviteSession):
     def _send_cancel(self, now: float) -> None:
         """Send CANCEL if a provisional response was seen, and no CANCEL went out before."""
         tx = self._initial_tx
-        if tx is not None and tx.state == 1 and "cancel" not in self._deadlines:
+        if tx is not None and tx.state == PROCEEDING and "cancel" not in self._deadlines:
             tx.cancel(self._cancel_lines, self, now)
             self._arm("cancel", now + 64 * self.endpoint.config.t1)
 
@@ -218,7 +220,8 @@ class CallerSession(InviteSession):
     def _receive_provisional(self, response: Response, flow: Flow, now: float) -> None:
         dialog = self._dialog_of(response)
         self._follow(flow)
-        self._take_capabilities(response)
+        if not self.remote_allow:
+            self._take_capabilities(response)
         if dialog is None:
             self.endpoint.emit(Progress(self, response))
             return
@@ -345,6 +348,11 @@ class CallerSession(InviteSession):
         self._send_ack(dialog, self._initial_seq, body)
         if self._sent_ack is not None:
             self._acks[dialog.remote_tag] = self._sent_ack
+
+    def _part(self, now: float, headers: HeaderPairs = ()) -> None:
+        if self.dialog is not None and self.state == "answered":
+            self._acknowledge(self.dialog, b"")  # its offer stays unanswered, but it must not be repeated
+        super()._part(now, headers)
 
     # late offers and reliable provisional responses
 

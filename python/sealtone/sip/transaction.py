@@ -29,6 +29,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from sealtone.sip.flow import Flow, Hop, Transmit
+from sealtone.sip.responses import response_to
 from sealtone.sip.timers import NEVER, Timed, Timers
 
 if TYPE_CHECKING:
@@ -396,6 +397,8 @@ class ServerTransaction(Timed):
         self.request = None
         self.head = ""
         self.session = None
+        if status >= 300:
+            self._unmerge()  # refused is refused; only what was done must not be done twice
         if self._key[3] != "INVITE":
             self._linger(COMPLETED, data, now + 64 * layer.t1)
         elif status < 300:
@@ -435,8 +438,6 @@ class ServerTransaction(Timed):
             self._fire_unanswered(now)
 
     def _fire_unanswered(self, now: float) -> None:
-        from sealtone.sip.responses import response_to
-
         if self._key[3] != "INVITE" or now >= self._deadline:
             self._layer.counters.unanswered += 1
             if self._key[3] == "INVITE":
@@ -460,8 +461,12 @@ class ServerTransaction(Timed):
         self.state = TERMINATED
         layer.timers.clear(self)
         layer.servers.pop(self._key, None)
-        if self._merge_key is not None:
-            layer.merges.pop(self._merge_key, None)
+        self._unmerge()
         self.request = None
         self.session = None
         self._last = b""
+
+    def _unmerge(self) -> None:
+        if self._merge_key is not None:
+            self._layer.merges.pop(self._merge_key, None)
+            self._merge_key = None

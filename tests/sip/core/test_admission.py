@@ -50,7 +50,7 @@ def statuses(replies: list) -> list[int]:  # type: ignore[type-arg]
 def test_what_cannot_be_served_is_refused_by_the_core(
     method: str, parts: dict[str, str], extra: str, status: int
 ) -> None:
-    net, bob, peer = bob_and_peer()
+    _net, bob, peer = bob_and_peer()
     [reply] = peer.send(peer.request(method, extra=extra, **parts))
     assert reply.status == status
     if status in (405, 501):
@@ -62,13 +62,13 @@ def test_what_cannot_be_served_is_refused_by_the_core(
 
 
 def test_options_with_no_hops_left_is_still_for_us() -> None:
-    net, bob, peer = bob_and_peer()
+    _net, bob, peer = bob_and_peer()
     assert not peer.send(peer.request("OPTIONS", hops="0"))
     assert len(bob.endpoint.events()) == 1
 
 
 def test_the_same_request_over_another_path_is_a_loop() -> None:
-    net, bob, peer = bob_and_peer()
+    _net, _bob, peer = bob_and_peer()
     assert not peer.send(peer.request("OPTIONS", branch="z9hG4bK1"))
     [reply] = peer.send(peer.request("OPTIONS", branch="z9hG4bK2"))
     assert reply.status == 482

@@ -243,6 +243,19 @@ def test_a_late_offer_that_is_never_answered_ends_the_session() -> None:
     assert_clean(net, alice, bob)
 
 
+def test_a_bye_instead_of_an_answer_to_a_late_offer_is_preceded_by_the_ack() -> None:
+    net = SimNet()
+    alice, bob = pair(net)
+    calling, called = ring(net, alice, bob, body=None)
+    called.accept(OFFER, net.now)
+    net.run(0.1)
+    calling.bye(net.now)
+    net.run(1.0)
+    assert [line.split(" ")[0] for line in alice.sent_lines()][:3] == ["INVITE", "ACK", "BYE"]
+    assert len(bob.take(Ended)) == 1
+    assert_clean(net, alice, bob)
+
+
 def test_requests_in_the_dialog_are_handed_to_the_owner_and_their_answers_back() -> None:
     net = SimNet()
     alice, bob = pair(net)

@@ -99,7 +99,7 @@ def test_glare_is_refused_with_491_and_retried_until_both_offers_are_through(pre
         calling, called = call(net, alice, bob)
         for session, node in ((calling, alice), (called, bob)):
             session.prefer_update = prefer_update
-            node.on_event = lambda event: (
+            node.on_event = lambda event, net=net: (  # type: ignore[misc]
                 event.session.answer(HELD, net.now) if isinstance(event, OfferReceived) else None
             )
         calling.offer(b"from alice", net.now)

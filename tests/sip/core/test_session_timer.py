@@ -49,6 +49,21 @@ def test_a_peer_without_update_is_refreshed_by_a_reinvite_with_the_same_descript
     assert calling.state == "confirmed"
 
 
+def test_a_refused_refresh_is_tried_again_and_does_not_end_the_call() -> None:
+    net = SimNet()
+    alice = net.node("10.0.0.1")
+    bob = net.node("10.0.0.2", allow=("INVITE", "ACK", "BYE", "CANCEL"))
+    calling, called = call(net, alice, bob, session_expires_s=200)
+    net.run(101.0)
+    bob.take_one(OfferReceived)
+    called.reject_offer(488, net.now)
+    net.run(30.0)
+    bob.take_one(OfferReceived)
+    called.answer(ANSWER, net.now)
+    net.run(90.0)
+    assert calling.state == called.state == "confirmed"
+
+
 def test_a_422_raises_the_interval_and_the_call_is_placed_again() -> None:
     net = SimNet()
     alice = net.node("10.0.0.1")
