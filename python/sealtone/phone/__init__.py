@@ -2,6 +2,7 @@
 
 from sealtone.phone.audio import AudioError, Nowhere, Silence, Sound, Tone, WavSink, WavSource, measure
 from sealtone.phone.call import Call, CallFailed, CallState, LegProtection
+from sealtone.phone.command import main
 from sealtone.phone.connection import ConnectError
 from sealtone.phone.events import PhoneEvent
 from sealtone.phone.media import MediaStats
@@ -28,5 +29,6 @@ __all__ = [
     "WavSink",
     "WavSource",
     "Wish",
+    "main",
     "measure",
 ]

@@ -73,7 +73,7 @@ class Call:
 
     # waiting
 
-    async def answered(self, timeout_s: float = 30.0) -> None:
+    async def answered(self, timeout_s: float | None = 30.0) -> None:
         """Wait until the call is up. Raises `CallFailed` when it is refused, TimeoutError when nobody answers."""
         await asyncio.wait_for(asyncio.shield(self._answered), timeout_s)
 

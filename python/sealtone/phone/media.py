@@ -10,7 +10,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from sealtone.phone.audio import FRAME_S, FRAME_SAMPLES, AudioSink, AudioSource, silent_frame
 from sealtone.phone.g711 import Law, law
@@ -72,6 +72,18 @@ def _bind_pair(address: str) -> tuple[socket.socket, socket.socket]:
     raise NoPortFree(f"no pair of neighbouring UDP ports is free on {address}")
 
 
+class MediaRelay(Protocol):
+    """Something on the media path that the phone's packets go through both ways, such as a relay or a measuring tap."""
+
+    async def open(self, address: str, port: int) -> tuple[str, int]:
+        """Begin to forward to the phone's RTP at `port` and RTCP above; returns where the peer is to send RTP."""
+
+    def via(self, rtp: tuple[str, int], rtcp: tuple[str, int]) -> tuple[tuple[str, int], tuple[str, int]]:
+        """Where the phone sends RTP and RTCP that are meant for these addresses of the peer."""
+
+    def close(self) -> None: ...
+
+
 class _Receiver(asyncio.DatagramProtocol):
     def __init__(self, receive: Callable[[bytes, tuple[str, int]], None]) -> None:
         self._receive = receive
@@ -83,12 +95,15 @@ class _Receiver(asyncio.DatagramProtocol):
 class MediaSession:
     """Open it, `apply` each agreement, `close` it. Audio runs from the first agreement on.
 
-    `dtmf.pressed` is told each key that the other side presses.
+    `dtmf.pressed` is told each key that the other side presses; `played_out` is set when the source has no more.
     """
 
-    def __init__(self, address: str, source: AudioSource, sink: AudioSink) -> None:
-        self.address = address
-        self.port = 0
+    def __init__(self, address: str, source: AudioSource, sink: AudioSink, relay: MediaRelay | None = None) -> None:
+        self._address = address
+        self._relay = relay
+        self.advertised = (address, 0)
+        self._targets: tuple[tuple[str, int], tuple[str, int]] | None = None
+        self.played_out = asyncio.Event()
         self._source: AudioSource | None = source
         self._sink = sink
         self._agreement: Agreement | None = None
@@ -115,12 +130,13 @@ class MediaSession:
         self._next_report = 0.0
 
     async def open(self) -> None:
-        """Bind the ports; `port` is RTP's."""
+        """Bind the ports; `advertised` is where RTP is to be sent."""
         loop = asyncio.get_running_loop()
-        rtp, rtcp = _bind_pair(self.address)
-        self.port = rtp.getsockname()[1]
+        rtp, rtcp = _bind_pair(self._address)
+        port = rtp.getsockname()[1]
         self._rtp, _ = await loop.create_datagram_endpoint(lambda: _Receiver(self._receive), sock=rtp)
         self._rtcp, _ = await loop.create_datagram_endpoint(lambda: _Receiver(self._receive_report), sock=rtcp)
+        self.advertised = await self._relay.open(self._address, port) if self._relay else (self._address, port)
 
     def apply(self, agreement: Agreement) -> None:
         """Go by a new agreement; running keys and streams go on where they did not change."""
@@ -134,6 +150,12 @@ class MediaSession:
             self._secure.rekey(agreement.send_key, agreement.receive_key)
         if before is None or before.remote_rtp != agreement.remote_rtp:
             self._jitter.reset()
+        if agreement.remote_rtp is None or agreement.remote_rtcp is None:
+            self._targets = None
+        elif self._relay is not None:
+            self._targets = self._relay.via(agreement.remote_rtp, agreement.remote_rtcp)
+        else:
+            self._targets = agreement.remote_rtp, agreement.remote_rtcp
         self._marker = True
         if self._clock is None:
             self._next_report = time.monotonic() + 1.0
@@ -176,7 +198,8 @@ class MediaSession:
         if frame is None and self._source is not None:
             self._source.close()
             self._source = None
-        if agreement is None or not agreement.direction.sends or agreement.remote_rtp is None:
+            self.played_out.set()
+        if agreement is None or not agreement.direction.sends or self._targets is None:
             self._marker = True
             return
         if self._keys:
@@ -185,11 +208,10 @@ class MediaSession:
                 if place == 0:
                     self._key_timestamp = self._timestamp
                 assert agreement.events_payload_type is not None
-                self._send(agreement, agreement.events_payload_type, place == 0, self._key_timestamp, payload)
+                self._send(agreement.events_payload_type, place == 0, self._key_timestamp, payload)
                 self._marker = True
             return
         self._send(
-            agreement,
             agreement.codec.payload_type,
             self._marker,
             self._timestamp,
@@ -197,13 +219,13 @@ class MediaSession:
         )
         self._marker = False
 
-    def _send(self, agreement: Agreement, payload_type: int, marker: bool, timestamp: int, payload: bytes) -> None:
+    def _send(self, payload_type: int, marker: bool, timestamp: int, payload: bytes) -> None:
         packet = build_rtp(payload_type, marker, self._sequence, timestamp, self._ssrc, payload)
         self._sequence = (self._sequence + 1) & 0xFFFF
         self._sent += 1
         self._octets += len(payload)
-        if self._rtp is not None and agreement.remote_rtp is not None:
-            self._rtp.sendto(self._secure.protect(packet) if self._secure else packet, agreement.remote_rtp)
+        if self._rtp is not None and self._targets is not None:
+            self._rtp.sendto(self._secure.protect(packet) if self._secure else packet, self._targets[0])
 
     def _play_frame(self) -> None:
         packet = self._jitter.take()
@@ -213,7 +235,7 @@ class MediaSession:
 
     def _receive(self, data: bytes, source: tuple[str, int]) -> None:
         agreement = self._agreement
-        if agreement is None or agreement.remote_rtp is None or source[0] != agreement.remote_rtp[0]:
+        if agreement is None or self._targets is None or source[0] != self._targets[0][0]:
             return
         if is_rtcp(data):
             self._receive_report(data, source)
@@ -237,7 +259,7 @@ class MediaSession:
 
     def _receive_report(self, data: bytes, source: tuple[str, int]) -> None:
         agreement = self._agreement
-        if agreement is None or agreement.remote_rtp is None or source[0] != agreement.remote_rtp[0]:
+        if agreement is None or self._targets is None or source[0] != self._targets[0][0]:
             return
         plain = self._secure.unprotect_rtcp(data) if self._secure else data
         news = parse_rtcp(plain) if plain is not None else None
@@ -255,8 +277,7 @@ class MediaSession:
                     self._rtt_ms = round_trip * 1000 / 65536
 
     def _send_report(self, bye: bool = False) -> None:
-        agreement = self._agreement
-        if agreement is None or self._rtcp is None or agreement.remote_rtcp is None:
+        if self._agreement is None or self._rtcp is None or self._targets is None:
             return
         block = None
         if self._statistics.received:
@@ -266,7 +287,7 @@ class MediaSession:
         packet = build_rtcp(self._ssrc, f"{self._ssrc:08x}", sender, block, bye)
         if self._secure:
             packet = self._secure.protect_rtcp(packet)
-        self._rtcp.sendto(packet, agreement.remote_rtcp)
+        self._rtcp.sendto(packet, self._targets[1])
 
     def stats(self) -> MediaStats:
         """Counters up to now."""
@@ -283,11 +304,6 @@ class MediaSession:
             self._secure.suites if self._secure else None,
         )
 
-    @property
-    def source_ended(self) -> bool:
-        """Whether the source had nothing more to play."""
-        return self._source is None
-
     async def close(self) -> None:
         """Say BYE in RTCP, stop, and close files and sockets."""
         clock, self._clock = self._clock, None
@@ -300,6 +316,8 @@ class MediaSession:
             if transport is not None:
                 transport.close()
         self._rtp = self._rtcp = None
+        if self._relay is not None:
+            self._relay.close()
         if self._source is not None:
             self._source.close()
         self._sink.close()

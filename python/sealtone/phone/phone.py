@@ -27,7 +27,7 @@ from sealtone.phone.connection import ConnectError, Connection, Transport, tls_c
 from sealtone.phone.dispatch import Dispatch
 from sealtone.phone.events import Connected, Disconnected, PhoneEvent, Registered, RegistrationLost, TransferProgress
 from sealtone.phone.login import Login
-from sealtone.phone.media import MediaSession
+from sealtone.phone.media import MediaRelay, MediaSession
 from sealtone.phone.negotiation import Negotiator, Unacceptable, Wish
 from sealtone.sip.endpoint import Endpoint, EndpointConfig, Invitation
 from sealtone.sip.flow import Flow, Hop, is_secure
@@ -54,7 +54,7 @@ class PhoneConfig:
 
     `server_name` is what the TLS certificate must cover, the domain unless given; `insecure` accepts any certificate.
     `ring_s`: how long an incoming call rings before it is answered, None: until `accept`. `busy`: refuse all with 486.
-    `source` and `sink` make the audio of each call.
+    `source` and `sink` make the audio of each call; `relay`, if given, what its media goes through.
     """
 
     user: str
@@ -74,6 +74,7 @@ class PhoneConfig:
     source: Callable[[], AudioSource] = Silence
     sink: Callable[[], AudioSink] = Nowhere
     media_address: str | None = None
+    relay: Callable[[], MediaRelay] | None = None
 
 
 class Phone:
@@ -351,11 +352,13 @@ class Phone:
         flow = self._require_flow()
         config = self.config
         address = config.media_address or flow.local[0]
-        media = MediaSession(address, source or config.source(), sink or config.sink())
+        media = MediaSession(
+            address, source or config.source(), sink or config.sink(), config.relay() if config.relay else None
+        )
         call = Call(self, "out" if direction == "out" else "in", peer, media)
         media.dtmf.pressed = call.key_pressed
         await media.open()
-        call.negotiator = Negotiator(config.wish, address, media.port, is_secure(flow), os.urandom)
+        call.negotiator = Negotiator(config.wish, *media.advertised, is_secure(flow), os.urandom)
         self.calls.append(call)
         return call
 

@@ -1,0 +1,1 @@
+"""`sealtone demo`: calls between two phones of our own, while a wiretap shows what it can see."""
