@@ -4,8 +4,8 @@ How it works. A server issues nonces that carry their own time and an HMAC, so t
 and none has to be remembered; `NonceCounts` remembers only nonces that were used with a right password, to refuse a
 repeated nonce count. Passwords are not needed: HA1 = H(user:realm:password) is, and is as secret as a password.
 
-Rules: one algorithm name means one hash; "-sess" variants, userhash and credentials with a repeated or missing field are
-refused; comparisons of secrets take constant time; nothing here changes state before the response was verified.
+Rules: one algorithm name means one hash; "-sess" variants, userhash and credentials with a repeated or missing field
+are refused; comparisons of secrets take constant time; nothing here changes state before the response was verified.
 """
 
 from __future__ import annotations
@@ -14,17 +14,18 @@ import base64
 import hashlib
 import hmac
 import itertools
+import re
 import struct
 from collections.abc import Callable
 from enum import Enum
 from typing import Final, NamedTuple
 
 from sealtone.sip.errors import SipParseError
-from sealtone.sip.grammar import WSP, is_token, quote, quoted_end, split_list, unquote
+from sealtone.sip.grammar import WSP, quote, split_list
 from sealtone.sip.uri import unescape
 
-MAX_FIELDS: Final = 32
-MAX_FIELD_LENGTH: Final = 1024
+MAX_LENGTH: Final = 4096
+"""More characters of authentication fields than this are refused."""
 CLOCK_SLACK_S: Final = 60.0
 """How far in the future a nonce of another node, whose clock runs ahead, may have been issued."""
 
@@ -35,11 +36,19 @@ ALGORITHMS: Final[dict[str, Callable[[bytes], hashlib._Hash]]] = {
 }
 """The registered names in canonical spelling, and their hash functions."""
 
+# auth-param: name = (quoted-string / token), then a comma or the end. What fits nowhere is taken whole by the last
+# group, an empty list element as its comma.
+_FIELDS: Final = re.compile(
+    r"[ \t]*+([A-Za-z0-9\-.!%*_+`'~]++)[ \t]*+=[ \t]*+"
+    r'(?:"((?:[^"\\]|\\.)*+)"|([^",\s]*+))[ \t]*+(?:,|\Z)|([ \t]*+,|.+)',
+    re.DOTALL,
+).findall
+_QUOTED_PAIR: Final = re.compile(r"\\(.)", re.DOTALL)
 _CANONICAL: Final = {name.lower(): name for name in ALGORITHMS}
 
 
 class UnsupportedDigest(SipParseError):
-    """A challenge or credentials of a scheme, algorithm or variant that is not supported (the peer may offer another)."""
+    """A challenge or credentials of a scheme, algorithm or variant that is not supported; another may be."""
 
 
 def _octets(text: str) -> bytes:
@@ -74,7 +83,7 @@ def response_for(
     cnonce: str = "",
     body: bytes = b"",
 ) -> str:
-    """The request-digest of RFC 7616 section 3.4.1 (without qop that of RFC 2069); `algorithm` canonical, `nc` as sent."""
+    """The request-digest of RFC 7616 section 3.4.1 (without qop RFC 2069's); `algorithm` canonical, `nc` as sent."""
     a2 = f"{method}:{uri}"
     if qop == "auth-int":
         a2 = f"{a2}:{_hash(algorithm, body)}"
@@ -88,23 +97,18 @@ def _fields(raw: str) -> dict[str, str]:
     scheme, space, rest = raw.strip(WSP).partition(" ")
     if scheme.lower() != "digest" or not space:
         raise UnsupportedDigest("the authentication scheme is not Digest")
-    elements = split_list(rest)
-    if len(elements) > MAX_FIELDS:
-        raise SipParseError("too many authentication fields")
+    if len(rest) > MAX_LENGTH:
+        raise SipParseError("the authentication fields are too long")
     fields: dict[str, str] = {}
-    for element in elements:
-        name, equals, value = element.partition("=")
-        name = name.rstrip(WSP).lower()
-        value = value.lstrip(WSP)
-        if not equals or not is_token(name) or len(value) > MAX_FIELD_LENGTH:
-            raise SipParseError("an authentication field is broken")
+    for name, quoted, bare, other in _FIELDS(rest):
+        if other:
+            if other[-1] != ",":
+                raise SipParseError("an authentication field is broken")
+            continue
+        name = name.lower()
         if name in fields:
             raise SipParseError(f"the authentication field {name[:20]} stands twice")
-        if value[:1] == '"':
-            if quoted_end(value) != len(value):
-                raise SipParseError("an authentication field is broken")
-            value = unquote(value)
-        fields[name] = value
+        fields[name] = _QUOTED_PAIR.sub(r"\1", quoted) if "\\" in quoted else quoted or bare
     return fields
 
 
@@ -328,7 +332,8 @@ class NonceIssuer:
         if stamp_and_mac is None:
             return FORGED
         stamp, mac = stamp_and_mac[: _STAMP.size], stamp_and_mac[_STAMP.size :]
-        if not any([hmac.compare_digest(mac, self._mac(key, stamp)) for key in self._keys]):
+        matches = [hmac.compare_digest(mac, self._mac(key, stamp)) for key in self._keys]
+        if True not in matches:
             return FORGED
         age_s = now_wall - _STAMP.unpack(stamp)[0] / 1e6
         return FRESH if -CLOCK_SLACK_S <= age_s <= self._lifetime_s else STALE
@@ -353,7 +358,7 @@ _WINDOW: Final = 64
 
 
 class NonceCounts:
-    """Remembers which nonce counts were used, for at most `limit` nonces, so that a captured request cannot be repeated.
+    """Remembers which nonce counts were used, for at most `limit` nonces, so that nothing captured can be repeated.
 
     Call `accept` only after `NonceIssuer.check` said FRESH and `verify` was true: then only owners of passwords can
     fill it. Counts may arrive out of order within a window of 64, as requests over UDP do. When the table is full the

@@ -3,8 +3,8 @@
 How it works. Between messages, CRLFs are keep-alives. A message is its head up to the first CRLFCRLF and as many
 octets of body as its Content-Length says. Rules:
 
-1. On a stream each message has exactly one Content-Length, made of digits only; a missing, repeated, negative, signed or
-   oversized one ends the connection. Equal copies too: another reader may take them as one list.
+1. On a stream each message has exactly one Content-Length, made of digits only; a missing, repeated, negative, signed
+   or oversized one ends the connection. Equal copies too: another reader may take them as one list.
 2. A bare CR or LF in a head ends the connection, for other readers take it as the end of a line.
 3. Where messages begin does not depend on how TCP cut the stream: the same octets give the same messages.
 4. After an error nothing more is read: what follows might be part of a body.

@@ -91,6 +91,11 @@ def parse_params(text: str) -> Params:
     """
     if text[:1] == ";":
         text = text[1:]
+    if '"' not in text and " " not in text and "\t" not in text and text.count(";") < MAX_PARAMS:
+        plain = [part.partition("=") for part in text.split(";")]
+        if "" not in [part[0] for part in plain]:
+            return tuple([(name, value if equals else None) for name, equals, value in plain])
+        raise SipParseError("a parameter has no valid name")
     parts = _cut(text, _PARAM_PIECES, ";") if '"' in text else text.split(";")
     if len(parts) > MAX_PARAMS:
         raise SipParseError("too many parameters")
@@ -155,7 +160,7 @@ def decimal(text: str, limit: int, what: str) -> int:
     if not text.isdigit() or not text.isascii():
         raise SipParseError(f"{what} is not a number")
     # Bounded before int(): converting 60,000 digits takes quadratic time.
-    digits = text.lstrip("0") or "0"
+    digits = text if len(text) <= 20 else text.lstrip("0") or "0"
     if len(digits) > 20 or (number := int(digits)) > limit:
         raise SipParseError(f"{what} is too large")
     return number

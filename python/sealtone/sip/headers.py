@@ -27,7 +27,14 @@ from sealtone.sip.uri import SipUri, escape_header_value, split_host_port, unesc
 
 MAX_SEQUENCE: Final = 2**31 - 1
 """RFC 3261 section 8.1.1.5: a CSeq number is below 2**31."""
+MAGIC_COOKIE: Final = "z9hG4bK"
+"""What a Via branch of RFC 3261 begins with (section 8.1.1.7)."""
 MAX_DELTA_SECONDS: Final = 2**32 - 1
+
+_METHODS: Final = frozenset(
+    "INVITE ACK BYE CANCEL REGISTER OPTIONS PRACK UPDATE INFO REFER NOTIFY SUBSCRIBE MESSAGE PUBLISH".split()  # noqa: SIM905
+)
+_TRANSPORTS: Final = frozenset({"UDP", "TCP", "TLS", "WS", "WSS"})
 
 _new = tuple.__new__
 
@@ -47,8 +54,14 @@ class NameAddr(NamedTuple):
         """Parse one name-addr or addr-spec with its header parameters."""
         raw = raw.strip(WSP)
         if raw[:1] == '"':
-            end = quoted_end(raw)
-            display = unquote(raw[:end])
+            if "\\" in raw:
+                end = quoted_end(raw)
+                display = unquote(raw[:end])
+            else:
+                end = raw.find('"', 1) + 1
+                if not end:
+                    raise SipParseError("a quoted string does not end")
+                display = raw[1 : end - 1]
             rest = raw[end:].lstrip(WSP)
             if rest[:1] != "<":
                 raise SipParseError("a quoted display name is not followed by <")
@@ -133,7 +146,7 @@ class Via(NamedTuple):
         """Parse one via-parm (RFC 3261 section 20.42); LWS is allowed around its slashes."""
         if raw[:8] == "SIP/2.0/":
             transport, space, rest = raw[8:].partition(" ")
-            if not space or "\t" in transport or not is_token(transport):
+            if not space or (transport not in _TRANSPORTS and not is_token(transport)):
                 return cls._parse_spaced(raw)
         else:
             return cls._parse_spaced(raw)
@@ -218,10 +231,12 @@ class CSeq(NamedTuple):
     @classmethod
     def parse(cls, raw: str) -> CSeq:
         """Parse 1*DIGIT LWS Method."""
-        number, _, method = raw.replace("\t", " ").strip(WSP).partition(" ")
-        method = method.lstrip(WSP)
-        if not is_token(method):
-            raise SipParseError("a CSeq has no method")
+        number, _, method = raw.partition(" ")
+        if method not in _METHODS:
+            number, _, method = raw.replace("\t", " ").strip(WSP).partition(" ")
+            method = method.lstrip(WSP)
+            if not is_token(method):
+                raise SipParseError("a CSeq has no method")
         return _new(cls, (decimal(number, MAX_SEQUENCE, "a CSeq number"), method))
 
     def __str__(self) -> str:

@@ -282,40 +282,40 @@ class Message:
     def via(self) -> Via:
         """The topmost Via."""
         typed = self.headers.typed
-        try:
-            return typed["via"]  # type: ignore[no-any-return]
-        except KeyError:
+        via: Via | None = typed.get("via")
+        if via is None:
             raw = self._required("Via")
             via = typed["via"] = Via.parse(split_elements(raw)[0] if "," in raw else raw)
-            return via
+        return via
 
     @property
     def vias(self) -> list[Via]:
         """Every Via, topmost first."""
         typed = self.headers.typed
-        if "vias" not in typed:
-            typed["vias"] = [Via.parse(element) for element in self._elements("Via")]
-        return typed["vias"]  # type: ignore[no-any-return]
+        vias: list[Via] | None = typed.get("vias")
+        if vias is None:
+            vias = typed["vias"] = [Via.parse(element) for element in self._elements("Via")]
+            if vias:
+                typed["via"] = vias[0]
+        return vias
 
     @property
     def from_(self) -> NameAddr:
         """The From header."""
         typed = self.headers.typed
-        try:
-            return typed["from"]  # type: ignore[no-any-return]
-        except KeyError:
+        address: NameAddr | None = typed.get("from")
+        if address is None:
             address = typed["from"] = NameAddr.parse(self._required("From"))
-            return address
+        return address
 
     @property
     def to(self) -> NameAddr:
         """The To header."""
         typed = self.headers.typed
-        try:
-            return typed["to"]  # type: ignore[no-any-return]
-        except KeyError:
+        address: NameAddr | None = typed.get("to")
+        if address is None:
             address = typed["to"] = NameAddr.parse(self._required("To"))
-            return address
+        return address
 
     @property
     def call_id(self) -> str:
@@ -326,11 +326,10 @@ class Message:
     def cseq(self) -> CSeq:
         """The CSeq header."""
         typed = self.headers.typed
-        try:
-            return typed["cseq"]  # type: ignore[no-any-return]
-        except KeyError:
+        cseq: CSeq | None = typed.get("cseq")
+        if cseq is None:
             cseq = typed["cseq"] = CSeq.parse(self._required("CSeq"))
-            return cseq
+        return cseq
 
     @property
     def contacts(self) -> list[NameAddr]:
@@ -458,7 +457,7 @@ class Response(Message):
         values: list[str] = []
         for name, value in zip(source._names, source._values, strict=True):
             if name in _COPIED:
-                if name == "To" and to_tag is not None and ("tag" not in value or request.to.tag is None):
+                if name == "To" and to_tag is not None and not _has_tag(value):
                     value = f"{value};tag={to_tag}"
                 names.append(name)
                 values.append(value)
@@ -472,6 +471,15 @@ class Response(Message):
 
     def __repr__(self) -> str:
         return f"<Response {self.status} {self.reason[:80]!r}>"
+
+
+def _has_tag(to: str) -> bool:
+    if "tag" not in to.lower():
+        return False
+    try:
+        return NameAddr.parse(to).tag is not None
+    except SipParseError:
+        return False  # The To of a request that gets a 400 for it.
 
 
 _COPIED: Final = frozenset({"Via", "From", "To", "Call-ID", "CSeq"})

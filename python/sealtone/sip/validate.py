@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from sealtone.sip.errors import SipParseError
+from sealtone.sip.headers import MAGIC_COOKIE
 from sealtone.sip.message import Message, Request, Response
 from sealtone.sip.uri import SipUri, UnsupportedScheme
 
@@ -87,7 +88,7 @@ def _request(request: Request) -> Problem | None:
     if "Expires" in headers:
         _ = request.expires
     contacts = request.contacts
-    if request.method in _WITH_CONTACT and len(contacts) != 1:
+    if request.method in _WITH_CONTACT and len(contacts) != 1 and (contacts or _is_rfc3261(request)):
         return Problem(400, "exactly one Contact is needed")
     for contact in contacts:
         if contact.uri != "*":
@@ -98,6 +99,11 @@ def _request(request: Request) -> Problem | None:
     if request.body and not request.content_type:
         return Problem(400, "a body has no Content-Type")
     return None
+
+
+def _is_rfc3261(request: Request) -> bool:
+    """Whether the sender is newer than RFC 2543, which asked for no Contact (RFC 4475 section 3.4.1)."""
+    return (request.via.branch or "").startswith(MAGIC_COOKIE)
 
 
 def _response(response: Response) -> Problem | None:
