@@ -11,7 +11,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, cast
 
 from sealtone.net.errors import IdentityError
 from sealtone.net.identity import check_identity
@@ -94,7 +94,7 @@ class StreamConnection(asyncio.Protocol):
         self.opened_at = self.last_message_at = self._loop.time()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+        transport = cast("asyncio.Transport", transport)  # uvloop's transports do not derive from asyncio's
         sock: socket.socket = transport.get_extra_info("socket")
         try:
             local, remote = sock.getsockname(), sock.getpeername()

@@ -252,6 +252,8 @@ class Transports:
 
     async def close(self) -> None:
         """Stops listening, lets buffered data out for up to a second, then closes everything."""
+        if self._closing:
+            return
         self._closing = True
         self._sweep_timer.cancel()
         for listener in self._listeners:

@@ -77,7 +77,7 @@ class Writer:
         self._thread.start()
 
     def submit(self, operation: Operation) -> asyncio.Future[Any]:
-        """Queues an operation, or a registration's changes, which cost less that way. Raises `StoreBusy` or `StoreClosed`."""
+        """Queues an operation, or the cheaper `BindingChange`. Raises `StoreBusy` or `StoreClosed`."""
         if self._closed:
             raise StoreClosed("The store is closed.")
         if self._queued >= _QUEUED_OPERATIONS:
