@@ -207,3 +207,56 @@ pub(super) fn same_master(
         && Master::new(suite, key, salt)
             .is_ok_and(|master| own.ct_eq(&*master.fingerprint()).into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sender(suite: Suite) -> SrtpSender {
+        SrtpSender::new(suite, &vec![1; suite.key_len()], &vec![2; suite.salt_len()]).unwrap()
+    }
+
+    #[test]
+    fn a_key_ends_with_its_last_rtcp_index() {
+        let mut sender = sender(Suite::AesCm128HmacSha1_80);
+        sender.rtcp_next = MAX_RTCP_PACKETS - 1;
+        let mut packet = [0; 28];
+        packet[..2].copy_from_slice(&[0x80, 201]);
+        assert_eq!(sender.protect_rtcp(&mut packet, 8), Ok(22));
+        assert_eq!(packet[8..12], [0xff; 4]);
+        packet[0] = 0x80;
+        let before = packet;
+        assert_eq!(
+            sender.protect_rtcp(&mut packet, 8),
+            Err(SrtpError::KeyExhausted)
+        );
+        assert_eq!(packet, before);
+    }
+
+    #[test]
+    fn a_key_ends_with_its_last_rtp_packet() {
+        let mut sender = sender(Suite::AeadAes128Gcm);
+        sender.packets = MAX_RTP_PACKETS;
+        let mut packet = [0; 40];
+        packet[0] = 0x80;
+        assert_eq!(
+            sender.protect(&mut packet, 20),
+            Err(SrtpError::KeyExhausted)
+        );
+    }
+
+    #[test]
+    fn a_stream_ends_with_the_last_roll_over_counter() {
+        let mut sender = sender(Suite::AesCm256HmacSha1_80);
+        let mut packet = [0; 40];
+        packet[0] = 0x80;
+        sender.streams.put(Stream::first(0, (1 << 48) - 2));
+        packet[2..4].copy_from_slice(&0xffff_u16.to_be_bytes());
+        assert_eq!(sender.protect(&mut packet, 20), Ok(30));
+        packet[2..4].copy_from_slice(&0_u16.to_be_bytes());
+        assert_eq!(
+            sender.protect(&mut packet, 20),
+            Err(SrtpError::KeyExhausted)
+        );
+    }
+}
