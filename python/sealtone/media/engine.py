@@ -1,0 +1,197 @@
+"""The typed face of the engine."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sealtone.media import _engine
+from sealtone.media.events import MediaEvent, read_events
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """How an engine runs.
+
+    Under load (`coalesce_pps` packets a second and worker) a worker pauses `tick_us` microseconds between rounds, so that
+    one wake-up serves many packets: it halves the cost of a packet and adds at most the tick and a round to its way.
+    """
+
+    workers: int = 0
+    """Worker threads; 0 is one for each core."""
+    cpus: tuple[int, ...] = ()
+    """Cores the workers are pinned to, in turn; none pins nothing."""
+    port_min: int = 16384
+    port_max: int = 32767
+    """UDP ports for media, both inclusive: each leg takes an even one and the next."""
+    tick_us: int = 250
+    """Pause between rounds under load, at most 1000; 0 never pauses."""
+    coalesce_pps: int = 5000
+    pool_size: int = 64
+    """Port pairs kept bound in advance for each local address."""
+    quarantine_s: float = 5.0
+    """How long a released port rests, so that late packets of its last call reach nobody."""
+    receive_buffer: int = 16384
+    """Bytes asked of the kernel for each socket's queue; it doubles them, and charges only what waits."""
+    dscp: int = 46
+    """Differentiated services code point of what is sent; 46 is expedited forwarding."""
+    silence_s: float = 15.0
+    """A leg that should receive and has not for so long is reported by `Silent`."""
+    local_ips: tuple[str, ...] = ()
+    """Local addresses whose ports are bound in advance from the start."""
+
+
+class SrtpKey(NamedTuple):
+    """The master key of one direction of one leg. Its text never shows the key."""
+
+    suite: str
+    key: bytes
+    salt: bytes
+
+    def __repr__(self) -> str:
+        return f"SrtpKey({self.suite})"
+
+
+class MediaLeg(NamedTuple):
+    """A leg's id and its local address."""
+
+    id: int
+    ip: str
+    rtp_port: int
+    rtcp_port: int
+
+
+class LegPlan(NamedTuple):
+    """Everything about a leg that signalling decides. It is applied whole, between two packets.
+
+    Plain media is taken from `remote` exactly, or from any port of `signalling_ip`; the first such packet latches the leg
+    and nothing moves the latch but a plan with `new_latch`. Media that authenticates under `rx` may move it.
+    """
+
+    remote: tuple[str, int] | None = None
+    """Where the remote receives RTP (IP literal); None, 0.0.0.0 or port 0: nothing is sent to it."""
+    remote_rtcp: tuple[str, int] | None = None
+    """Where it receives RTCP; by default the port after `remote`."""
+    signalling_ip: str | None = None
+    """Where the leg's signalling came from."""
+    rtcp_mux: bool = False
+    send: bool = True
+    """Media may be sent to the remote."""
+    receive: bool = True
+    """Media from the remote may pass."""
+    rx: SrtpKey | None = None
+    """Key of what the remote sends. The present key goes on; another replaces it, the old one passing for 2 s more."""
+    tx: SrtpKey | None = None
+    """Key of what we send."""
+    secure_required: bool = False
+    """Nothing plain passes in either direction, whether there are keys or not."""
+    payload_types: tuple[int, ...] = ()
+    """The payload types negotiated with the remote: others are dropped."""
+    clock_rate: int = 8000
+    """RTP clock of the audio codec, Hz."""
+    new_latch: bool = False
+    """The remote has newly signalled where it is: the latch is forgotten."""
+
+
+class Engine:
+    """The media engine. Its methods may be called from any thread and return at once.
+
+    Raises: `PortsExhausted` when no port or socket is to be had, `UnknownLeg`, `EngineStopped`, `EngineBusy`; `ValueError`
+    for addresses, suites, keys and payload types that are none. All but the last are `MediaError`s.
+    """
+
+    def __init__(self, config: EngineConfig | None = None) -> None:
+        config = config or EngineConfig()
+        self.config = config
+        self._engine = _engine.Engine(
+            workers=config.workers,
+            cpus=list(config.cpus),
+            port_min=config.port_min,
+            port_max=config.port_max,
+            tick_us=config.tick_us,
+            coalesce_pps=config.coalesce_pps,
+            pool_size=config.pool_size,
+            quarantine_s=config.quarantine_s,
+            receive_buffer=config.receive_buffer,
+            dscp=config.dscp,
+            silence_s=config.silence_s,
+            local_ips=list(config.local_ips),
+        )
+
+    def event_fd(self) -> int:
+        """A descriptor that is readable while there are events. It belongs to the engine."""
+        return self._engine.event_fd()
+
+    def events(self) -> list[MediaEvent]:
+        """Takes the events that are there, oldest first."""
+        return read_events(self._engine)
+
+    def open_call(self) -> int:
+        """Opens a call, on the worker with the fewest."""
+        return self._engine.open_call()
+
+    def open_leg(self, call: int, local_ip: str) -> MediaLeg:
+        """Opens a leg on a port of `local_ip`. It is deaf and mute until `update_leg`."""
+        leg, rtp_port, rtcp_port = self._engine.open_leg(call, local_ip)
+        return MediaLeg(leg, local_ip, rtp_port, rtcp_port)
+
+    def update_leg(self, leg: int, plan: LegPlan) -> None:
+        """Applies a plan to a leg, whole."""
+        self._engine.update_leg(
+            leg,
+            plan.remote,
+            plan.remote_rtcp,
+            plan.signalling_ip,
+            plan.rtcp_mux,
+            plan.send,
+            plan.receive,
+            plan.rx,
+            plan.tx,
+            plan.secure_required,
+            list(plan.payload_types),
+            plan.clock_rate,
+            plan.new_latch,
+        )
+
+    def bridge(
+        self,
+        leg_a: int,
+        leg_b: int,
+        map_ab: Mapping[int, int] | None = None,
+        map_ba: Mapping[int, int] | None = None,
+    ) -> None:
+        """Joins two legs of one call. `map_ab` gives for each payload type at A that passes the one at B, `map_ba` the
+        other way; without a map they stay the same. Earlier bridges of either leg end."""
+        self._engine.bridge(
+            leg_a,
+            leg_b,
+            None if map_ab is None else list(map_ab.items()),
+            None if map_ba is None else list(map_ba.items()),
+        )
+
+    def unbridge(self, leg: int) -> None:
+        """Ends the bridge or echo of a leg, on both its sides."""
+        self._engine.unbridge(leg)
+
+    def echo(self, leg: int) -> None:
+        """Sends a leg's own packets back to it."""
+        self._engine.echo(leg)
+
+    def close_leg(self, leg: int) -> None:
+        """Ends a leg: its remote gets an RTCP BYE and nothing after it. Its statistics stay until `close_call`."""
+        self._engine.close_leg(leg)
+
+    def close_call(self, call: int) -> dict[int, _engine.LegStats]:
+        """Ends a call with the legs it still has. Returns the final statistics of every leg it ever had."""
+        return dict(self._engine.close_call(call))
+
+    def leg_stats(self, leg: int) -> _engine.LegStats:
+        """A leg's statistics, read from shared counters."""
+        return self._engine.leg_stats(leg)
+
+    def stats(self) -> _engine.EngineStats:
+        """Totals over the engine."""
+        return self._engine.stats()
+
+    def stop(self) -> None:
+        """Ends every leg, with RTCP BYEs, and the workers."""
+        self._engine.stop()

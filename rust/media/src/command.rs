@@ -1,0 +1,143 @@
+//! Commands from the owner's thread to a worker: bounded, lock-free, with a descriptor to wake it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crossbeam_queue::ArrayQueue;
+use rustix::event::{EventfdFlags, eventfd};
+
+use crate::leg::Leg;
+use crate::srtp::{SrtpReceiver, SrtpSender};
+
+/// Commands a worker may have waiting.
+const CAPACITY: usize = 16_384;
+
+/// What to do with one direction's key.
+#[derive(Debug, Default)]
+pub enum KeyChange<T> {
+    /// The same key as before: its counters and replay window go on.
+    #[default]
+    Keep,
+    /// No key.
+    Clear,
+    /// Another key.
+    Set(Box<T>),
+}
+
+/// Everything about a leg that signalling decides, applied between two packets.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// Where the remote said it receives RTP; unspecified (0.0.0.0) or port 0 is hold.
+    pub remote: Option<SocketAddr>,
+    /// Where the remote said it receives RTCP; by default the port after RTP.
+    pub remote_rtcp: Option<SocketAddr>,
+    /// The address the leg's signalling came from.
+    pub signalling_ip: Option<IpAddr>,
+    /// RTP and RTCP share one port.
+    pub rtcp_mux: bool,
+    /// Media may be sent to the remote.
+    pub send: bool,
+    /// Media from the remote may pass.
+    pub receive: bool,
+    /// The key of what the remote sends.
+    pub rx: KeyChange<SrtpReceiver>,
+    /// The key of what we send.
+    pub tx: KeyChange<SrtpSender>,
+    /// Nothing plain passes in either direction, keys or no keys.
+    pub secure_required: bool,
+    /// Bit n: payload type n was negotiated.
+    pub payload_types: u128,
+    /// RTP clock of the audio codec, Hz.
+    pub clock_rate: u32,
+    /// The remote has newly signalled where it is: forget the latch.
+    pub new_latch: bool,
+    /// A new RTCP socket, when rtcp-mux was given up.
+    pub rtcp_socket: Option<OwnedFd>,
+}
+
+/// Outgoing payload type for each incoming one; [`DROP`] stops it.
+pub type PayloadMap = [u8; 128];
+/// The entry of a payload type that is not forwarded.
+pub const DROP: u8 = 0xff;
+
+/// A command. Slots are given out by the engine; commands of one leg are kept in order.
+#[derive(Debug)]
+pub enum Command {
+    /// Puts a new leg into a vacant slot.
+    Open(u32, Box<Leg>),
+    /// Changes a leg.
+    Update(u32, Box<Plan>),
+    /// Joins two legs; the maps are for the packets of the first and of the second.
+    Bridge(u32, u32, Option<Box<PayloadMap>>, Option<Box<PayloadMap>>),
+    /// Ends the bridge or echo of a leg, on both its sides.
+    Unbridge(u32),
+    /// Sends a leg's own packets back to it.
+    Echo(u32),
+    /// Ends a leg.
+    Close(u32),
+    /// Ends every leg and the worker.
+    Stop,
+}
+
+/// A worker's mailbox.
+#[derive(Debug)]
+pub struct Mailbox {
+    queue: ArrayQueue<Command>,
+    descriptor: OwnedFd,
+    asleep: AtomicBool,
+}
+
+impl Mailbox {
+    /// An empty mailbox.
+    ///
+    /// # Errors
+    /// No descriptor could be had.
+    pub fn new() -> rustix::io::Result<Self> {
+        Ok(Self {
+            queue: ArrayQueue::new(CAPACITY),
+            descriptor: eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?,
+            asleep: AtomicBool::new(false),
+        })
+    }
+
+    /// Posts a command and wakes the worker if it sleeps.
+    ///
+    /// # Errors
+    /// The command, if the mailbox is full.
+    pub fn post(&self, command: Command) -> Result<(), Command> {
+        self.queue.push(command)?;
+        if self.asleep.swap(false, Ordering::SeqCst) {
+            let _ = rustix::io::write(&self.descriptor, &1_u64.to_ne_bytes());
+        }
+        Ok(())
+    }
+
+    /// Takes the next command.
+    pub fn take(&self) -> Option<Command> {
+        self.queue.pop()
+    }
+
+    /// Says that the worker is about to block; false if a command has come meanwhile and it must not.
+    pub fn prepare_to_sleep(&self) -> bool {
+        self.asleep.store(true, Ordering::SeqCst);
+        if self.queue.is_empty() {
+            return true;
+        }
+        self.asleep.store(false, Ordering::SeqCst);
+        false
+    }
+
+    /// Says that the worker is awake again.
+    pub fn awake(&self) {
+        if !self.asleep.swap(false, Ordering::SeqCst) {
+            let _ = rustix::io::read(&self.descriptor, &mut [0_u8; 8]);
+        }
+    }
+
+    /// The descriptor that becomes readable when a sleeping worker gets a command.
+    #[must_use]
+    pub fn descriptor(&self) -> &OwnedFd {
+        &self.descriptor
+    }
+}

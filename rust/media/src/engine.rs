@@ -1,0 +1,727 @@
+//! The engine as its owner sees it: calls, legs, plans, bridges, statistics.
+//!
+//! Every method returns at once: what it decides is posted to a worker, what it tells is read from
+//! shared counters. Commands about one call take effect in the order given, each between two packets.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rustix::thread::{CpuSet, sched_setaffinity};
+
+use crate::clock::{Clock, Micros};
+use crate::command::{Command, DROP, KeyChange, Mailbox, PayloadMap, Plan};
+use crate::event::{EventQueue, MediaEvent};
+use crate::leg::Leg;
+use crate::pool::{Pool, PoolConfig, PoolError, PoolState};
+use crate::port::SocketOptions;
+use crate::srtp::{SrtpError, SrtpReceiver, SrtpSender, Suite};
+use crate::stats::{LegCounters, LegStats};
+use crate::worker::{Pace, Worker, WorkerCounters};
+
+/// How often posting to a full mailbox is tried again, a millisecond apart.
+const POST_ATTEMPTS: u32 = 1_000;
+
+/// How an engine runs.
+#[derive(Clone, Debug)]
+pub struct EngineConfig {
+    /// Worker threads; 0 is one for each core.
+    pub workers: usize,
+    /// Cores to pin the workers to, in turn; none pins nothing.
+    pub cpus: Vec<usize>,
+    /// First UDP port for media.
+    pub port_min: u16,
+    /// Last UDP port for media.
+    pub port_max: u16,
+    /// Pause between rounds under load.
+    pub tick: Micros,
+    /// Packets a second and worker from which it pauses between rounds.
+    pub coalesce_pps: u64,
+    /// Port pairs kept bound in advance, for each local address.
+    pub stock: usize,
+    /// How long a released port rests.
+    pub quarantine: Micros,
+    /// Receive buffer of each socket, as asked of the kernel (which doubles it).
+    pub receive_buffer: usize,
+    /// Differentiated services code point of what is sent.
+    pub dscp: u8,
+    /// Without media for so long a leg is reported silent.
+    pub silence: Micros,
+    /// Local addresses whose ports are bound in advance from the start.
+    pub local_ips: Vec<IpAddr>,
+}
+
+/// What can go wrong at the owner's side.
+#[derive(Debug)]
+pub enum EngineError {
+    /// No such call or leg, or it is closed.
+    Unknown,
+    /// Two legs of different calls cannot be bridged.
+    ForeignLeg,
+    /// No port.
+    Ports(PoolError),
+    /// A key does not fit its suite.
+    Key(SrtpError),
+    /// An argument out of its range.
+    Invalid(&'static str),
+    /// A worker has not taken its commands for a second.
+    Busy,
+    /// The engine has been stopped.
+    Stopped,
+    /// A thread or descriptor could not be had at the start.
+    Start(std::io::Error),
+}
+
+impl std::fmt::Display for EngineError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unknown => write!(f, "no such call or leg, or it is closed"),
+            Self::ForeignLeg => write!(f, "only legs of one call can be bridged"),
+            Self::Ports(error) => error.fmt(f),
+            Self::Key(error) => error.fmt(f),
+            Self::Invalid(what) => write!(f, "{what}"),
+            Self::Busy => write!(f, "the media worker does not take commands"),
+            Self::Stopped => write!(f, "the media engine is stopped"),
+            Self::Start(error) => write!(f, "the media engine cannot start: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for EngineError {}
+
+/// A key for one direction of one leg.
+pub struct Key<'a> {
+    /// Which algorithms.
+    pub suite: Suite,
+    /// Master key.
+    pub key: &'a [u8],
+    /// Master salt.
+    pub salt: &'a [u8],
+}
+
+/// What signalling decided about a leg; see [`Plan`] for the fields in common.
+pub struct LegPlan<'a> {
+    /// Where the remote receives RTP.
+    pub remote: Option<SocketAddr>,
+    /// Where the remote receives RTCP.
+    pub remote_rtcp: Option<SocketAddr>,
+    /// Where the leg's signalling came from.
+    pub signalling_ip: Option<IpAddr>,
+    /// RTP and RTCP on one port.
+    pub rtcp_mux: bool,
+    /// Media may be sent to the remote.
+    pub send: bool,
+    /// Media from the remote may pass.
+    pub receive: bool,
+    /// Key of what the remote sends.
+    pub rx: Option<Key<'a>>,
+    /// Key of what we send.
+    pub tx: Option<Key<'a>>,
+    /// Nothing plain may pass.
+    pub secure_required: bool,
+    /// Payload types negotiated with the remote.
+    pub payload_types: &'a [u8],
+    /// RTP clock of the audio codec, Hz.
+    pub clock_rate: u32,
+    /// Forget where the leg is latched.
+    pub new_latch: bool,
+}
+
+/// A leg just opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenedLeg {
+    /// Its id, never used again in this process.
+    pub id: u64,
+    /// Local address.
+    pub ip: IpAddr,
+    /// Local RTP port.
+    pub rtp_port: u16,
+    /// Local RTCP port.
+    pub rtcp_port: u16,
+}
+
+struct LegEntry {
+    call: u64,
+    slot: u32,
+    ip: IpAddr,
+    number: u16,
+    open: bool,
+    has_rtcp_socket: bool,
+    /// Keyed hashes of the present keys: an unchanged key must keep its state.
+    rx: Option<u64>,
+    tx: Option<u64>,
+    counters: Arc<LegCounters>,
+}
+
+struct CallEntry {
+    worker: usize,
+    legs: Vec<u64>,
+}
+
+#[derive(Default)]
+struct Registry {
+    next_id: u64,
+    calls: HashMap<u64, CallEntry>,
+    legs: HashMap<u64, LegEntry>,
+    /// Per worker: vacant slots below `slots`, and calls it has.
+    vacant: Vec<Vec<u32>>,
+    slots: Vec<u32>,
+    load: Vec<usize>,
+    stopped: bool,
+}
+
+struct WorkerHandle {
+    mailbox: Arc<Mailbox>,
+    counters: Arc<WorkerCounters>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Totals over the engine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EngineState {
+    /// Calls open.
+    pub calls: usize,
+    /// Legs open.
+    pub legs: usize,
+    /// Datagrams received.
+    pub datagrams: u64,
+    /// Rounds through ready sockets.
+    pub rounds: u64,
+    /// Rounds in which a worker was behind and dropped old packets.
+    pub behind: u64,
+    /// Legs ended by a failed internal check.
+    pub faults: u64,
+    /// Events dropped because nobody read them.
+    pub events_dropped: u64,
+    /// The ports.
+    pub ports: PoolState,
+}
+
+/// The media engine: workers, ports and the register of calls.
+pub struct Engine {
+    clock: Clock,
+    silence: Micros,
+    hasher: RandomState,
+    workers: Vec<WorkerHandle>,
+    registry: Mutex<Registry>,
+    events: Arc<EventQueue>,
+    pool: Pool,
+}
+
+impl Engine {
+    /// Starts the workers.
+    ///
+    /// # Errors
+    /// [`EngineError::Invalid`] for a configuration that cannot be, [`EngineError::Start`] when the
+    /// system does not give threads or descriptors, [`EngineError::Ports`].
+    pub fn start(config: &EngineConfig) -> Result<Self, EngineError> {
+        check(config)?;
+        let clock = Clock::start();
+        let pool = Pool::start(pool_config(config), clock).map_err(EngineError::Start)?;
+        let events = Arc::new(EventQueue::new().map_err(start_error)?);
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let count = if config.workers == 0 {
+            cores
+        } else {
+            config.workers
+        };
+        let mut engine = Self {
+            clock,
+            silence: config.silence,
+            hasher: RandomState::new(),
+            workers: Vec::new(),
+            registry: Mutex::new(Registry {
+                next_id: 1,
+                vacant: vec![Vec::new(); count],
+                slots: vec![0; count],
+                load: vec![0; count],
+                ..Registry::default()
+            }),
+            events,
+            pool,
+        };
+        for index in 0..count {
+            let handle = engine.start_worker(index, config)?;
+            engine.workers.push(handle);
+        }
+        for &ip in &config.local_ips {
+            engine.pool.prepare(ip).map_err(EngineError::Ports)?;
+        }
+        Ok(engine)
+    }
+
+    fn start_worker(
+        &self,
+        index: usize,
+        config: &EngineConfig,
+    ) -> Result<WorkerHandle, EngineError> {
+        let mailbox = Arc::new(Mailbox::new().map_err(start_error)?);
+        let counters = Arc::new(WorkerCounters::default());
+        let pace = Pace {
+            tick: config.tick,
+            coalesce_pps: config.coalesce_pps,
+        };
+        let worker = Worker::new(
+            Arc::clone(&mailbox),
+            Arc::clone(&self.events),
+            Arc::clone(&counters),
+            self.pool.returns(),
+            self.clock,
+            pace,
+        )
+        .map_err(start_error)?;
+        let cpu = config.cpus.get(index % config.cpus.len().max(1)).copied();
+        let thread = std::thread::Builder::new()
+            .name(format!("sealtone-media{index}"))
+            .spawn(move || {
+                if let Some(cpu) = cpu {
+                    let mut set = CpuSet::new();
+                    set.set(cpu);
+                    // A core that is not ours to use leaves the worker unpinned, which works as well.
+                    let _ = sched_setaffinity(None, &set);
+                }
+                worker.run();
+            })
+            .map_err(EngineError::Start)?;
+        Ok(WorkerHandle {
+            mailbox,
+            counters,
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    /// The descriptor that is readable while there are events.
+    #[must_use]
+    pub fn event_descriptor(&self) -> BorrowedFd<'_> {
+        self.events.as_fd()
+    }
+
+    /// Takes the events that are there.
+    #[must_use]
+    pub fn events(&self) -> Vec<MediaEvent> {
+        self.events.drain()
+    }
+
+    /// Microseconds on the engine's clock, the one of `last_rx_us`.
+    #[must_use]
+    pub fn now(&self) -> Micros {
+        self.clock.now()
+    }
+
+    /// Opens a call on the worker with the fewest.
+    ///
+    /// # Errors
+    /// [`EngineError::Stopped`].
+    pub fn open_call(&self) -> Result<u64, EngineError> {
+        let mut registry = self.registry()?;
+        let worker = (0..registry.load.len())
+            .min_by_key(|&index| registry.load[index])
+            .unwrap_or(0);
+        registry.load[worker] += 1;
+        let id = registry.new_id();
+        registry.calls.insert(
+            id,
+            CallEntry {
+                worker,
+                legs: Vec::with_capacity(2),
+            },
+        );
+        Ok(id)
+    }
+
+    /// Opens a leg on a bound port of `ip`. It is deaf and mute until [`Engine::update_leg`].
+    ///
+    /// # Errors
+    /// [`EngineError::Unknown`] call, [`EngineError::Ports`], [`EngineError::Busy`].
+    pub fn open_leg(&self, call: u64, ip: IpAddr) -> Result<OpenedLeg, EngineError> {
+        if !self.registry()?.calls.contains_key(&call) {
+            return Err(EngineError::Unknown);
+        }
+        // Outside the lock: with an empty stock this binds sockets.
+        let port = self.pool.take(ip).map_err(EngineError::Ports)?;
+        let number = port.number;
+        let counters = Arc::new(LegCounters::default());
+        let mut registry = self.registry()?;
+        let Some(worker) = registry.calls.get(&call).map(|call| call.worker) else {
+            self.pool
+                .returns()
+                .close(ip, number, vec![port.rtp, port.rtcp]);
+            return Err(EngineError::Unknown);
+        };
+        let id = registry.new_id();
+        let slot = registry.take_slot(worker);
+        let leg = Box::new(Leg::new(id, port, Arc::clone(&counters), self.silence));
+        let entry = LegEntry {
+            call,
+            slot,
+            ip,
+            number,
+            open: true,
+            has_rtcp_socket: true,
+            rx: None,
+            tx: None,
+            counters,
+        };
+        if let Err(refused) = self.workers[worker].mailbox.post(Command::Open(slot, leg)) {
+            registry.vacant[worker].push(slot);
+            if let Command::Open(_, leg) = refused {
+                let (ip, number, sockets) = leg.into_sockets();
+                self.pool.returns().close(ip, number, sockets);
+            }
+            return Err(EngineError::Busy);
+        }
+        registry.legs.insert(id, entry);
+        if let Some(call) = registry.calls.get_mut(&call) {
+            call.legs.push(id);
+        }
+        Ok(OpenedLeg {
+            id,
+            ip,
+            rtp_port: number,
+            rtcp_port: number + 1,
+        })
+    }
+
+    /// Applies a plan to a leg, whole, between two packets.
+    ///
+    /// A key equal to the present one goes on with its counters; another one replaces it.
+    ///
+    /// # Errors
+    /// [`EngineError::Unknown`], [`EngineError::Key`], [`EngineError::Invalid`] payload type,
+    /// [`EngineError::Ports`] when the RTCP port cannot be opened again, [`EngineError::Busy`].
+    pub fn update_leg(&self, leg: u64, plan: &LegPlan<'_>) -> Result<(), EngineError> {
+        let mut payload_types = 0;
+        for &payload_type in plan.payload_types {
+            if payload_type > 127 {
+                return Err(EngineError::Invalid("a payload type is 0 to 127"));
+            }
+            payload_types |= 1_u128 << payload_type;
+        }
+        let (rx_print, tx_print) = (
+            self.fingerprint(plan.rx.as_ref()),
+            self.fingerprint(plan.tx.as_ref()),
+        );
+        let mut registry = self.registry()?;
+        let (worker, entry) = registry.open_leg(leg)?;
+        let rx = change(entry.rx, rx_print, plan.rx.as_ref(), SrtpReceiver::new)?;
+        let tx = change(entry.tx, tx_print, plan.tx.as_ref(), SrtpSender::new)?;
+        let rtcp_socket = if plan.rtcp_mux || entry.has_rtcp_socket {
+            None
+        } else {
+            Some(
+                self.pool
+                    .reopen_rtcp(entry.ip, entry.number)
+                    .map_err(EngineError::Ports)?,
+            )
+        };
+        let plan = Plan {
+            remote: plan.remote,
+            remote_rtcp: plan.remote_rtcp,
+            signalling_ip: plan.signalling_ip,
+            rtcp_mux: plan.rtcp_mux,
+            send: plan.send,
+            receive: plan.receive,
+            rx,
+            tx,
+            secure_required: plan.secure_required,
+            payload_types,
+            clock_rate: plan.clock_rate,
+            new_latch: plan.new_latch,
+            rtcp_socket,
+        };
+        let mux = plan.rtcp_mux;
+        self.post(worker, Command::Update(entry.slot, Box::new(plan)))?;
+        entry.has_rtcp_socket = !mux;
+        entry.rx = rx_print;
+        entry.tx = tx_print;
+        Ok(())
+    }
+
+    /// Joins two legs of one call: what either accepts goes to the other. `map_a` gives the payload
+    /// type at B for each at A that passes, `map_b` the other way; without a map they stay the same.
+    ///
+    /// # Errors
+    /// [`EngineError::Unknown`], [`EngineError::ForeignLeg`], [`EngineError::Busy`].
+    pub fn bridge(
+        &self,
+        a: u64,
+        b: u64,
+        map_a: Option<&[(u8, u8)]>,
+        map_b: Option<&[(u8, u8)]>,
+    ) -> Result<(), EngineError> {
+        let (map_a, map_b) = (payload_map(map_a)?, payload_map(map_b)?);
+        let mut registry = self.registry()?;
+        let (worker, entry) = registry.open_leg(a)?;
+        let (call, slot_a) = (entry.call, entry.slot);
+        let (_, entry) = registry.open_leg(b)?;
+        if entry.call != call || a == b {
+            return Err(EngineError::ForeignLeg);
+        }
+        self.post(worker, Command::Bridge(slot_a, entry.slot, map_a, map_b))
+    }
+
+    /// Ends the bridge or echo of a leg.
+    ///
+    /// # Errors
+    /// [`EngineError::Unknown`], [`EngineError::Busy`].
+    pub fn unbridge(&self, leg: u64) -> Result<(), EngineError> {
+        let mut registry = self.registry()?;
+        let (worker, entry) = registry.open_leg(leg)?;
+        self.post(worker, Command::Unbridge(entry.slot))
+    }
+
+    /// Sends a leg's packets back to it.
+    ///
+    /// # Errors
+    /// [`EngineError::Unknown`], [`EngineError::Busy`].
+    pub fn echo(&self, leg: u64) -> Result<(), EngineError> {
+        let mut registry = self.registry()?;
+        let (worker, entry) = registry.open_leg(leg)?;
+        self.post(worker, Command::Echo(entry.slot))
+    }
+
+    /// Ends a leg: its remote gets an RTCP BYE and nothing after it. Its statistics stay until the
+    /// call is closed.
+    ///
+    /// # Errors
+    /// [`EngineError::Unknown`], [`EngineError::Busy`].
+    pub fn close_leg(&self, leg: u64) -> Result<(), EngineError> {
+        let mut registry = self.registry()?;
+        self.close_in(&mut registry, leg)
+    }
+
+    /// Ends a call with the legs it still has and returns the final statistics of all it had.
+    ///
+    /// # Errors
+    /// [`EngineError::Unknown`], [`EngineError::Busy`].
+    pub fn close_call(&self, call: u64) -> Result<Vec<(u64, LegStats)>, EngineError> {
+        let mut registry = self.registry()?;
+        let legs = registry
+            .calls
+            .get(&call)
+            .ok_or(EngineError::Unknown)?
+            .legs
+            .clone();
+        for &leg in &legs {
+            if registry.legs.get(&leg).is_some_and(|entry| entry.open) {
+                self.close_in(&mut registry, leg)?;
+            }
+        }
+        if let Some(entry) = registry.calls.remove(&call) {
+            registry.load[entry.worker] -= 1;
+        }
+        let stats = |leg| {
+            registry
+                .legs
+                .remove(&leg)
+                .map(|entry| (leg, entry.counters.snapshot()))
+        };
+        Ok(legs.into_iter().filter_map(stats).collect())
+    }
+
+    fn close_in(&self, registry: &mut Registry, leg: u64) -> Result<(), EngineError> {
+        let (worker, entry) = registry.open_leg(leg)?;
+        let slot = entry.slot;
+        self.post(worker, Command::Close(slot))?;
+        entry.open = false;
+        registry.vacant[worker].push(slot);
+        Ok(())
+    }
+
+    /// A leg's statistics, also after it is closed, until its call is.
+    ///
+    /// # Errors
+    /// [`EngineError::Unknown`].
+    pub fn leg_stats(&self, leg: u64) -> Result<LegStats, EngineError> {
+        let registry = self.lock();
+        registry
+            .legs
+            .get(&leg)
+            .map(|entry| entry.counters.snapshot())
+            .ok_or(EngineError::Unknown)
+    }
+
+    /// Totals over the engine.
+    #[must_use]
+    pub fn state(&self) -> EngineState {
+        let registry = self.lock();
+        let sum = |read: fn(&WorkerCounters) -> u64| {
+            self.workers
+                .iter()
+                .map(|worker| read(&worker.counters))
+                .sum()
+        };
+        EngineState {
+            calls: registry.calls.len(),
+            legs: registry.legs.values().filter(|entry| entry.open).count(),
+            datagrams: sum(|counters| counters.datagrams.get()),
+            rounds: sum(|counters| counters.rounds.get()),
+            behind: sum(|counters| counters.behind.get()),
+            faults: sum(|counters| counters.faults.get()),
+            events_dropped: self.events.dropped(),
+            ports: self.pool.state(),
+        }
+    }
+
+    /// Ends every leg and the workers. A second time does nothing.
+    pub fn stop(&self) {
+        {
+            let mut registry = self.lock();
+            registry.stopped = true;
+            registry.calls.clear();
+            registry.legs.clear();
+        }
+        for index in 0..self.workers.len() {
+            let thread = self.workers[index]
+                .thread
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take();
+            if let Some(thread) = thread
+                && self.post(index, Command::Stop).is_ok()
+            {
+                let _ = thread.join();
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Registry> {
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn registry(&self) -> Result<MutexGuard<'_, Registry>, EngineError> {
+        let registry = self.lock();
+        if registry.stopped {
+            Err(EngineError::Stopped)
+        } else {
+            Ok(registry)
+        }
+    }
+
+    /// Posts a command; waits a little when the worker is flooded with them.
+    fn post(&self, worker: usize, command: Command) -> Result<(), EngineError> {
+        let mut command = command;
+        for _ in 0..POST_ATTEMPTS {
+            match self.workers[worker].mailbox.post(command) {
+                Ok(()) => return Ok(()),
+                Err(refused) => command = refused,
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Err(EngineError::Busy)
+    }
+
+    /// Tells keys apart without keeping them.
+    fn fingerprint(&self, key: Option<&Key<'_>>) -> Option<u64> {
+        key.map(|key| self.hasher.hash_one((key.suite.name(), key.key, key.salt)))
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Registry {
+    fn new_id(&mut self) -> u64 {
+        let id = self.next_id;
+        self.next_id += 1;
+        id
+    }
+
+    fn take_slot(&mut self, worker: usize) -> u32 {
+        self.vacant[worker].pop().unwrap_or_else(|| {
+            self.slots[worker] += 1;
+            self.slots[worker] - 1
+        })
+    }
+
+    /// An open leg and the worker it lives on.
+    fn open_leg(&mut self, leg: u64) -> Result<(usize, &mut LegEntry), EngineError> {
+        let entry = self
+            .legs
+            .get_mut(&leg)
+            .filter(|entry| entry.open)
+            .ok_or(EngineError::Unknown)?;
+        let call = self.calls.get(&entry.call).ok_or(EngineError::Unknown)?;
+        Ok((call.worker, entry))
+    }
+}
+
+type MakeContext<T> = fn(Suite, &[u8], &[u8]) -> Result<T, SrtpError>;
+
+fn change<T>(
+    before: Option<u64>,
+    after: Option<u64>,
+    key: Option<&Key<'_>>,
+    make: MakeContext<T>,
+) -> Result<KeyChange<T>, EngineError> {
+    match key {
+        None => Ok(KeyChange::Clear),
+        Some(_) if before == after => Ok(KeyChange::Keep),
+        Some(key) => {
+            let context = make(key.suite, key.key, key.salt).map_err(EngineError::Key)?;
+            Ok(KeyChange::Set(Box::new(context)))
+        }
+    }
+}
+
+fn payload_map(pairs: Option<&[(u8, u8)]>) -> Result<Option<Box<PayloadMap>>, EngineError> {
+    let Some(pairs) = pairs else {
+        return Ok(None);
+    };
+    let mut map = Box::new([DROP; 128]);
+    for &(from, to) in pairs {
+        if from > 127 || to > 127 {
+            return Err(EngineError::Invalid("a payload type is 0 to 127"));
+        }
+        map[usize::from(from)] = to;
+    }
+    Ok(Some(map))
+}
+
+fn check(config: &EngineConfig) -> Result<(), EngineError> {
+    let pairs = config
+        .port_max
+        .saturating_sub(config.port_min.next_multiple_of(2))
+        / 2;
+    if config.port_min < 1_024 || config.port_max <= config.port_min || pairs == 0 {
+        return Err(EngineError::Invalid(
+            "media ports: a range of at least four from 1024 up",
+        ));
+    }
+    if config.tick > 1_000 {
+        return Err(EngineError::Invalid(
+            "the tick is at most 1000 microseconds",
+        ));
+    }
+    if config.workers > 256 {
+        return Err(EngineError::Invalid("at most 256 media workers"));
+    }
+    if config.dscp > 63 {
+        return Err(EngineError::Invalid("a code point is 0 to 63"));
+    }
+    Ok(())
+}
+
+fn pool_config(config: &EngineConfig) -> PoolConfig {
+    PoolConfig {
+        first: config.port_min,
+        last: config.port_max,
+        stock: config.stock,
+        quarantine: config.quarantine,
+        options: SocketOptions {
+            receive_buffer: config.receive_buffer,
+            dscp: config.dscp,
+        },
+    }
+}
+
+fn start_error(errno: rustix::io::Errno) -> EngineError {
+    EngineError::Start(errno.into())
+}

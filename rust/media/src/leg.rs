@@ -1,0 +1,691 @@
+//! One leg of a call: its remote, its keys, its gates and its stream.
+//!
+//! Nothing that comes from the wire changes a leg before it is authenticated: by its SRTP tag where
+//! the leg has keys, and else by coming from where signalling said it would.
+
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+mod control;
+
+use crate::bridge::{Fields, Rewriter};
+use crate::clock::{Micros, SECOND};
+use crate::command::{DROP, KeyChange, PayloadMap, Plan};
+use crate::demux::Kind;
+use crate::event::{EventQueue, MediaEvent, What};
+use crate::port::{self, Datagram, Port};
+use crate::report::{Reporter, SourceClock};
+use crate::rtcp::ReceptionStats;
+use crate::rtp::RtpHeader;
+use crate::srtp::{SrtpError, SrtpReceiver, SrtpSender};
+use crate::stats::LegCounters;
+
+/// After a re-key, packets under the former key pass for so long.
+const REKEY_GRACE: Micros = 2 * SECOND;
+/// An SRTP leg silent for so long listens to every address again: its remote may have moved.
+const DETACH_AFTER: Micros = 400_000;
+/// After connecting, what was queued from others before is gone at the latest when the queue is
+/// found empty, and not sooner than this.
+const SETTLE_AFTER: Micros = 20_000;
+/// Packets from strange addresses tried for authentication, per leg and [`TRIAL_WINDOW`].
+const TRIALS: u32 = 40;
+const TRIAL_WINDOW: Micros = 20_000;
+/// Slow-path packets handed up, per leg and second.
+const SLOW_PATH_RATE: u32 = 50;
+/// New SSRCs of ours because the remote uses the same one; more is an echo of ours, not chance.
+const MAX_COLLISIONS: u8 = 4;
+
+/// Whom the kernel lets through to the RTP socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// Everybody: each packet's source is checked here.
+    Open,
+    /// The remote only, but packets of others may still be queued from before.
+    Settling(Micros),
+    /// The remote only.
+    Connected,
+}
+
+/// Where a leg's accepted packets go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Nowhere: the call is not bridged yet, or no more.
+    None,
+    /// To the leg in that slot of the same worker.
+    Leg(u32),
+    /// Back to where they came from.
+    Echo,
+}
+
+/// What signalling decided, as flags that each packet needs.
+#[derive(Clone, Copy, Debug, Default)]
+struct Gates {
+    send: bool,
+    receive: bool,
+    secure_required: bool,
+    /// The signalled address is one to send to; false before any is known and on hold (0.0.0.0).
+    sendable: bool,
+    mux: bool,
+}
+
+/// How far a packet's source is trusted before its content is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Admission {
+    /// It is where the leg is latched.
+    Remote,
+    /// It may become it, if the packet proves good.
+    Candidate(SocketAddr),
+}
+
+/// An accepted packet, decrypted, on its way to another leg.
+#[derive(Clone, Copy, Debug)]
+pub struct Heard {
+    /// The header fields of the source.
+    pub fields: Fields,
+    /// Payload type for the outgoing packet.
+    pub payload_type: u8,
+    /// Octets before the payload.
+    pub header_len: usize,
+    /// RTP clock of the source, Hz.
+    pub clock_rate: u32,
+}
+
+/// A leg. The fields every packet needs come first; the rest is in a box.
+#[derive(Debug)]
+pub struct Leg {
+    rtp: OwnedFd,
+    link: Link,
+    gates: Gates,
+    latched: bool,
+    /// Where the next event for this leg would report silence.
+    silent: bool,
+    /// Where packets of this leg go.
+    pub target: Target,
+    remote: Option<SocketAddr>,
+    rx: Option<Box<SrtpReceiver>>,
+    tx: Option<Box<SrtpSender>>,
+    clock_rate: u32,
+    rx_ssrc: u32,
+    accepted: u128,
+    rewriter: Rewriter,
+    reception: ReceptionStats,
+    /// The leg's counters, which any thread may read.
+    pub counters: Arc<LegCounters>,
+    map: PayloadMap,
+    cold: Box<Cold>,
+}
+
+/// What only events, timers and RTCP need.
+#[derive(Debug)]
+struct Cold {
+    id: u64,
+    ip: IpAddr,
+    number: u16,
+    rtcp: Option<OwnedFd>,
+    signalled: Option<SocketAddr>,
+    signalled_rtcp: Option<SocketAddr>,
+    signalling_ip: Option<IpAddr>,
+    rtcp_latch: Option<SocketAddr>,
+    bridge_map: Option<Box<PayloadMap>>,
+    former_rx: Option<(Box<SrtpReceiver>, Micros)>,
+    trial_window: Micros,
+    trials: u32,
+    slow_window: Micros,
+    slow_packets: u32,
+    collisions: u8,
+    lost_before: u64,
+    planned_at: Micros,
+    silence: Micros,
+    reporter: Reporter,
+    source_clock: Option<SourceClock>,
+}
+
+/// A stream with unpredictable numbers.
+fn fresh_stream() -> Rewriter {
+    let (identity, start) = (crate::random::word(), crate::random::word());
+    Rewriter::new(identity as u32, start as u16, (identity >> 32) as u32)
+}
+
+/// An address one can send to.
+fn usable(address: Option<SocketAddr>) -> Option<SocketAddr> {
+    address.filter(|address| !address.ip().is_unspecified() && address.port() != 0)
+}
+
+impl Leg {
+    /// A leg on a bound port, deaf and mute until [`Leg::apply`].
+    #[must_use]
+    pub fn new(id: u64, port: Port, counters: Arc<LegCounters>, silence: Micros) -> Self {
+        Self {
+            rtp: port.rtp,
+            link: Link::Open,
+            gates: Gates::default(),
+            latched: false,
+            silent: false,
+            target: Target::None,
+            remote: None,
+            rx: None,
+            tx: None,
+            clock_rate: 8_000,
+            rx_ssrc: 0,
+            accepted: 0,
+            rewriter: fresh_stream(),
+            reception: ReceptionStats::new(8_000),
+            counters,
+            map: [DROP; 128],
+            cold: Box::new(Cold {
+                id,
+                ip: port.ip,
+                number: port.number,
+                rtcp: Some(port.rtcp),
+                signalled: None,
+                signalled_rtcp: None,
+                signalling_ip: None,
+                rtcp_latch: None,
+                bridge_map: None,
+                former_rx: None,
+                trial_window: 0,
+                trials: 0,
+                slow_window: 0,
+                slow_packets: 0,
+                collisions: 0,
+                lost_before: 0,
+                planned_at: 0,
+                silence,
+                reporter: Reporter::new(),
+                source_clock: None,
+            }),
+        }
+    }
+
+    /// The RTP socket.
+    #[must_use]
+    pub fn rtp_socket(&self) -> &OwnedFd {
+        &self.rtp
+    }
+
+    /// The RTCP socket, unless RTCP shares the RTP port.
+    #[must_use]
+    pub fn rtcp_socket(&self) -> Option<&OwnedFd> {
+        self.cold.rtcp.as_ref()
+    }
+
+    /// Takes one datagram from the RTP socket.
+    #[inline]
+    pub fn receive(&self, datagram: &mut Datagram) -> port::Received {
+        port::receive(&self.rtp, self.link == Link::Connected, datagram)
+    }
+
+    /// Takes one datagram from the RTCP socket.
+    pub fn receive_control(&self, datagram: &mut Datagram) -> port::Received {
+        match &self.cold.rtcp {
+            Some(socket) => port::receive(socket, false, datagram),
+            None => port::Received::Nothing,
+        }
+    }
+
+    /// The leg's way out of service: local address and port, and the sockets to close.
+    #[must_use]
+    pub fn into_sockets(self) -> (IpAddr, u16, Vec<OwnedFd>) {
+        let Cold {
+            ip, number, rtcp, ..
+        } = *self.cold;
+        let sockets = std::iter::once(self.rtp).chain(rtcp).collect();
+        (ip, number, sockets)
+    }
+
+    // ---- what a packet meets on its way in ----
+
+    /// Decides by its source whether a packet is worth looking at.
+    #[inline]
+    fn admit(&mut self, source: Option<SocketAddr>, now: Micros) -> Option<Admission> {
+        let Some(source) = source else {
+            return Some(Admission::Remote);
+        };
+        if self.latched && self.remote == Some(source) {
+            return Some(Admission::Remote);
+        }
+        self.admit_stranger(source, now)
+    }
+
+    #[cold]
+    fn admit_stranger(&mut self, source: SocketAddr, now: Micros) -> Option<Admission> {
+        let cold = &mut self.cold;
+        let expected = cold.signalled == Some(source) || cold.signalling_ip == Some(source.ip());
+        if self.rx.is_none() {
+            if expected && !self.latched {
+                return Some(Admission::Candidate(source));
+            }
+            self.counters.source_drops.add(1);
+            return None;
+        }
+        // The packet will have to authenticate; only the work of trying is limited.
+        if now.saturating_sub(cold.trial_window) >= TRIAL_WINDOW {
+            cold.trial_window = now;
+            cold.trials = 0;
+        }
+        cold.trials += 1;
+        if cold.trials > TRIALS && cold.signalled != Some(source) {
+            self.counters.trial_drops.add(1);
+            return None;
+        }
+        Some(Admission::Candidate(source))
+    }
+
+    /// Checks, authenticates and decrypts a packet in place, and counts it. `None` if it ends here.
+    #[inline]
+    pub fn accept(
+        &mut self,
+        datagram: &mut Datagram,
+        now: Micros,
+        events: &EventQueue,
+    ) -> Option<Heard> {
+        let admission = self.admit(datagram.source, now)?;
+        self.unprotect(datagram, now)?;
+        let Ok(header) = RtpHeader::parse(datagram.content()) else {
+            self.counters.malformed.add(1);
+            return None;
+        };
+        if self.accepted >> header.payload_type & 1 == 0 {
+            self.counters.payload_type_drops.add(1);
+            return None;
+        }
+        let Ok(payload) = header.payload(datagram.content()) else {
+            self.counters.malformed.add(1);
+            return None;
+        };
+        datagram.set_length(payload.end);
+        if self.link != Link::Connected {
+            self.locate(admission, now, events);
+        }
+        self.count(&header, payload.len(), now, events);
+        if !self.gates.receive {
+            self.counters.gate_drops.add(1);
+            return None;
+        }
+        let payload_type = self.map[usize::from(header.payload_type)];
+        if payload_type == DROP {
+            self.counters.gate_drops.add(1);
+            return None;
+        }
+        Some(Heard {
+            fields: Fields {
+                ssrc: header.ssrc,
+                sequence: header.sequence,
+                timestamp: header.timestamp,
+                marker: header.marker,
+            },
+            payload_type,
+            header_len: payload.start,
+            clock_rate: self.clock_rate,
+        })
+    }
+
+    /// SRTP: authenticates and decrypts. Plain: passes, unless the leg has a key or must have one.
+    #[inline]
+    fn unprotect(&mut self, datagram: &mut Datagram, now: Micros) -> Option<()> {
+        let Some(rx) = &mut self.rx else {
+            return self.pass_plain();
+        };
+        let (buffer, length) = datagram.with_tailroom();
+        match rx.unprotect(buffer, length) {
+            Ok(length) => {
+                datagram.set_length(length);
+                Some(())
+            }
+            Err(error) => self.unprotect_with_former(datagram, error, now),
+        }
+    }
+
+    /// The fail-closed decision: plain packets pass, in either direction, only on a leg that has no
+    /// key at all and need not have one.
+    fn is_open_to_plain(&self) -> bool {
+        !self.gates.secure_required && self.rx.is_none() && self.tx.is_none()
+    }
+
+    fn pass_plain(&self) -> Option<()> {
+        if self.is_open_to_plain() {
+            return Some(());
+        }
+        self.counters.insecure_drops.add(1);
+        None
+    }
+
+    #[cold]
+    fn unprotect_with_former(
+        &mut self,
+        datagram: &mut Datagram,
+        error: SrtpError,
+        now: Micros,
+    ) -> Option<()> {
+        if error == SrtpError::NotAuthentic
+            && let Some((former, until)) = &mut self.cold.former_rx
+            && now < *until
+        {
+            let (buffer, length) = datagram.with_tailroom();
+            if let Ok(length) = former.unprotect(buffer, length) {
+                datagram.set_length(length);
+                return Some(());
+            }
+        }
+        self.count_srtp_error(error);
+        None
+    }
+
+    fn count_srtp_error(&self, error: SrtpError) {
+        match error {
+            SrtpError::Replayed | SrtpError::TooOld => self.counters.replays.add(1),
+            SrtpError::Malformed => self.counters.malformed.add(1),
+            _ => self.counters.auth_failures.add(1),
+        }
+    }
+
+    /// A good packet has come while the socket is open: it shows where the remote is.
+    #[cold]
+    fn locate(&mut self, admission: Admission, now: Micros, events: &EventQueue) {
+        match (admission, self.remote) {
+            (Admission::Candidate(source), _) => {
+                self.remote = Some(source);
+                self.latched = true;
+                self.counters.latches.add(1);
+                self.counters.latched.set(Some(source));
+                self.attach(source, now);
+                self.tell(What::Latched(source), events);
+            }
+            (Admission::Remote, Some(remote)) if self.link == Link::Open => {
+                self.attach(remote, now)
+            }
+            (Admission::Remote, _) => {}
+        }
+    }
+
+    fn attach(&mut self, remote: SocketAddr, now: Micros) {
+        if port::attach(&self.rtp, remote) {
+            self.link = Link::Settling(now);
+        }
+    }
+
+    fn detach(&mut self) {
+        if self.link != Link::Open && port::detach(&self.rtp) {
+            self.link = Link::Open;
+        }
+    }
+
+    #[inline]
+    fn count(&mut self, header: &RtpHeader, payload: usize, now: Micros, events: &EventQueue) {
+        let counters = &self.counters;
+        counters.rx_packets.add(1);
+        counters.rx_octets.add(payload as u64);
+        counters.last_rx_us.set(now.max(1));
+        if header.ssrc != self.rx_ssrc {
+            self.new_source(header.ssrc);
+        }
+        self.reception
+            .update(header.sequence, header.timestamp, now);
+        if self.silent {
+            self.silent = false;
+            self.tell(What::Heard, events);
+        }
+    }
+
+    #[cold]
+    fn new_source(&mut self, ssrc: u32) {
+        self.cold.lost_before += self.reception.totals().lost;
+        self.reception = ReceptionStats::new(self.clock_rate);
+        self.rx_ssrc = ssrc;
+        self.cold.source_clock = None;
+        if ssrc == self.rewriter.ssrc() && self.cold.collisions < MAX_COLLISIONS {
+            self.cold.collisions += 1;
+            self.restart_stream();
+        }
+    }
+
+    /// Goes on under another SSRC; reports count from here.
+    fn restart_stream(&mut self) {
+        self.rewriter = fresh_stream();
+        self.cold.reporter.packets_base = self.counters.tx_packets.get();
+        self.cold.reporter.octets_base = self.counters.tx_octets.get();
+    }
+
+    fn tell(&self, what: What, events: &EventQueue) {
+        events.push(MediaEvent {
+            leg: self.cold.id,
+            what,
+        });
+    }
+
+    /// Counts a packet of another protocol and hands it to the control plane, within limits.
+    #[cold]
+    pub fn hand_up(&mut self, kind: Kind, datagram: &Datagram, now: Micros, events: &EventQueue) {
+        let counters = &self.counters;
+        match kind {
+            Kind::Stun => counters.stun_rx.add(1),
+            Kind::Dtls => counters.dtls_rx.add(1),
+            Kind::Zrtp => counters.zrtp_rx.add(1),
+            _ => return counters.malformed.add(1),
+        }
+        let cold = &mut self.cold;
+        let remote = self.remote.filter(|_| self.latched);
+        let Some(source) = datagram.source.or(remote) else {
+            return;
+        };
+        let expected = cold.signalled == Some(source) || cold.signalling_ip == Some(source.ip());
+        if !expected && remote != Some(source) {
+            return counters.source_drops.add(1);
+        }
+        if now.saturating_sub(cold.slow_window) >= SECOND {
+            cold.slow_window = now;
+            cold.slow_packets = 0;
+        }
+        cold.slow_packets += 1;
+        let data = datagram.content().to_vec();
+        let what = What::Packet { kind, source, data };
+        if cold.slow_packets > SLOW_PATH_RATE || !events.push(MediaEvent { leg: cold.id, what }) {
+            counters.slow_path_drops.add(1);
+        }
+    }
+
+    // ---- what a packet meets on its way out ----
+
+    /// Sends an accepted packet of another leg (or our own, in echo) to this leg's remote.
+    #[inline]
+    pub fn send(&mut self, heard: &Heard, datagram: &mut Datagram, now: Micros) {
+        let Some(remote) = self
+            .remote
+            .filter(|_| self.gates.send && self.gates.sendable)
+        else {
+            self.counters.gate_drops.add(1);
+            return;
+        };
+        if self.tx.is_none() && self.pass_plain().is_none() {
+            return;
+        }
+        let Ok(fields) = self.rewriter.rewrite(heard.fields, now, heard.clock_rate) else {
+            self.counters.duplicate_drops.add(1);
+            return;
+        };
+        let payload = datagram.content().len().saturating_sub(heard.header_len);
+        datagram.replace_header(heard.header_len, &header(&fields, heard.payload_type));
+        if let Some(tx) = &mut self.tx {
+            let (buffer, length) = datagram.with_tailroom();
+            match tx.protect(buffer, length) {
+                Ok(length) => datagram.set_length(length),
+                Err(_) => return self.counters.duplicate_drops.add(1),
+            }
+        }
+        if port::transmit(
+            &self.rtp,
+            self.link != Link::Open,
+            remote,
+            datagram.content(),
+        ) {
+            self.counters.tx_packets.add(1);
+            self.counters.tx_octets.add(payload as u64);
+        } else {
+            self.counters.send_errors.add(1);
+        }
+    }
+
+    // ---- what signalling decides ----
+
+    /// Applies a plan whole. Returns an RTCP socket to close, and whether the stream made of this
+    /// leg's packets begins anew.
+    pub fn apply(&mut self, plan: Plan, now: Micros) -> (Option<OwnedFd>, bool) {
+        let before = self.gates;
+        let clock_rate = plan.clock_rate.max(1);
+        let restarts = (plan.receive && !before.receive) || clock_rate != self.clock_rate;
+        let cold = &mut self.cold;
+        cold.signalled = plan.remote;
+        cold.signalled_rtcp = usable(plan.remote_rtcp).or_else(|| {
+            usable(plan.remote).map(|rtp| SocketAddr::new(rtp.ip(), rtp.port().saturating_add(1)))
+        });
+        cold.signalling_ip = plan.signalling_ip;
+        cold.planned_at = now;
+        self.gates = Gates {
+            send: plan.send,
+            receive: plan.receive,
+            secure_required: plan.secure_required,
+            sendable: usable(plan.remote).is_some(),
+            mux: plan.rtcp_mux,
+        };
+        if plan.send && !before.send {
+            self.rewriter.resync();
+        }
+        self.apply_keys(plan.rx, plan.tx, now);
+        self.apply_remote(plan.remote, plan.new_latch);
+        self.accepted = plan.payload_types;
+        self.clock_rate = clock_rate;
+        self.reception.set_clock_rate(clock_rate);
+        self.rebuild_map();
+        if self.gates.sendable {
+            self.cold.reporter.begin(now);
+        }
+        if plan.rtcp_mux {
+            return (self.cold.rtcp.take(), restarts);
+        }
+        if plan.rtcp_socket.is_some() {
+            self.cold.rtcp = plan.rtcp_socket;
+        }
+        (None, restarts)
+    }
+
+    fn apply_keys(&mut self, rx: KeyChange<SrtpReceiver>, tx: KeyChange<SrtpSender>, now: Micros) {
+        match rx {
+            KeyChange::Keep => {}
+            KeyChange::Clear => {
+                self.rx = None;
+                self.cold.former_rx = None;
+            }
+            KeyChange::Set(mut receiver) => {
+                if let Some(former) = self.rx.take() {
+                    receiver.continue_from(&former);
+                    self.cold.former_rx = Some((former, now + REKEY_GRACE));
+                }
+                self.rx = Some(receiver);
+            }
+        }
+        match tx {
+            KeyChange::Keep => {}
+            KeyChange::Clear => self.tx = None,
+            KeyChange::Set(sender) => {
+                // Whether the roll-over counter goes on under a new key is understood in two ways; under a
+                // new SSRC there is one. It also keeps a key that is used again from meeting its old indices.
+                if self.counters.tx_packets.get() > 0 {
+                    self.restart_stream();
+                }
+                self.tx = Some(sender);
+            }
+        }
+    }
+
+    fn apply_remote(&mut self, remote: Option<SocketAddr>, new_latch: bool) {
+        if new_latch {
+            self.detach();
+            self.latched = false;
+            self.cold.rtcp_latch = None;
+            self.counters.latched.set(None);
+        }
+        if !self.latched {
+            self.remote = usable(remote);
+        }
+    }
+
+    /// Joins this leg's packets to a target, with a map of their payload types (identity if none).
+    pub fn join(&mut self, target: Target, map: Option<Box<PayloadMap>>) {
+        self.target = target;
+        self.cold.bridge_map = map;
+        self.rewriter.resync();
+        self.rebuild_map();
+    }
+
+    /// The next packet to this leg begins a new source.
+    pub fn resync(&mut self) {
+        self.rewriter.resync();
+    }
+
+    fn rebuild_map(&mut self) {
+        for (index, entry) in (0_u8..128).zip(self.map.iter_mut()) {
+            let negotiated = self.accepted >> index & 1 == 1 && self.target != Target::None;
+            let mapped = self
+                .cold
+                .bridge_map
+                .as_ref()
+                .map_or(index, |map| map[usize::from(index)]);
+            *entry = if negotiated && mapped < 128 {
+                mapped
+            } else {
+                DROP
+            };
+        }
+    }
+
+    // ---- timers ----
+
+    /// What has to be done about ten times a second. True if a report is due.
+    pub fn tend(&mut self, now: Micros, events: &EventQueue) -> bool {
+        let totals = self.reception.totals();
+        self.counters
+            .rx_lost
+            .set(self.cold.lost_before + totals.lost);
+        self.counters.rx_jitter_us.set(u64::from(totals.jitter_us));
+        if self
+            .cold
+            .former_rx
+            .as_ref()
+            .is_some_and(|(_, until)| *until <= now)
+        {
+            self.cold.former_rx = None;
+        }
+        let last_rx = self.counters.last_rx_us.get();
+        let quiet = now.saturating_sub(last_rx);
+        match self.link {
+            Link::Settling(since)
+                if now.saturating_sub(since) >= SETTLE_AFTER && port::is_empty(&self.rtp) =>
+            {
+                self.link = Link::Connected;
+            }
+            Link::Connected | Link::Settling(_) if self.rx.is_some() && quiet >= DETACH_AFTER => {
+                self.detach()
+            }
+            _ => {}
+        }
+        let waiting = now.saturating_sub(last_rx.max(self.cold.planned_at));
+        if self.gates.receive && !self.silent && waiting >= self.cold.silence {
+            self.silent = true;
+            self.tell(What::Silent, events);
+        }
+        self.gates.sendable && self.cold.reporter.is_due(now)
+    }
+}
+
+/// A fixed RTP header without extension or contributing sources: those are of the other leg's world.
+#[inline]
+fn header(fields: &Fields, payload_type: u8) -> [u8; 12] {
+    let mut bytes = [0; 12];
+    bytes[0] = 0x80;
+    bytes[1] = u8::from(fields.marker) << 7 | payload_type & 0x7f;
+    bytes[2..4].copy_from_slice(&fields.sequence.to_be_bytes());
+    bytes[4..8].copy_from_slice(&fields.timestamp.to_be_bytes());
+    bytes[8..12].copy_from_slice(&fields.ssrc.to_be_bytes());
+    bytes
+}

@@ -1,0 +1,450 @@
+//! A worker: one thread, its legs, its epoll set, its mailbox.
+
+use std::os::fd::OwnedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::time::Timespec;
+
+use crate::clock::{Clock, Micros};
+use crate::command::{Command, Mailbox, PayloadMap, Plan};
+use crate::event::EventQueue;
+use crate::forward::{Legs, forward, leg_at};
+use crate::leg::{Leg, Target};
+use crate::pool::Returns;
+use crate::port::{Datagram, Received};
+use crate::stats::Counter;
+
+/// Ready sockets taken from the kernel at once.
+const BATCH: usize = 512;
+/// The mailbox's mark in the epoll set; legs have `slot * 2`, plus one for RTCP.
+const MAILBOX: u64 = u64::MAX;
+/// Every leg is tended once in this time.
+const TEND_PERIOD: Micros = 100_000;
+/// Parts a tending round is cut into, so that many legs make no pause.
+const TEND_PARTS: usize = 10;
+/// So few legs are tended in one part, which saves wake-ups in quiet.
+const FEW_LEGS: usize = 64;
+/// Slots whose address space is taken in advance, so that a growing table is seldom moved.
+const RESERVED_SLOTS: usize = 4_096;
+/// The clock is read again after so many packets of one batch.
+const CLOCK_EVERY: usize = 32;
+/// Packet rate is measured over this time.
+const RATE_WINDOW: Micros = 20_000;
+/// After so long without one round that emptied the ready list, the worker is behind and old packets
+/// have to go. A shorter stall is made up for without loss.
+const BEHIND_AFTER: Micros = 60_000;
+/// Commands obeyed between two rounds of packets.
+const COMMANDS: usize = 1_024;
+/// When behind: at most so many packets are read from a socket at a visit,
+const DRAIN: usize = 32;
+/// of which so many, the newest, are forwarded.
+const FRESH: usize = 4;
+
+/// How a worker waits.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// Pause between rounds under load, microseconds.
+    pub tick: Micros,
+    /// Packets a second above which the worker pauses between rounds instead of waking for each.
+    pub coalesce_pps: u64,
+}
+
+/// What a worker tells about itself; written by it alone.
+#[derive(Debug, Default)]
+pub struct WorkerCounters {
+    /// Rounds through the ready sockets.
+    pub rounds: Counter,
+    /// Datagrams received.
+    pub datagrams: Counter,
+    /// Rounds in which the worker was behind and dropped old packets.
+    pub behind: Counter,
+    /// Legs it holds.
+    pub legs: Counter,
+    /// Legs ended because handling a packet of theirs failed an internal check.
+    pub faults: Counter,
+}
+
+/// Everything a worker thread owns.
+pub struct Worker {
+    epoll: OwnedFd,
+    legs: Legs,
+    mailbox: Arc<Mailbox>,
+    events: Arc<EventQueue>,
+    counters: Arc<WorkerCounters>,
+    returns: Returns,
+    clock: Clock,
+    pace: Pace,
+    /// One for each packet kept when behind; otherwise the first serves alone.
+    datagrams: [Datagram; FRESH],
+    now: Micros,
+    /// The last round took all that a batch can hold: there is more.
+    backlog: bool,
+    /// When the ready list was last emptied.
+    caught_up: Micros,
+    window_start: Micros,
+    window_packets: u64,
+    ticking: bool,
+    next_tend: Micros,
+    tend_part: usize,
+    /// The slot being served, to be closed should serving it fail.
+    serving: Option<u32>,
+    stopped: bool,
+}
+
+impl Worker {
+    /// A worker without legs.
+    ///
+    /// # Errors
+    /// No descriptor could be had.
+    pub fn new(
+        mailbox: Arc<Mailbox>,
+        events: Arc<EventQueue>,
+        counters: Arc<WorkerCounters>,
+        returns: Returns,
+        clock: Clock,
+        pace: Pace,
+    ) -> rustix::io::Result<Self> {
+        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+        epoll::add(
+            &epoll,
+            mailbox.descriptor(),
+            EventData::new_u64(MAILBOX),
+            EventFlags::IN,
+        )?;
+        Ok(Self {
+            epoll,
+            legs: Legs::with_capacity(RESERVED_SLOTS),
+            mailbox,
+            events,
+            counters,
+            returns,
+            clock,
+            pace,
+            datagrams: Default::default(),
+            now: 0,
+            backlog: false,
+            caught_up: 0,
+            window_start: 0,
+            window_packets: 0,
+            ticking: false,
+            next_tend: 0,
+            tend_part: 0,
+            serving: None,
+            stopped: false,
+        })
+    }
+
+    /// Runs until told to stop. A leg whose handling fails an internal check is ended; the others go on.
+    pub fn run(mut self) {
+        let empty = Event {
+            flags: EventFlags::empty(),
+            data: EventData::new_u64(MAILBOX),
+        };
+        let mut ready = [empty; BATCH];
+        while !self.stopped {
+            if catch_unwind(AssertUnwindSafe(|| self.round(&mut ready))).is_err() {
+                self.counters.faults.add(1);
+                if let Some(slot) = self.serving.take() {
+                    self.release(slot);
+                    self.remove(slot);
+                }
+            }
+        }
+    }
+
+    fn round(&mut self, ready: &mut [Event; BATCH]) {
+        let count = self.wait(ready);
+        self.now = self.clock.now();
+        self.backlog = count == BATCH;
+        if !self.backlog {
+            self.caught_up = self.now;
+        }
+        let behind = self.now.saturating_sub(self.caught_up) > BEHIND_AFTER;
+        self.counters.behind.add(u64::from(behind));
+        for (index, event) in ready[..count].iter().enumerate() {
+            if index % CLOCK_EVERY == CLOCK_EVERY - 1 {
+                self.now = self.clock.now();
+            }
+            let mark = event.data.u64();
+            if mark != MAILBOX {
+                self.serve(mark, behind);
+            }
+        }
+        self.serving = None;
+        self.measure(count as u64);
+        self.obey();
+        if self.now >= self.next_tend {
+            self.tend();
+        }
+    }
+
+    /// Waits for ready sockets. Under load that is a fixed pause, so that one wake-up serves many;
+    /// in quiet it ends with the next packet.
+    fn wait(&mut self, ready: &mut [Event]) -> usize {
+        const AT_ONCE: Timespec = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        if self.ticking {
+            if !self.backlog {
+                std::thread::sleep(Duration::from_micros(self.pace.tick));
+            }
+            return epoll::wait(&self.epoll, &mut *ready, Some(&AT_ONCE)).unwrap_or(0);
+        }
+        if !self.mailbox.prepare_to_sleep() {
+            return epoll::wait(&self.epoll, &mut *ready, Some(&AT_ONCE)).unwrap_or(0);
+        }
+        let until_tend = (self.counters.legs.get() > 0).then(|| {
+            let micros = self.next_tend.saturating_sub(self.clock.now());
+            Timespec {
+                tv_sec: 0,
+                tv_nsec: (micros.min(TEND_PERIOD) * 1_000) as i64,
+            }
+        });
+        let count = epoll::wait(&self.epoll, &mut *ready, until_tend.as_ref()).unwrap_or(0);
+        self.mailbox.awake();
+        count
+    }
+
+    /// Follows the packet rate and decides whether to pause between rounds.
+    fn measure(&mut self, count: u64) {
+        self.counters.rounds.add(1);
+        self.counters.datagrams.add(count);
+        self.window_packets += count;
+        let elapsed = self.now.saturating_sub(self.window_start);
+        if elapsed >= RATE_WINDOW {
+            let rate = self.window_packets * 1_000_000 / elapsed;
+            let threshold = if self.ticking {
+                self.pace.coalesce_pps * 3 / 4
+            } else {
+                self.pace.coalesce_pps
+            };
+            self.ticking = self.pace.tick > 0 && rate > threshold;
+            self.window_start = self.now;
+            self.window_packets = 0;
+        }
+    }
+
+    /// One visit to a ready socket: one packet, so that no socket can starve another. What is left
+    /// keeps the socket ready, and the kernel puts it at the end of its list.
+    #[inline]
+    fn serve(&mut self, mark: u64, behind: bool) {
+        let slot = (mark >> 1) as u32;
+        self.serving = Some(slot);
+        let Some(leg) = leg_at(&mut self.legs, slot) else {
+            return;
+        };
+        let datagram = &mut self.datagrams[0];
+        if mark & 1 == 1 {
+            if leg.receive_control(datagram) == Received::Datagram {
+                leg.accept_control(datagram, false, self.now, &self.events);
+            }
+        } else if behind {
+            self.serve_behind(slot);
+        } else if leg.receive(datagram) == Received::Datagram {
+            forward(&mut self.legs, slot, datagram, self.now, &self.events);
+        }
+    }
+
+    /// A visit when behind: reading is six times cheaper than sending, so the queue is read empty and
+    /// only its newest packets go on. Delay stays bounded, and no backlog is left when the load ends.
+    #[cold]
+    fn serve_behind(&mut self, slot: u32) {
+        let Some(leg) = leg_at(&mut self.legs, slot) else {
+            return;
+        };
+        let mut received = 0;
+        for _ in 0..DRAIN {
+            match leg.receive(&mut self.datagrams[received % FRESH]) {
+                Received::Datagram => received += 1,
+                Received::Again => {}
+                Received::Nothing => break,
+            }
+        }
+        let stale = received.saturating_sub(FRESH);
+        leg.counters.overload_drops.add(stale as u64);
+        for place in stale..received {
+            let datagram = &mut self.datagrams[place % FRESH];
+            forward(&mut self.legs, slot, datagram, self.now, &self.events);
+        }
+    }
+
+    // ---- commands ----
+
+    fn obey(&mut self) {
+        for _ in 0..COMMANDS {
+            let Some(command) = self.mailbox.take() else {
+                return;
+            };
+            match command {
+                Command::Open(slot, leg) => self.open(slot, *leg),
+                Command::Update(slot, plan) => self.update(slot, *plan),
+                Command::Bridge(a, b, map_a, map_b) => self.bridge(a, b, map_a, map_b),
+                Command::Unbridge(slot) => self.release(slot),
+                Command::Echo(slot) => {
+                    self.release(slot);
+                    if let Some(leg) = leg_at(&mut self.legs, slot) {
+                        leg.join(Target::Echo, None);
+                    }
+                }
+                Command::Close(slot) => self.close(slot),
+                Command::Stop => {
+                    (0..self.legs.len() as u32).for_each(|slot| self.close(slot));
+                    self.stopped = true;
+                    return;
+                }
+            }
+        }
+    }
+
+    fn open(&mut self, slot: u32, leg: Leg) {
+        let mark = u64::from(slot) << 1;
+        self.watch(leg.rtp_socket(), mark);
+        if let Some(rtcp) = leg.rtcp_socket() {
+            self.watch(rtcp, mark | 1);
+        }
+        let index = slot as usize;
+        if self.legs.len() <= index {
+            self.legs.resize_with(index + 1, || None);
+        }
+        self.legs[index] = Some(leg);
+        self.counters.legs.add(1);
+    }
+
+    fn watch(&self, socket: &OwnedFd, mark: u64) {
+        // Fails only without kernel memory; the leg is then deaf, and reported as silent.
+        let _ = epoll::add(
+            &self.epoll,
+            socket,
+            EventData::new_u64(mark),
+            EventFlags::IN,
+        );
+    }
+
+    fn update(&mut self, slot: u32, plan: Plan) {
+        let Some(leg) = leg_at(&mut self.legs, slot) else {
+            return;
+        };
+        let new_socket = plan.rtcp_socket.is_some();
+        let (unused, restarts) = leg.apply(plan, self.now);
+        let target = leg.target;
+        if let Some(socket) = unused {
+            let _ = epoll::delete(&self.epoll, &socket);
+            self.returns.discard(socket);
+        }
+        if new_socket
+            && let Some(socket) = self.legs[slot as usize].as_ref().and_then(Leg::rtcp_socket)
+        {
+            self.watch(socket, u64::from(slot) << 1 | 1);
+        }
+        if restarts {
+            let hearer = match target {
+                Target::Leg(other) => other,
+                Target::Echo | Target::None => slot,
+            };
+            if let Some(leg) = leg_at(&mut self.legs, hearer) {
+                leg.resync();
+            }
+        }
+    }
+
+    fn bridge(
+        &mut self,
+        a: u32,
+        b: u32,
+        map_a: Option<Box<PayloadMap>>,
+        map_b: Option<Box<PayloadMap>>,
+    ) {
+        self.release(a);
+        self.release(b);
+        if leg_at(&mut self.legs, b).is_none() {
+            return;
+        }
+        let Some(leg) = leg_at(&mut self.legs, a) else {
+            return;
+        };
+        leg.join(Target::Leg(b), map_a);
+        if let Some(leg) = leg_at(&mut self.legs, b) {
+            leg.join(Target::Leg(a), map_b);
+        }
+    }
+
+    /// Ends a leg's bridge on both sides, so that no target ever points at a slot given to another leg.
+    fn release(&mut self, slot: u32) {
+        let Some(leg) = leg_at(&mut self.legs, slot) else {
+            return;
+        };
+        let target = leg.target;
+        leg.join(Target::None, None);
+        if let Target::Leg(other) = target
+            && let Some(other) = leg_at(&mut self.legs, other)
+        {
+            other.join(Target::None, None);
+        }
+    }
+
+    fn close(&mut self, slot: u32) {
+        self.release(slot);
+        if let Some(leg) = leg_at(&mut self.legs, slot) {
+            leg.tend(self.now, &self.events);
+            leg.say_goodbye(self.now);
+        }
+        self.remove(slot);
+    }
+
+    fn remove(&mut self, slot: u32) {
+        let Some(leg) = self.legs.get_mut(slot as usize).and_then(Option::take) else {
+            return;
+        };
+        let (ip, number, sockets) = leg.into_sockets();
+        for socket in &sockets {
+            let _ = epoll::delete(&self.epoll, socket);
+        }
+        self.returns.close(ip, number, sockets);
+        self.counters.legs.set(self.counters.legs.get() - 1);
+    }
+
+    // ---- timers ----
+
+    /// Tends a part of the legs; all of them have their turn once in [`TEND_PERIOD`].
+    fn tend(&mut self) {
+        let parts = if self.legs.len() > FEW_LEGS {
+            TEND_PARTS
+        } else {
+            1
+        };
+        self.next_tend = self.now + TEND_PERIOD / parts as u64;
+        self.tend_part = (self.tend_part + 1) % parts;
+        let (from, to) = (
+            self.legs.len() * self.tend_part / parts,
+            self.legs.len() * (self.tend_part + 1) / parts,
+        );
+        for slot in from..to {
+            let Some(leg) = &mut self.legs[slot] else {
+                continue;
+            };
+            self.serving = Some(slot as u32);
+            if leg.tend(self.now, &self.events) {
+                self.report(slot);
+            }
+        }
+        self.serving = None;
+    }
+
+    /// Sends a leg's RTCP report, with the clock of the leg whose stream it hears.
+    fn report(&mut self, slot: usize) {
+        let source = match self.legs[slot].as_ref().map(|leg| leg.target) {
+            Some(Target::Leg(other)) => {
+                leg_at(&mut self.legs, other).and_then(|leg| leg.source_clock())
+            }
+            Some(Target::Echo) => self.legs[slot].as_ref().and_then(Leg::source_clock),
+            _ => None,
+        };
+        if let Some(leg) = &mut self.legs[slot] {
+            leg.report(source, self.now);
+        }
+    }
+}
