@@ -40,7 +40,7 @@ def media_plan(arguments: argparse.Namespace, binaries: Path, work: Path) -> Med
         capacity_rounds=0 if quick or arguments.no_capacity else 2,
         capacity_seconds=2.0,
         overload_rounds=1,
-        memory_rounds=1 if quick else 3,
+        memory_rounds=1 if quick else 2,
     )
 
 
@@ -92,7 +92,7 @@ def main() -> int:
             if arguments.only in (None, "memory"):
                 outcomes.append(run_media_memory(plan, say))
                 if OURS in arguments.servers:
-                    outcomes.append(run_phone_memory(Path(work), 1 if arguments.quick else 2, say))
+                    outcomes.append(run_phone_memory(Path(work), 1, say))
     except BenchError as problem:
         print(f"benches: {problem}", file=sys.stderr)
         return 1

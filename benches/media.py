@@ -210,9 +210,9 @@ def find_capacity(stand: Stand, seconds: float, say: Say) -> Capacity:
 
 
 def measure_capacity(plan: MediaPlan, encrypted: bool, say: Say) -> dict[str, list[Capacity]]:
-    found: dict[str, list[Capacity]] = {name: [] for name in plan.relays}
+    found: dict[str, list[Capacity]] = {name: [] for name in plan.relays if name in (OURS, PEER)}
     for turn in range(plan.capacity_rounds):
-        for name in plan.relays:
+        for name in found:
             say(f"{kind(encrypted)} calls a core, round {turn + 1}, {name}")
             stand = Stand(name, plan, encrypted)
             try:
