@@ -8,6 +8,9 @@ const MAX_DROPOUT: u16 = 3000;
 /// A packet this far behind is late, not a restart.
 const MAX_MISORDER: u16 = 100;
 
+/// Far above any payload's clock rate; keeps the arithmetic of jitter within 32 bits.
+const MAX_CLOCK_RATE: u32 = 1 << 24;
+
 /// Sequence numbers before the newest one for which duplicates are told from late packets.
 const DUPLICATE_WINDOW: u16 = 64;
 
@@ -30,7 +33,8 @@ pub struct ReceptionStats {
     expected_prior: u32,
     received_prior: u32,
     last_timestamp: u32,
-    transit: u32,
+    /// Arrival less timestamp of the last packet, in clock units; none before the first and after a new rate.
+    transit: Option<u32>,
     /// Sixteen times the jitter.
     jitter: u32,
     last_sender_report: u32,
@@ -65,7 +69,7 @@ impl ReceptionStats {
     #[must_use]
     pub fn new(clock_rate: u32) -> Self {
         Self {
-            clock_rate: clock_rate.max(1),
+            clock_rate: clock_rate.clamp(1, MAX_CLOCK_RATE),
             started: false,
             highest: 0,
             cycles: 0,
@@ -76,7 +80,7 @@ impl ReceptionStats {
             expected_prior: 0,
             received_prior: 0,
             last_timestamp: 0,
-            transit: 0,
+            transit: None,
             jitter: 0,
             last_sender_report: 0,
             last_sender_report_us: 0,
@@ -91,28 +95,27 @@ impl ReceptionStats {
     /// Counts a packet that came at `arrival_us` microseconds on any steady clock.
     #[inline]
     pub fn update(&mut self, sequence: u16, timestamp: u32, arrival_us: u64) {
-        let arrival = (arrival_us.wrapping_mul(u64::from(self.clock_rate)) / 1_000_000) as u32;
-        let transit = arrival.wrapping_sub(timestamp);
         if !self.started {
             self.begin(sequence);
             self.started = true;
-        } else {
-            if !self.count(sequence) {
-                return;
-            }
-            // Packets of one frame share a timestamp (telephone events do for seconds): they say nothing of jitter.
-            if timestamp != self.last_timestamp {
-                let change = (transit.wrapping_sub(self.transit) as i32).unsigned_abs();
-                // A jump of the media clock is no jitter: the estimate takes up again from the new transit time.
-                if change < self.clock_rate {
-                    self.jitter = self.jitter + change - ((self.jitter + 8) >> 4);
-                }
+        } else if !self.count(sequence) {
+            return;
+        }
+        // Packets of one frame share a timestamp (telephone events do for seconds): they say nothing of jitter.
+        if timestamp == self.last_timestamp && self.transit.is_some() {
+            return;
+        }
+        let arrival = (arrival_us.wrapping_mul(u64::from(self.clock_rate)) / 1_000_000) as u32;
+        let transit = arrival.wrapping_sub(timestamp);
+        if let Some(before) = self.transit {
+            let change = (transit.wrapping_sub(before) as i32).unsigned_abs();
+            // A jump of the media clock is no jitter: the estimate takes up again from the new transit time.
+            if change < self.clock_rate {
+                self.jitter = self.jitter + change - ((self.jitter + 8) >> 4);
             }
         }
-        if timestamp != self.last_timestamp || self.received == 1 {
-            self.last_timestamp = timestamp;
-            self.transit = transit;
-        }
+        self.transit = Some(transit);
+        self.last_timestamp = timestamp;
     }
 
     /// Takes note of a sender report from the source: its NTP timestamp and when it came.
@@ -123,13 +126,13 @@ impl ReceptionStats {
 
     /// Changes the clock rate, when the payload does; jitter is kept as time.
     pub fn set_clock_rate(&mut self, clock_rate: u32) {
-        let clock_rate = clock_rate.max(1);
+        let clock_rate = clock_rate.clamp(1, MAX_CLOCK_RATE);
         if clock_rate != self.clock_rate {
             let scaled =
                 u64::from(self.jitter) * u64::from(clock_rate) / u64::from(self.clock_rate);
-            self.jitter = u32::try_from(scaled).unwrap_or(u32::MAX >> 4);
+            self.jitter = u32::try_from(scaled).unwrap_or(16 * MAX_CLOCK_RATE);
             self.clock_rate = clock_rate;
-            self.last_timestamp = self.last_timestamp.wrapping_add(1);
+            self.transit = None;
         }
     }
 
