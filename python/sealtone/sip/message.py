@@ -266,7 +266,10 @@ class Headers:
         breaks = len(lines) + 1
         if text.count("\n") != breaks or text.count("\r") != breaks:
             raise SipValueError("a header or the start line holds a line break")
-        head = text.encode("utf-8", "surrogateescape")
+        try:
+            head = text.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError as error:
+            raise SipValueError("a header or the start line holds a character that UTF-8 does not have") from error
         return head + body if body else head
 
 

@@ -52,9 +52,7 @@ def test_the_known_answers_of_rfc_7616_section_3_9_1(algorithm: str, response: s
         f'Digest realm="http-auth@example.org", qop="auth, auth-int", algorithm={algorithm}, '
         f'nonce="{RFC7616_NONCE}", opaque="FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS"'
     )
-    value = authorization_for(
-        challenge, "Mufasa", "GET", "/dir/index.html", RFC7616_CNONCE, password="Circle of Life"
-    )
+    value = authorization_for(challenge, "Mufasa", "GET", "/dir/index.html", RFC7616_CNONCE, password="Circle of Life")
     credentials = Credentials.parse(value)
     assert credentials.response == response
     assert (credentials.qop, credentials.nc, credentials.algorithm) == ("auth", "00000001", algorithm)
@@ -103,7 +101,7 @@ def test_the_first_supported_challenge_is_answered() -> None:
 @pytest.mark.parametrize(
     "raw",
     [
-        'Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==',
+        "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==",
         'Digest username="u", realm="r", nonce="n", uri="sip:a", response="x", algorithm=MD5-sess',
         'Digest username="u", realm="r", nonce="n", uri="sip:a", response="x", algorithm=SHA-256-sess',
         'Digest username="u", realm="r", nonce="n", uri="sip:a", response="x", userhash=true',
@@ -126,7 +124,7 @@ def test_unsupported_variants_are_told_apart_from_broken_ones(raw: str) -> None:
         'Digest username="u", realm="r", nonce="n", uri="sip:a", response="x", qop=auth, nc=1, cnonce="c"',
         'Digest username="u", realm="r", nonce="n", uri="sip:a", response="x", qop=auth, nc=0000000g, cnonce="c"',
         'Digest username="u", realm="r", nonce="n", uri="sip:a", response="x", qop=auth, nc=00000001',
-        "Digest username*=ISO-8859-1''u, realm=\"r\", nonce=\"n\", uri=\"sip:a\", response=\"x\"",
+        'Digest username*=ISO-8859-1\'\'u, realm="r", nonce="n", uri="sip:a", response="x"',
         "Digest " + "a" * 5000 + "=1",
         "Digest ,",
     ],
@@ -142,13 +140,15 @@ def test_a_parameter_named_like_python_machinery_does_no_harm() -> None:
 
 
 def test_quoted_pairs_and_commas_in_quotes_are_read() -> None:
-    credentials = Credentials("a\"b\\c, d=\"e\"", "r,x", "n", "sip:a;b=c,d", "ab" * 16, qop="auth", nc="0000000f", cnonce="c")
+    credentials = Credentials(
+        'a"b\\c, d="e"', "r,x", "n", "sip:a;b=c,d", "ab" * 16, qop="auth", nc="0000000f", cnonce="c"
+    )
     assert Credentials.parse(str(credentials)) == credentials
     assert credentials.nonce_count == 15
 
 
 def test_an_extended_user_name_is_utf_8() -> None:
-    raw = "Digest username*=UTF-8''J%C3%A4s%C3%B8n, realm=\"r\", nonce=\"n\", uri=\"sip:a\", response=\"x\""
+    raw = 'Digest username*=UTF-8\'\'J%C3%A4s%C3%B8n, realm="r", nonce="n", uri="sip:a", response="x"'
     assert Credentials.parse(raw).username == "Jäsøn"
 
 

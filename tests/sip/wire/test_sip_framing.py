@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +23,13 @@ def request(method: str = "MESSAGE", body: bytes = b"", length: str | None = Non
 
 
 SMUGGLED = request("BYE")
-STREAM = request(body=b"hello") + b"\r\n\r\n" + request("OPTIONS") + request(body=SMUGGLED) + b"SIP/2.0 200 OK\r\nl:0\r\n\r\n"
+STREAM = (
+    request(body=b"hello")
+    + b"\r\n\r\n"
+    + request("OPTIONS")
+    + request(body=SMUGGLED)
+    + b"SIP/2.0 200 OK\r\nl:0\r\n\r\n"
+)
 MESSAGES = [request(body=b"hello"), request("OPTIONS"), request(body=SMUGGLED), b"SIP/2.0 200 OK\r\nl:0\r\n\r\n"]
 
 
@@ -48,7 +56,7 @@ def test_any_cutting_of_the_stream_gives_the_same_messages(cuts: list[int]) -> N
     framer = StreamFramer()
     items: list[bytes | KeepAlive] = []
     edges = [0, *sorted(cuts), len(STREAM)]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         items += framer.feed(STREAM[start:end])
     assert messages(items) == MESSAGES
 
@@ -137,7 +145,10 @@ def test_white_space_before_the_colon_is_the_same_header() -> None:
     assert StreamFramer().feed(data) == [data]
 
 
-@pytest.mark.parametrize("data", [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\r\n\r\n", b"\n\n", b"\r\r\n", b"PRI * HTTP/2.0\r\n\r\n"])
+@pytest.mark.parametrize(
+    "data",
+    [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\r\n\r\n", b"\n\n", b"\r\r\n", b"PRI * HTTP/2.0\r\n\r\n"],
+)
 def test_a_stream_that_is_not_sip_ends_the_connection(data: bytes) -> None:
     with pytest.raises(FramingError):
         StreamFramer().feed(data)
@@ -145,9 +156,9 @@ def test_a_stream_that_is_not_sip_ends_the_connection(data: bytes) -> None:
 
 def test_a_head_that_never_ends_ends_the_connection() -> None:
     framer = StreamFramer()
+    assert framer.feed(b"OPTIONS sip:a" + b"a" * (MAX_HEAD - 100)) == []
     with pytest.raises(FramingError) as refused:
-        for _ in range(MAX_HEAD):
-            framer.feed(b"OPTIONS sip:a")
+        framer.feed(b"a" * 200)
     assert refused.value.status == 513
     assert framer.pending == 0
 

@@ -14,7 +14,7 @@ SECRET = "s3cr3tS3CR3Ts3cr3t"
     [
         f'Authorization: Digest username="u", realm="r", nonce="n", uri="sip:a", response="{SECRET}", qop=auth',
         f'authorization:Digest response = "{SECRET}"',
-        f"Proxy-Authorization: Digest username=\"u\", response={SECRET}",
+        f'Proxy-Authorization: Digest username="u", response={SECRET}',
         f'AUTHORIZATION : digest\r\n username="u",\r\n\tresponse="{SECRET}"',
         f'Authorization: Digest response="{SECRET}',
         f"Authorization: Basic {SECRET}",

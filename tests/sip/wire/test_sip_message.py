@@ -187,7 +187,15 @@ def test_line_ends_before_the_start_line_are_skipped() -> None:
 
 @pytest.mark.parametrize(
     "line",
-    [b"Subject: a\nEvil: b", b"Subject: a\rEvil: b", b"Subject a", b": a", b"Sub ject: a", b"Sub\x00ject: a", b"\xff: a"],
+    [
+        b"Subject: a\nEvil: b",
+        b"Subject: a\rEvil: b",
+        b"Subject a",
+        b": a",
+        b"Sub ject: a",
+        b"Sub\x00ject: a",
+        b"\xff: a",
+    ],
 )
 def test_a_line_with_two_readings_is_refused_but_can_be_answered(line: bytes) -> None:
     with pytest.raises(SipParseError) as refused:

@@ -30,7 +30,9 @@ def torture(name: str) -> bytes:
 def ipv6_torture(name: str) -> bytes:
     text = (VECTORS / "rfc5118" / f"{name}.dat").read_bytes()
     head, _, body = text.partition(b"\n\n")
-    head = re.sub(rb"(?m)^Content-Length: .*$", b"Content-Length: %d" % len(body.replace(b"\n", b"\r\n")), head.rstrip(b"\n"))
+    head = re.sub(
+        rb"(?m)^Content-Length: .*$", b"Content-Length: %d" % len(body.replace(b"\n", b"\r\n")), head.rstrip(b"\n")
+    )
     return (head + b"\n\n" + body).replace(b"\n", b"\r\n")
 
 

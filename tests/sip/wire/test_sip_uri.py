@@ -28,7 +28,10 @@ from sealtone.sip.uri import SipUri, UnsupportedScheme, canonical_aor, equivalen
         ("sip:alice;day=tuesday@atlanta.com", ("sip", "alice;day=tuesday", None, "atlanta.com", None, (), "")),
         ("SIP:[2001:db8::10]:5070", ("sip", None, None, "2001:db8::10", 5070, (), "")),
         ("sip:*97#@h", ("sip", "*97#", None, "h", None, (), "")),
-        ("tel:+1-201-555-0123;phone-context=x", ("tel", "+1-201-555-0123", None, "", None, (("phone-context", "x"),), "")),
+        (
+            "tel:+1-201-555-0123;phone-context=x",
+            ("tel", "+1-201-555-0123", None, "", None, (("phone-context", "x"),), ""),
+        ),
     ],
 )
 def test_a_uri_is_taken_apart_and_written_back(text: str, parts: tuple[object, ...]) -> None:
@@ -69,7 +72,10 @@ def test_other_schemes_are_told_apart_from_broken_uris(text: str) -> None:
             "sip:biloxi.com;transport=tcp;method=REGISTER?to=sip:bob%40biloxi.com",
             "sip:biloxi.com;method=REGISTER;transport=tcp?to=sip:bob%40biloxi.com",
         ),
-        ("sip:alice@atlanta.com?subject=project%20x&priority=urgent", "sip:alice@atlanta.com?priority=urgent&subject=project%20x"),
+        (
+            "sip:alice@atlanta.com?subject=project%20x&priority=urgent",
+            "sip:alice@atlanta.com?priority=urgent&subject=project%20x",
+        ),
         ("tel:+1-201-555-0123", "tel:+12015550123"),
     ],
 )
