@@ -61,18 +61,16 @@ def check_rewriting(audio: AudioDescription) -> None:
     clean = audio._replace(crypto_refused=(), null_address=False)
     if audio.is_secure_profile and not audio.crypto:
         clean = clean._replace(profile="RTP/AVP")
-    if len({codec.payload_type for codec in audio.codecs}) == len(audio.codecs):
-        written = next(
-            line for line in read_audio_lines(write_audio(clean, Origin(1))) if line.section == audio.section
-        )
-        assert written.codecs == audio.codecs
-        assert written.crypto == audio.crypto
-        assert (written.port, written.address) == (audio.port, audio.address)
-        assert len(written.layout) == len(audio.layout)
+    assert len({codec.payload_type for codec in audio.codecs}) == len(audio.codecs)
+    written = next(line for line in read_audio_lines(write_audio(clean, Origin(1))) if line.section == audio.section)
+    assert written.codecs == audio.codecs
+    assert written.crypto == audio.crypto
+    assert (written.port, written.address) == (audio.port, audio.address)
+    assert len(written.layout) == len(audio.layout)
     answer = answer_codecs(audio.codecs, OFFER.codecs)
     assert all(codec.payload_type in {known.payload_type for known in audio.codecs} for codec in answer)
     mapping = payload_map(audio.codecs, OFFER.codecs)
-    assert len(set(mapping.values())) == len(mapping)
+    assert {sent: received for received, sent in mapping.items()} == payload_map(OFFER.codecs, audio.codecs)
     numbers = [codec.payload_type for codec in renumbered(audio.codecs, OFFER.codecs)]
     assert len(set(numbers)) == len(numbers)
 

@@ -449,7 +449,8 @@ def test_the_table_and_its_indexes_agree_after_any_sequence(
             expected[f"sip:{name}@10.0.0.5"] = now + expires_s
         if then == "close":
             for binding in registrar.flow_closed(flow):
-                del expected[binding.contact]
+                # One that has expired but was not yet swept out is given back too.
+                expected.pop(binding.contact, None)
         if then == "expire":
             registrar.expire(now)
         live = {contact for contact, ends in expected.items() if ends > now}

@@ -176,7 +176,7 @@ def test_an_rtpmap_that_cannot_be_read_refuses_the_description(rtpmap: str) -> N
         read_audio(offer("m=audio 4000 RTP/AVP 96", f"a=rtpmap:96 {rtpmap}"))
 
 
-@pytest.mark.parametrize("format_", ["128", "x", "-1", "1000", "\u0661"])
+@pytest.mark.parametrize("format_", ["128", "00", "08", "x", "-1", "1000", "\u0661"])
 def test_a_format_that_is_no_payload_type_refuses_the_description(format_: str) -> None:
     with pytest.raises(SdpError):
         read_audio(offer(f"m=audio 4000 RTP/AVP 0 {format_}"))

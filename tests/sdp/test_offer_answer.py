@@ -152,6 +152,13 @@ def test_the_payload_map_leads_from_each_legs_numbers_to_the_others() -> None:
     assert payload_map(b, a) == {111: 96, 0: 0, 96: 101}
 
 
+def test_a_codec_listed_twice_does_not_take_the_place_of_its_twin() -> None:
+    twins = (PCMU, Codec(98, "PCMU", 8000))
+    assert payload_map(twins, twins[1:]) == {98: 98}
+    assert payload_map(twins, (Codec(97, "pcmu", 8000), PCMU)) == {0: 0, 98: 97}
+    assert answer_codecs(twins, twins[1:]) == twins[1:]
+
+
 def test_a_users_codecs_are_kept_in_the_users_order_with_telephone_events_behind() -> None:
     speex = Codec(97, "speex", 16000)
     offered = (OPUS, PCMU, DTMF, speex, PCMA, COMFORT_NOISE)
@@ -200,7 +207,7 @@ def test_an_answer_is_always_part_of_the_offer_and_a_payload_map_never_merges_tw
     assert all(item.same_format(by_number[item.payload_type]) for item in answer)
     mapping = payload_map(offered, accepted)
     assert len(set(mapping.values())) == len(mapping)
-    assert {first: second for second, first in payload_map(accepted, offered).items()}.keys() == mapping.keys()
+    assert {first: second for second, first in payload_map(accepted, offered).items()} == mapping
 
 
 @given(codec_lists, codec_lists)

@@ -101,6 +101,9 @@ STATIC_CODECS: dict[int, Codec] = {
 }
 
 
+_PAYLOAD_TYPES = frozenset(map(str, range(128)))
+
+
 def read_codecs(formats: Iterable[str], rtpmaps: dict[str, str], fmtps: dict[str, str]) -> tuple[Codec, ...]:
     """The codecs of an m-line, in its order. Dynamic payload types without an rtpmap mean nothing and are left out.
 
@@ -112,7 +115,8 @@ def read_codecs(formats: Iterable[str], rtpmaps: dict[str, str], fmtps: dict[str
         if text in seen:
             continue
         seen.add(text)
-        if not (text.isascii() and text.isdigit() and len(text) <= 3 and int(text) <= 127):
+        # "00" beside "0" would give one payload type two meanings.
+        if text not in _PAYLOAD_TYPES:
             raise SdpError("an audio line lists a format that is no RTP payload type")
         payload_type = int(text)
         rtpmap = rtpmaps.get(text)

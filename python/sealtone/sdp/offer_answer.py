@@ -105,25 +105,19 @@ def answer_codecs(offered: Sequence[Codec], accepted: Sequence[Codec]) -> tuple[
     (telephone-event and comfort noise alone carry no call).
     """
     answer: list[Codec] = []
-    free = list(offered)
-    for codec in accepted:
-        match = _match(codec, free)
+    for codec, match in zip(accepted, _partners(accepted, offered), strict=True):
         if match is not None:
-            free.remove(match)
             answer.append(match._replace(fmtp=codec.fmtp) if match.fmtp != codec.fmtp else match)
     return tuple(answer) if any(map(_is_voice, answer)) else ()
 
 
 def payload_map(received: Sequence[Codec], sent: Sequence[Codec]) -> dict[int, int]:
-    """From each payload type that arrives on one leg to the one under which it leaves on the other."""
-    mapping: dict[int, int] = {}
-    free = list(sent)
-    for codec in received:
-        match = _match(codec, free)
-        if match is not None:
-            free.remove(match)
-            mapping[codec.payload_type] = match.payload_type
-    return mapping
+    """From each payload type that arrives on one leg to the one under which it leaves on the other.
+
+    The map for the other direction is this one turned round.
+    """
+    partners = zip(received, _partners(received, sent), strict=True)
+    return {codec.payload_type: match.payload_type for codec, match in partners if match is not None}
 
 
 def permitted_codecs(codecs: Iterable[Codec], names: Sequence[str]) -> tuple[Codec, ...]:
@@ -157,13 +151,11 @@ def renumbered(codecs: Iterable[Codec], known: Sequence[Codec]) -> tuple[Codec, 
     A payload type keeps its meaning for the whole session (RFC 3264, 8.3.2): formats the leg knows get its numbers,
     new ones keep theirs unless taken, and then get a free dynamic one. Raises `SdpError` when none is left.
     """
-    free = list(known)
+    codecs = tuple(codecs)
     taken = {codec.payload_type: codec for codec in known}
     result: list[Codec] = []
-    for codec in codecs:
-        match = _match(codec, free)
+    for codec, match in zip(codecs, _partners(codecs, known), strict=True):
         if match is not None:
-            free.remove(match)
             payload_type = match.payload_type
         else:
             payload_type = codec.payload_type if codec.payload_type not in taken else _unused(taken)
@@ -177,17 +169,29 @@ def answer_direction(offered: Direction, wanted: Direction = Direction.SENDRECV)
     return offered.reverse.intersect(wanted)
 
 
-def _match(codec: Codec, candidates: Sequence[Codec]) -> Codec | None:
-    """The same format among `candidates`: best the one that also shares its payload type, then its fmtp."""
-    payload_type = codec.payload_type
-    for other in candidates:
-        if other.payload_type == payload_type and codec.same_format(other):
-            return other
-    same = [other for other in candidates if codec.same_format(other)]
-    for other in same:
-        if other.fmtp == codec.fmtp:
-            return other
-    return same[0] if same else None
+def _partners(ones: Sequence[Codec], others: Sequence[Codec]) -> list[Codec | None]:
+    """For each of `ones` the same format among `others`, each used once.
+
+    Those that share their payload type too are paired first, then those that share their fmtp, then the rest in order.
+    Each step pairs by an equivalence, so that both directions come to the same pairs.
+    """
+    by_payload_type = {codec.payload_type: codec for codec in others}
+    partners: list[Codec | None] = []
+    for codec in ones:
+        other = by_payload_type.get(codec.payload_type)
+        partners.append(other if other is not None and codec.same_format(other) else None)
+    if None not in partners:
+        return partners
+    free = [codec for codec in others if codec not in partners]
+    for fmtp_counts in (True, False):
+        for place, codec in enumerate(ones):
+            if partners[place] is None:
+                for other in free:
+                    if codec.same_format(other) and (codec.fmtp == other.fmtp or not fmtp_counts):
+                        partners[place] = other
+                        free.remove(other)
+                        break
+    return partners
 
 
 def _is_voice(codec: Codec) -> bool:
