@@ -94,7 +94,7 @@ class Call:
         if self.session is not None and self.state is CallState.INCOMING:
             self.session.reject(status, self.phone.now(), reason)
             self.phone.flush()
-            self.finish(f"refused here: {status}", status)
+            self.finish("refused here", status)
 
     async def hang_up(self) -> None:
         """End the call in whatever state; returns when the media is closed. A call being placed is cancelled."""

@@ -179,7 +179,7 @@ class Dispatch:
                 invitation.cseq = sequence
                 self.invite(call, invitation, login)
                 return
-        call.finish(f"{status} {reason}", status)
+        call.finish(reason, status)
 
     # incoming
 

@@ -111,7 +111,8 @@ class CallEnded(NamedTuple):
     reason: str
 
     def __str__(self) -> str:
-        return f"Call with {self.call.peer} ended: {self.reason}"
+        status = f"{self.call.status} " if self.call.status else ""
+        return f"Call with {self.call.peer} ended: {status}{self.reason}"
 
 
 PhoneEvent = (

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sealtone.media._engine import Srtp
+from sealtone.media._engine import Srtp, SrtpError
 from sealtone.srtp_keys import KeyMaterial
 
-__all__ = ["SecureStream", "Srtp"]
+__all__ = ["SecureStream"]
 
 
 class SecureStream:
@@ -29,23 +29,23 @@ class SecureStream:
         return self._send_key.suite.value, self._receive_key.suite.value
 
     def protect(self, packet: bytes) -> bytes:
-        return bytes(self._send.protect_rtp(packet))
+        return self._send.protect_rtp(packet)
 
     def protect_rtcp(self, packet: bytes) -> bytes:
-        return bytes(self._send.protect_rtcp(packet))
+        return self._send.protect_rtcp(packet)
 
     def unprotect(self, packet: bytes) -> bytes | None:
         """The plain RTP packet; None (and counted) for a forged, replayed or broken one."""
         try:
-            return bytes(self._receive.unprotect_rtp(packet))
-        except ValueError:
+            return self._receive.unprotect_rtp(packet)
+        except SrtpError:
             self.rejected += 1
             return None
 
     def unprotect_rtcp(self, packet: bytes) -> bytes | None:
         try:
-            return bytes(self._receive.unprotect_rtcp(packet))
-        except ValueError:
+            return self._receive.unprotect_rtcp(packet)
+        except SrtpError:
             self.rejected += 1
             return None
 

@@ -1,0 +1,350 @@
+"""`sealtone phone`: the softphone on the command line."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from sealtone.phone.audio import (
+    AudioError,
+    AudioSink,
+    AudioSource,
+    Loudspeaker,
+    Microphone,
+    Nowhere,
+    Silence,
+    Tone,
+    WavSink,
+    WavSource,
+    has_sound_card,
+)
+from sealtone.phone.call import Call, CallFailed, CallState
+from sealtone.phone.connection import ConnectError, Transport
+from sealtone.phone.events import (
+    CallEnded,
+    Connected,
+    Disconnected,
+    DtmfReceived,
+    Established,
+    Incoming,
+    PhoneEvent,
+    Registered,
+    RegistrationLost,
+)
+from sealtone.phone.negotiation import Encryption, Wish
+from sealtone.phone.phone import Phone, PhoneConfig, RegistrationFailed
+
+_GOOD, _BAD, _CALM = "green", "red", "cyan"
+_COLOURS: dict[type, str] = {
+    Registered: _GOOD, Established: _GOOD, Connected: _CALM, Incoming: _CALM, DtmfReceived: _CALM,
+    Disconnected: _BAD, RegistrationLost: _BAD, CallEnded: "yellow",
+}  # fmt: skip
+_KEYS = "h hold · r resume · d 123 press keys · t 1003 transfer · q hang up or quit"
+
+
+@dataclass(frozen=True)
+class Errand:
+    """What the command is asked to do once it is connected. Times in seconds, None: no limit."""
+
+    register: bool
+    target: str | None
+    duration_s: float | None
+    dtmf: str
+
+
+class Screen:
+    """Prints what happens, as lines for a person or as JSON lines."""
+
+    def __init__(self, as_json: bool) -> None:
+        self._json = as_json
+        self._console = Console(highlight=False, soft_wrap=True)
+
+    def tell(self, event: PhoneEvent) -> None:
+        if self._json:
+            self.record(type(event).__name__.lower(), text=str(event))
+        else:
+            self._print(str(event), _COLOURS.get(type(event), ""))
+
+    def problem(self, text: str) -> None:
+        if self._json:
+            self.record("error", text=text)
+        else:
+            self._print(text, _BAD)
+
+    def note(self, text: str) -> None:
+        if not self._json:
+            self._print(text, "dim")
+
+    def trace(self, text: str) -> None:
+        if self._json:
+            self.record("trace", text=text)
+        else:
+            self._console.print(Text(text, style="dim"))
+
+    def record(self, name: str, **fields: Any) -> None:
+        print(json.dumps({"event": name, "at": round(time.time(), 3), **fields}), flush=True)
+
+    def summary(self, call: Call) -> None:
+        stats = call.stats()
+        if self._json:
+            fields = stats._asdict() | {"protection": call.protection._asdict(), "far_leg": call.far_leg}
+            self.record("summary", peer=call.peer, reason=call.reason, status=call.status, **fields)
+            return
+        rtt = f", round trip {stats.rtt_ms:.1f} ms" if stats.rtt_ms is not None else ""
+        suites = stats.suites[0] if stats.suites else "not encrypted"
+        self.note(
+            f"  {stats.codec or 'no media'}, {suites}: sent {stats.sent}, heard {stats.received}, "
+            f"lost {stats.lost}, late {stats.late}, jitter {stats.jitter_ms:.1f} ms{rtt}"
+        )
+
+    def _print(self, text: str, style: str) -> None:
+        line = Text(time.strftime("%H:%M:%S  "), style="dim")
+        line.append(text, style=style)
+        self._console.print(line)
+
+
+def main(
+    user: Annotated[str, typer.Option(help="SIP user, e.g. 1000.")],
+    domain: Annotated[str, typer.Option(help="SIP domain, e.g. office.example.")],
+    secret: Annotated[str, typer.Option(envvar="SEALTONE_SECRET", help="Its secret.", show_default=False)] = "",
+    proxy: Annotated[str | None, typer.Option(help="Server as host[:port]; by default the domain.")] = None,
+    transport: Annotated[str, typer.Option(help="tls, tcp or udp.")] = "tls",
+    ca: Annotated[Path | None, typer.Option(help="PEM file of the authority that signed the server.")] = None,
+    server_name: Annotated[str | None, typer.Option(help="Name in the certificate, if not the domain.")] = None,
+    insecure: Annotated[bool, typer.Option("--insecure", help="Accept any certificate.")] = False,
+    protection: Annotated[str, typer.Option(help="Of the voice: none, prefer or require.")] = "prefer",
+    call: Annotated[str | None, typer.Option("--call", help="Number or SIP URI to call.")] = None,
+    answer: Annotated[float | None, typer.Option(help="Answer incoming calls after so many seconds.")] = None,
+    busy: Annotated[bool, typer.Option("--busy", help="Refuse incoming calls as busy.")] = False,
+    play: Annotated[Path | None, typer.Option(help="WAV (8 kHz, 16 bit) to send.")] = None,
+    loop: Annotated[bool, typer.Option("--loop", help="Play it over and over.")] = False,
+    tone: Annotated[float | None, typer.Option(help="Send a tone of so many Hz.")] = None,
+    record: Annotated[Path | None, typer.Option(help="WAV to write what is heard into.")] = None,
+    duration: Annotated[float | None, typer.Option(help="Hang up, or stop waiting, after so many seconds.")] = None,
+    dtmf: Annotated[str, typer.Option(help="Keys to press once the call is up.")] = "",
+    no_register: Annotated[bool, typer.Option("--no-register", help="Call without registering.")] = False,
+    trace: Annotated[bool, typer.Option("--trace", help="Show the SIP messages, secrets masked.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """A small softphone: registers, calls or waits for calls, and says who could listen.
+
+    Without --play or --tone it uses the sound card, where there is one, else it sends silence.
+    """
+    screen = Screen(as_json)
+    try:
+        config = PhoneConfig(
+            user=user,
+            domain=domain,
+            secret=secret,
+            proxy=_host_port(proxy, transport) if proxy else None,
+            transport=_transport(transport),
+            ca_file=ca,
+            server_name=server_name,
+            insecure=insecure,
+            wish=Wish(_encryption(protection)),
+            ring_s=answer,
+            busy=busy,
+            source=_source(play, loop, tone),
+            sink=_sink(record, play is None and tone is None),
+        )
+    except (typer.BadParameter, AudioError) as error:
+        screen.problem(str(error))
+        raise typer.Exit(2) from None
+    errand = Errand(not no_register, call, duration, dtmf)
+    raise typer.Exit(asyncio.run(_run(config, errand, screen, trace)))
+
+
+def _transport(text: str) -> Transport:
+    lowered = text.lower()
+    if lowered == "tls":
+        return "tls"
+    if lowered == "tcp":
+        return "tcp"
+    if lowered == "udp":
+        return "udp"
+    raise typer.BadParameter(f"--transport is tls, tcp or udp, not {text}.")
+
+
+def _encryption(text: str) -> Encryption:
+    try:
+        return Encryption(text.lower())
+    except ValueError:
+        raise typer.BadParameter(f"--protection is none, prefer or require, not {text}.") from None
+
+
+def _host_port(text: str, transport: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or text.endswith("]") or (":" in host and not host.startswith("[")):
+        return text.strip("[]"), 5061 if transport.lower() == "tls" else 5060
+    if not port.isdigit() or not 0 < int(port) < 65536:
+        raise typer.BadParameter(f"--proxy is host or host:port, not {text}.")
+    return host.strip("[]"), int(port)
+
+
+def _source(play: Path | None, loop: bool, tone: float | None) -> Callable[[], AudioSource]:
+    if play is not None:
+        WavSource(play)  # a bad file is told now, not when the call is up
+        return lambda: WavSource(play, loop)
+    if tone is not None:
+        return lambda: Tone(tone)
+    return Microphone if has_sound_card() else Silence
+
+
+def _sink(record: Path | None, sound_card: bool) -> Callable[[], AudioSink]:
+    if record is None:
+        return Loudspeaker if sound_card and has_sound_card() else Nowhere
+    made = 0
+
+    def new_file() -> AudioSink:
+        nonlocal made
+        made += 1
+        return WavSink(record if made == 1 else record.with_stem(f"{record.stem}-{made}"))
+
+    return new_file
+
+
+async def _run(config: PhoneConfig, errand: Errand, screen: Screen, trace: bool) -> int:
+    """The exit status: 0 when what was asked for happened, 1 when it did not."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    phone = Phone(config, screen.tell, screen.trace if trace else None)
+    try:
+        await phone.connect()
+        if errand.register:
+            await phone.register()
+        work = _place(phone, errand, screen) if errand.target else _wait(phone, errand, screen)
+        return await _until(work, stop)
+    except ConnectError as error:
+        screen.problem(str(error))
+    except RegistrationFailed as error:
+        hint = " Check --user and --secret." if error.status in (401, 403, 404) else ""
+        screen.problem(f"Registration refused: {error}.{hint}")
+    except CallFailed as error:
+        screen.problem(f"The call failed: {error}")
+    finally:
+        await phone.close()
+    return 1
+
+
+async def _until(work: Any, stop: asyncio.Event) -> int:
+    """Run `work` until it is done or a signal comes."""
+    task: asyncio.Task[int] = asyncio.ensure_future(work)
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait((task, stopped), return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if task.done():
+        return task.result()
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    return 0
+
+
+async def _place(phone: Phone, errand: Errand, screen: Screen) -> int:
+    assert errand.target is not None
+    call = await phone.call(errand.target)
+    try:
+        await call.answered(60.0)
+        await _talk(phone, call, errand, screen)
+    except TimeoutError:
+        screen.problem("Nobody answered within 60 s.")
+        return 1
+    finally:
+        await call.hang_up()
+        screen.summary(call)
+    return 0
+
+
+async def _wait(phone: Phone, errand: Errand, screen: Screen) -> int:
+    screen.note("Waiting for calls; Ctrl-C ends.")
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(errand.duration_s):
+            while True:
+                call = await phone.next_call()
+                if phone.config.ring_s is None and sys.stdin.isatty():
+                    screen.note("Enter answers, q refuses.")
+                    if (await _line()).strip() == "q":
+                        await call.reject()
+                        continue
+                    await call.accept()
+                with contextlib.suppress(CallFailed):
+                    await call.answered(None)
+                    await _talk(phone, call, errand, screen)
+                screen.summary(call)
+    return 0
+
+
+async def _talk(phone: Phone, call: Call, errand: Errand, screen: Screen) -> None:
+    """While the call lasts: keys of the command line, then what is typed."""
+    if errand.dtmf:
+        await asyncio.sleep(0.3)
+        call.send_dtmf(errand.dtmf)
+    waits: list[asyncio.Task[Any]] = [asyncio.create_task(call.ended())]
+    if sys.stdin.isatty():
+        screen.note(_KEYS)
+        waits.append(asyncio.create_task(_typed(call, screen)))
+    if phone.config.source is not Silence and errand.duration_s is None and errand.target:
+        waits.append(asyncio.create_task(_source_ended(call)))
+    try:
+        await asyncio.wait(waits, timeout=errand.duration_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waits:
+            task.cancel()
+
+
+async def _source_ended(call: Call) -> None:
+    await call.media.played_out.wait()
+    await asyncio.sleep(0.3)  # what is still under way arrives
+
+
+async def _typed(call: Call, screen: Screen) -> None:
+    while call.state is not CallState.ENDED:
+        command, _, argument = (await _line()).strip().partition(" ")
+        try:
+            if command == "h":
+                await call.hold()
+            elif command == "r":
+                await call.resume()
+            elif command == "d":
+                call.send_dtmf(argument)
+            elif command == "t":
+                await call.transfer(argument)
+            elif command == "q":
+                return
+            elif command:
+                screen.note(_KEYS)
+        except (CallFailed, ValueError, TimeoutError) as error:
+            screen.problem(str(error))
+
+
+async def _line() -> str:
+    """The next line of standard input, without a thread that would outlive us."""
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+    descriptor = sys.stdin.fileno()
+
+    def wake() -> None:
+        loop.remove_reader(descriptor)
+        if not ready.done():
+            ready.set_result(None)
+
+    loop.add_reader(descriptor, wake)
+    try:
+        await ready
+    finally:
+        loop.remove_reader(descriptor)
+    return sys.stdin.readline()
