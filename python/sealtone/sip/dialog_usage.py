@@ -69,7 +69,8 @@ class DialogUsage(Timed):
     hold or, before an answer, were sent and seen (b"" when none). `owner`: free for the owner. `hop`: where in-dialog
     requests go; settable. `flow`: the flow over which the peer's last message of this dialog came
     (before there was one: the flow of our INVITE, None where that went to a Target).
-    `prefer_update`: offers in a confirmed session go by UPDATE where the peer allows it.
+    `contact_user` and `contact_params` (";ob" style) count when they are set before the first message with a Contact,
+    or before `hop` is set anew. `prefer_update`: offers in a confirmed session go by UPDATE where the peer allows it.
     """
 
     __slots__ = (

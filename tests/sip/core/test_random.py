@@ -7,12 +7,13 @@ from hypothesis import strategies as st
 
 from calls.simnet import SimNet
 from sealtone.sip.events import Event, InDialogRequest, RequestReceived
+from sealtone.sip.flow import Hop, Target
 from sealtone.sip.session import InviteSession
 from sip.core.scenes import ANSWER, OFFER, assert_clean, invitation, pair
 
 Action = Literal[
     "offer", "offer-by-reinvite", "request-offer", "answer", "reject-offer", "progress", "reliable", "accept", "reject",
-    "cancel", "bye", "info", "update-early",
+    "cancel", "bye", "info", "break",
 ]  # fmt: skip
 ACTIONS: tuple[Action, ...] = Action.__args__  # type: ignore[attr-defined]
 steps = st.lists(
@@ -24,7 +25,7 @@ steps = st.lists(
 def act(session: InviteSession, action: Action, now: float) -> None:
     """One thing an owner may do; what belongs to the other role is left out."""
     called = session.role == "uas"
-    if action in ("offer", "update-early"):
+    if action == "offer":
         session.prefer_update = True
         session.offer(OFFER, now)
     elif action == "offer-by-reinvite":
@@ -75,7 +76,7 @@ def test_random_actions_on_both_sides_never_raise_and_always_end_clean(
             event.session.endpoint.respond(event.tx, 200, net.now)
 
     alice.on_event = bob.on_event = hear
-    hop = net.connect(alice, bob) if stream else net.udp(alice, bob)
+    hop: Hop = net.connect(alice, bob) if stream else net.udp(alice, bob)
     calling = alice.endpoint.invite(invitation(hop, body=None if late else OFFER, session_expires_s=120), net.now)
     net.run(0.05)
     if established and called:
@@ -85,12 +86,18 @@ def test_random_actions_on_both_sides_never_raise_and_always_end_clean(
             calling.answer(ANSWER, net.now)
             net.run(0.05)
     for by_called, action, pause_s in script:
-        if not by_called:
+        if action == "break":
+            if stream:
+                assert not isinstance(hop, Target)
+                net.close(hop)
+                hop = net.connect(alice, bob)
+                calling.hop = hop
+        elif not by_called:
             act(calling, action, net.now)
         elif called:
             act(called[0], action, net.now)
         net.run(pause_s)
-    if not loss:
+    if not loss and not any(action == "break" for _, action, _ in script):
         states = {calling.state, *(session.state for session in called)}
         assert not ("confirmed" in states and states & {"calling", "early", "incoming"})
     calling.bye(net.now)
