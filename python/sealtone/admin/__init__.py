@@ -1,0 +1,40 @@
+"""The use cases that panel, API and command line share: each authorises, validates, saves and logs as one."""
+
+from sealtone.admin.actor import Actor
+from sealtone.admin.domains import create_domain, delete_domain, list_domains, set_domain_enabled
+from sealtone.admin.errors import AdminError, Conflict, Forbidden, InvalidInput, NotFound
+from sealtone.admin.first_use import DEFAULT_DOMAIN, FirstUse, first_use
+from sealtone.admin.secret import new_secret
+from sealtone.admin.sip_users import (
+    NewSecret,
+    SipUserChange,
+    create_sip_user,
+    delete_sip_user,
+    list_sip_users,
+    set_secret,
+    update_sip_user,
+)
+
+__all__ = [
+    "DEFAULT_DOMAIN",
+    "Actor",
+    "AdminError",
+    "Conflict",
+    "FirstUse",
+    "Forbidden",
+    "InvalidInput",
+    "NewSecret",
+    "NotFound",
+    "SipUserChange",
+    "create_domain",
+    "create_sip_user",
+    "delete_domain",
+    "delete_sip_user",
+    "first_use",
+    "list_domains",
+    "list_sip_users",
+    "new_secret",
+    "set_domain_enabled",
+    "set_secret",
+    "update_sip_user",
+]

@@ -1,0 +1,110 @@
+"""The one parser of each input, whichever skin it came through. Each raises `InvalidInput` with what is allowed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from enum import StrEnum
+from typing import TypeVar
+
+from sealtone.admin.errors import InvalidInput
+from sealtone.model import Protection, Strictness
+
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+# RFC 3261 25.1 user, without what would need escaping or be taken for something else in a dial plan.
+_USERNAME = re.compile(r"[A-Za-z0-9_.+-]{1,64}")
+_CODEC = re.compile(r"[A-Za-z0-9.-]{1,32}")
+_LONGEST_NAME = 253
+_LONGEST_DISPLAY_NAME = 64
+_SHORTEST_SECRET = 12
+_LONGEST_SECRET = 128
+_MOST_CONTACTS = 50
+
+Choice = TypeVar("Choice", bound=StrEnum)
+
+
+def domain_name(text: str) -> str:
+    """A DNS name in lower case without a trailing dot; an internationalised one in its ASCII form."""
+    name = text.strip().rstrip(".").lower()
+    if not name.isascii():
+        try:
+            name = name.encode("idna").decode("ascii")
+        except UnicodeError:
+            name = ""
+    labels = name.split(".")
+    if not name or len(name) > _LONGEST_NAME or not all(_LABEL.fullmatch(label) for label in labels):
+        raise InvalidInput("domain", f"“{text}” is not a domain name. Write it like office.example.")
+    if labels[-1].isdigit():
+        raise InvalidInput("domain", f"“{text}” is an IP address. A domain is a name, such as office.example.")
+    return name
+
+
+def username(text: str) -> str:
+    """The user part of an address of record, case-sensitive."""
+    if not _USERNAME.fullmatch(text):
+        raise InvalidInput(
+            "username", f"“{text}” cannot be a user name: up to 64 letters, digits and the signs _ . + - are allowed."
+        )
+    return text
+
+
+def address_of_record(text: str) -> tuple[str, str]:
+    """``user@domain``, with or without ``sip:``, as its user and domain."""
+    user, at, domain = text.removeprefix("sips:").removeprefix("sip:").rpartition("@")
+    if not at:
+        raise InvalidInput("user", f"“{text}” has no domain. Write it like 1000@office.example.")
+    return username(user), domain_name(domain)
+
+
+def secret(text: str) -> str:
+    """A secret chosen by a person: long and printable."""
+    if not _SHORTEST_SECRET <= len(text) <= _LONGEST_SECRET or not text.isprintable():
+        raise InvalidInput(
+            "secret", f"A secret has {_SHORTEST_SECRET} to {_LONGEST_SECRET} printable characters; or leave it out."
+        )
+    return text
+
+
+def display_name(text: str) -> str:
+    """What the other phone shows; may be empty."""
+    name = text.strip()
+    if len(name) > _LONGEST_DISPLAY_NAME or not (name.isprintable() or not name):
+        raise InvalidInput("display_name", f"A name to show has at most {_LONGEST_DISPLAY_NAME} printable characters.")
+    return name
+
+
+def protection(text: str) -> Protection:
+    """`none` or `srtp`."""
+    return _choice("protection", text, Protection)
+
+
+def strictness(text: str) -> Strictness:
+    """`prefer` or `require`."""
+    return _choice("strictness", text, Strictness)
+
+
+def codecs(text: str) -> tuple[str, ...]:
+    """Encoding names separated by commas, best first; empty permits all."""
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    for name in names:
+        if not _CODEC.fullmatch(name):
+            raise InvalidInput("codecs", f"“{name}” is not a codec name. Write them like opus,PCMU,PCMA.")
+    if len({name.lower() for name in names}) != len(names):
+        raise InvalidInput("codecs", "A codec is named twice.")
+    return names
+
+
+def max_contacts(number: int) -> int:
+    """How many phones may be registered at once."""
+    if not 1 <= number <= _MOST_CONTACTS:
+        raise InvalidInput("max_contacts", f"Between 1 and {_MOST_CONTACTS} phones may be registered at once.")
+    return number
+
+
+def _choice(field: str, text: str, choices: type[Choice]) -> Choice:
+    known: Callable[[str], Choice] = choices
+    try:
+        return known(text.strip().lower())
+    except ValueError:
+        allowed = " or ".join(choice.value for choice in choices)
+        raise InvalidInput(field, f"“{text}” is no {field}: {allowed} is.") from None

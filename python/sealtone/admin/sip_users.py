@@ -1,0 +1,165 @@
+"""Creating, listing, changing and deleting SIP users.
+
+A secret leaves this module once, in the `NewSecret` of the use case that made it; afterwards only its digests exist.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+from sealtone.admin import fields
+from sealtone.admin.actor import Actor
+from sealtone.admin.domains import domain_of
+from sealtone.admin.errors import Conflict, NotFound
+from sealtone.admin.secret import digests_of, new_secret
+from sealtone.model import LegPolicy, Protection, SipUser, Strictness
+from sealtone.store import Transaction
+from sealtone.store import directory as rows
+from sealtone.store.bindings import delete_bindings_of
+
+MASKED = "••••"
+
+
+class NewSecret(NamedTuple):
+    """A SIP user with the secret that was just given to it, to be shown once."""
+
+    user: SipUser
+    secret: str
+
+
+class SipUserChange(NamedTuple):
+    """The fields of a form as text; None leaves a field as it is."""
+
+    display_name: str | None = None
+    protection: str | None = None
+    strictness: str | None = None
+    codecs: str | None = None
+    max_contacts: int | None = None
+    enabled: bool | None = None
+
+
+def create_sip_user(
+    transaction: Transaction,
+    actor: Actor,
+    now_wall: float,
+    aor: str,
+    form: SipUserChange = SipUserChange(protection="srtp", strictness="prefer"),  # noqa: B008
+    secret: str | None = None,
+) -> NewSecret:
+    """A new SIP user; its secret is generated unless one is given. Raises `InvalidInput`, `NotFound`, `Conflict`."""
+    username, domain_name = fields.address_of_record(aor)
+    domain = domain_of(transaction, actor, domain_name)
+    if rows.find_user(transaction, domain.id, username) is not None:
+        raise Conflict(f"The SIP user {username}@{domain.name} exists already.")
+    chosen = fields.secret(secret) if secret is not None else new_secret()
+    digests = digests_of(username, domain.name, chosen)
+    blank = SipUser(0, domain.account_id, domain.id, username, domain.name, digests.md5, digests.sha256)
+    blank = replace(blank, policy=LegPolicy(Protection.SRTP, Strictness.PREFER))
+    user = _changed(blank, form)
+    user = replace(user, id=rows.insert_user(transaction, user, now_wall))
+    _log(transaction, actor, now_wall, "create", user, {}, _shown(user) | {"secret": MASKED})
+    return NewSecret(user, chosen)
+
+
+def list_sip_users(transaction: Transaction, actor: Actor, domain: str | None = None) -> tuple[SipUser, ...]:
+    """The SIP users that the actor may see, of one domain or of all."""
+    name = domain_of(transaction, actor, domain).name if domain is not None else None
+    users = rows.read_users(transaction, name)
+    return tuple(user for user in users if actor.account_id in (None, user.account_id))
+
+
+def update_sip_user(transaction: Transaction, actor: Actor, now_wall: float, aor: str, form: SipUserChange) -> SipUser:
+    """Changes what the form names. Calls in progress keep what they were decided with."""
+    user = user_of(transaction, actor, aor)
+    changed = _changed(user, form)
+    before, after = _shown(user), _shown(changed)
+    fields_changed = [name for name in before if before[name] != after[name]]
+    if fields_changed:
+        rows.update_user(transaction, changed)
+        _log(
+            transaction,
+            actor,
+            now_wall,
+            "change",
+            user,
+            {name: before[name] for name in fields_changed},
+            {name: after[name] for name in fields_changed},
+        )
+    return changed
+
+
+def set_secret(
+    transaction: Transaction, actor: Actor, now_wall: float, aor: str, secret: str | None = None
+) -> NewSecret:
+    """Gives a user a new secret, generated unless one is given; its phones need it before they register again."""
+    user = user_of(transaction, actor, aor)
+    chosen = fields.secret(secret) if secret is not None else new_secret()
+    digests = digests_of(user.username, user.domain, chosen)
+    changed = replace(user, ha1_md5=digests.md5, ha1_sha256=digests.sha256)
+    rows.update_user(transaction, changed, secret_set_at=now_wall)
+    _log(transaction, actor, now_wall, "change", user, {"secret": MASKED}, {"secret": f"{MASKED} (new)"})
+    return NewSecret(changed, chosen)
+
+
+def delete_sip_user(transaction: Transaction, actor: Actor, now_wall: float, aor: str) -> SipUser:
+    """Deletes a user with its registrations; call records that name it stay."""
+    user = user_of(transaction, actor, aor)
+    delete_bindings_of(transaction.connection, [user.aor])
+    rows.delete_user(transaction, user.id)
+    _log(transaction, actor, now_wall, "delete", user, _shown(user), {})
+    return user
+
+
+def user_of(transaction: Transaction, actor: Actor, aor: str) -> SipUser:
+    """A SIP user that the actor may change. Raises `NotFound` for any other."""
+    username, domain_name = fields.address_of_record(aor)
+    domain = domain_of(transaction, actor, domain_name)
+    user = rows.find_user(transaction, domain.id, username)
+    if user is None:
+        raise NotFound(f"There is no SIP user {username}@{domain.name}.")
+    return user
+
+
+def _changed(user: SipUser, form: SipUserChange) -> SipUser:
+    protection, strictness = user.policy
+    if form.protection is not None:
+        protection = fields.protection(form.protection)
+    if form.strictness is not None:
+        strictness = fields.strictness(form.strictness)
+    return replace(
+        user,
+        policy=LegPolicy(protection, strictness),
+        display_name=user.display_name if form.display_name is None else fields.display_name(form.display_name),
+        codecs=user.codecs if form.codecs is None else fields.codecs(form.codecs),
+        max_contacts=user.max_contacts if form.max_contacts is None else fields.max_contacts(form.max_contacts),
+        enabled=user.enabled if form.enabled is None else form.enabled,
+    )
+
+
+def _shown(user: SipUser) -> dict[str, str]:
+    """The fields as the change log shows them."""
+    return {
+        "display_name": user.display_name,
+        "protection": user.policy.protection.value,
+        "strictness": user.policy.strictness.value,
+        "codecs": ",".join(user.codecs),
+        "max_contacts": str(user.max_contacts),
+        "enabled": "yes" if user.enabled else "no",
+    }
+
+
+def _log(
+    transaction: Transaction,
+    actor: Actor,
+    now_wall: float,
+    action: str,
+    user: SipUser,
+    before: dict[str, str],
+    after: dict[str, str],
+) -> None:
+    subject = f"SIP user {user.aor}"
+    rows.append_change(
+        transaction,
+        rows.Change(now_wall, user.account_id, actor.name, actor.origin, action, subject, before, after),
+    )
