@@ -147,7 +147,7 @@ class Challenge(NamedTuple):
 
 
 class Credentials(NamedTuple):
-    """Authorization or Proxy-Authorization. `nc` is eight hexadecimal digits as sent, "" without qop."""
+    """Authorization or Proxy-Authorization. Without qop, `nc` (eight hexadecimal digits) and `cnonce` are ""."""
 
     username: str
     realm: str
@@ -190,7 +190,7 @@ class Credentials(NamedTuple):
             algorithm=algorithm_name(fields.get("algorithm")),
             qop=qop,
             nc=nc,
-            cnonce=fields.get("cnonce", ""),
+            cnonce=fields.get("cnonce", "") if qop else "",
             opaque=fields.get("opaque"),
         )
 
@@ -202,7 +202,7 @@ class Credentials(NamedTuple):
     def __str__(self) -> str:
         text = (
             f"Digest username={quote(self.username)}, realm={quote(self.realm)}, nonce={quote(self.nonce)}, "
-            f'uri={quote(self.uri)}, response="{self.response}", algorithm={self.algorithm}'
+            f"uri={quote(self.uri)}, response={quote(self.response)}, algorithm={self.algorithm}"
         )
         if self.qop is not None:
             text += f", qop={self.qop}, nc={self.nc}, cnonce={quote(self.cnonce)}"

@@ -74,8 +74,8 @@ class NameAddr(NamedTuple):
             if '"' in display or "," in display or ">" in display:
                 raise SipParseError("a display name needs quotes")
             uri, bracket, tail = rest.partition(">")
-        if not bracket:
-            raise SipParseError("an address has < without >")
+        if not bracket or uri == "*":
+            raise SipParseError("an address has < without >, or no URI within")
         if not tail:
             return _new(cls, (display, uri, ()))
         tail = tail.strip(WSP)

@@ -504,6 +504,9 @@ def parse_message(data: bytes) -> Request | Response:
     if "\r\n " in head or "\r\n\t" in head:
         head = _FOLD.sub(" ", head)
     lines = head.split("\r\n")
+    if problem:
+        # What is copied into the answer must not bring its line ends along.
+        lines = [line.replace("\r", " ").replace("\n", " ") for line in lines]
     start_line = lines[0]
     if len(lines) > MAX_HEADERS:
         problem = "too many header lines"

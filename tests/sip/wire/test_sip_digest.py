@@ -253,3 +253,9 @@ def test_every_algorithm_of_rfc_8760_has_its_length() -> None:
         "SHA-256": 64,
         "SHA-512-256": 64,
     }
+
+
+def test_a_nonce_count_without_qop_counts_for_nothing() -> None:
+    raw = 'Digest username="u", realm="r", nonce="n", uri="sip:a", response="x", nc=00000005, cnonce="c"'
+    credentials = Credentials.parse(raw)
+    assert (credentials.qop, credentials.nc, credentials.cnonce, credentials.nonce_count) == (None, "", "", 0)

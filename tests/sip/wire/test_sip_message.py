@@ -278,3 +278,25 @@ def test_an_invite_needs_exactly_one_contact() -> None:
 def test_a_response_with_two_vias_is_not_ours() -> None:
     response = Response.to_request(invite(), 200, "OK", "x")
     assert validate(response) is not None
+
+
+@pytest.mark.parametrize(
+    "contact", ["<*>", '"all" <*>', "all <*>", "<sip:a@b", "sip:a@b?x=y", "a b", "<sip:a@b> x", '"a" sip:a@b']
+)
+def test_an_address_with_two_readings_is_refused(contact: str) -> None:
+    message = invite()
+    message.headers.set("Contact", contact)
+    problem = validate(message)
+    assert problem is not None
+    assert problem.status == 400
+
+
+@pytest.mark.parametrize("line_end", ["\r", "\n", "\n\r"])
+@pytest.mark.parametrize("name", ["Via: SIP/2.0/UDP h", "From: <sip:a@b>;tag=1", "Call-ID: x", "CSeq: 1 OPTIONS"])
+def test_the_answer_to_a_request_with_bare_line_ends_has_none(name: str, line_end: str) -> None:
+    data = with_lines().replace(name.encode(), f"{name}{line_end}Evil: 1".encode())
+    with pytest.raises(SipParseError) as refused:
+        parse_message(data)
+    assert isinstance(refused.value.partial, Request)
+    answer = Response.to_request(refused.value.partial, 400, refused.value.reason, "t")
+    assert "Evil" not in parse_message(answer.encode()).headers
