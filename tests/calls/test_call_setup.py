@@ -347,3 +347,23 @@ def test_a_callee_that_vanishes_after_the_answer_is_noticed_by_the_session_timer
     world.run(2400)
     assert a.session.state == "ended"
     assert world.record.ended_by == "server"
+
+
+def test_a_phone_that_refuses_the_clear_is_offered_srtp_as_a_condition() -> None:
+    world = World()
+    a, b = world.phone("1000"), world.phone("1001", transport="tls")
+    b.secure = True
+
+    def only_srtp(event: sip.Event) -> bool:
+        if isinstance(event, sip.RequestReceived) and b"RTP/AVP" in event.request.body:
+            b.endpoint.respond(event.tx, 488, world.now)
+            return True
+        return False
+
+    b.on_event = only_srtp
+    a.call("1001")
+    answered(world)
+    a.do(a.session.bye)
+    world.run(1)
+    chosen = [leg for leg in world.record.legs if leg.chosen]
+    assert [leg.security.protection for leg in chosen] == [Protection.NONE, Protection.SRTP]

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Literal
 from sealtone.b2bua.leg import Leg, Refused
 from sealtone.b2bua.plane import Destination, NoMediaPorts, NoRoute, Service
 from sealtone.b2bua.record import EndedBy, call_record, leg_record, state_of, weaker
-from sealtone.model import CallState, SipUser
+from sealtone.model import CallState, OfferPlan, SipUser
 from sealtone.model.record import LegRecord
 from sealtone.sdp import Direction
 from sealtone.sip.headers import NameAddr
@@ -137,7 +137,7 @@ class Call:
             status, reason = self.failure or (480, "Nobody is reachable there now")
             self.refuse(status, reason, now)
 
-    def _ring(self, destination: Destination, now: float) -> None:
+    def _ring(self, destination: Destination, now: float, plan: OfferPlan | None = None) -> None:
         try:
             leg = Leg.callee(self, destination)
         except NoMediaPorts:
@@ -145,7 +145,7 @@ class Call:
             return
         try:
             direction = self.a.remote_direction() if self.a.described and self.transfer is None else Direction.SENDRECV
-            offer = leg.offer(self.a.codecs_for_peer(), direction) if self.a.described else None
+            offer = leg.offer(self.a.codecs_for_peer(), direction, plan) if self.a.described else None
         except Refused as refusal:
             leg.release()
             self._note_failure(refusal.status, refusal.reason)
@@ -268,6 +268,8 @@ class Call:
             return
         self.branches.remove(leg)
         self._lose(leg, event.status)
+        if event.status in (415, 488, 606) and self._offer_otherwise(leg, now):
+            return
         if 300 <= event.status < 400 and event.response is not None and self._redirect(event, now):
             return
         self._note_failure(*_passed_on(event.status, event.reason))
@@ -278,6 +280,15 @@ class Call:
         if not self.branches and self.state in ("routing", "ringing"):
             status, reason = self.failure or (480, "Nobody answered")
             self.refuse(status, reason, now)
+
+    def _offer_otherwise(self, leg: Leg, now: float) -> bool:
+        """A phone that refuses the clear is offered SRTP as a condition, where its connection permits that."""
+        plan = leg.second_plan()
+        if plan is None or leg.destination is None or self.state != "ringing":
+            return False
+        rung = len(self.branches)
+        self._ring(leg.destination, now, plan)
+        return len(self.branches) > rung
 
     def _redirect(self, event: Rejected, now: float) -> bool:
         """Follow a 3xx to another user, by the caller's rights; each new branch meets its own policy."""

@@ -22,6 +22,7 @@ from sealtone.model import (
     Established,
     KeyExchange,
     LegSecurity,
+    OfferPlan,
     Protection,
     Refusal,
     SipUser,
@@ -29,6 +30,7 @@ from sealtone.model import (
     judge_offer,
     media_may_flow,
     plan_offer,
+    plan_second_offer,
 )
 from sealtone.sdp import (
     AudioDescription,
@@ -88,9 +90,11 @@ class Leg:
         "_tx",
         "agent",
         "call",
+        "destination",
         "established",
         "hop",
         "note",
+        "offer_plan",
         "port",
         "role",
         "route",
@@ -106,6 +110,8 @@ class Leg:
         self.user = user
         self.hop = hop
         self.uri = ""
+        self.destination: Destination | None = None
+        self.offer_plan: OfferPlan | None = None
         self.route: tuple[str, ...] = ()
         self.session: InviteSession
         self.port: MediaPort = call.exchange.plane.open_leg(call.media_call, hop)
@@ -137,6 +143,7 @@ class Leg:
     def callee(cls, call: Call, destination: Destination) -> Leg:
         """The leg of a phone to ring; `place` rings it. Raises `NoMediaPorts`."""
         leg = cls(call, "callee", destination.user, destination.hop)
+        leg.destination = destination
         leg.uri = destination.request_uri
         leg.route = destination.route
         return leg
@@ -146,6 +153,10 @@ class Leg:
         session.owner = self
         session.contact_user = self.call.exchange.contact_user
         self.call.exchange.add_leg(self)
+
+    def second_plan(self) -> OfferPlan | None:
+        """What to offer to a phone that refused our offer as it was; None when nothing is left."""
+        return None if self.offer_plan is None else plan_second_offer(self._tls, self.offer_plan)
 
     def place(self, offer: bytes | None, caller: Leg, now: float) -> None:
         """Send the INVITE. The phone sees the caller's AOR and nothing else of the caller's side."""
@@ -244,11 +255,15 @@ class Leg:
         """Our answer, where one was given already (early media); else b""."""
         return self._own.written if self._remote is not None and self._judged is None else b""
 
-    def offer(self, codecs: tuple[Codec, ...], direction: Direction | None) -> bytes:
+    def offer(
+        self, codecs: tuple[Codec, ...], direction: Direction | None, plan: OfferPlan | Refusal | None = None
+    ) -> bytes:
         """An offer of the other leg's codecs to this phone. Raises `Refused` where its policy cannot be met."""
-        plan = plan_offer(self.user.policy, self._tls, self.established)
+        if plan is None:
+            plan = plan_offer(self.user.policy, self._tls, self.established)
         if isinstance(plan, Refusal):
             raise Refused(plan.status, plan.reason)
+        self.offer_plan = plan
         said = self._remote
         permitted = permitted_codecs(codecs, self.user.codecs)
         if not permitted:
@@ -404,6 +419,7 @@ class Leg:
             tx=self._tx,
             secure_required=self._rx is not None,
             payload_types=tuple(self._payload_types(remote, local)),
+            clock_rate=next((codec.clock for codec in remote.codecs if not codec.is_telephone_event), 8000),
             new_latch=last is None
             or (last.remote != address and address is not None)
             or last.signalling_ip != signalling_ip,

@@ -35,6 +35,7 @@ class MediaPlan(NamedTuple):
     secure_required: bool
     payload_types: tuple[int, ...]
     new_latch: bool
+    clock_rate: int = 8000
 
 
 class MediaCounters(NamedTuple):

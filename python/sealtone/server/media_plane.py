@@ -42,6 +42,7 @@ class EnginePlane:
                 tx=_key(plan.tx),
                 secure_required=plan.secure_required,
                 payload_types=plan.payload_types,
+                clock_rate=plan.clock_rate,
                 new_latch=plan.new_latch,
             ),
         )
@@ -62,10 +63,10 @@ class EnginePlane:
             packets_out=stats.tx_packets,
             octets_in=stats.rx_octets,
             octets_out=stats.tx_octets,
-            lost_in=stats.lost,
-            jitter_ms=stats.jitter_ms,
+            lost_in=stats.rx_lost,
+            jitter_ms=stats.rx_jitter_ms,
             round_trip_ms=stats.rtt_ms,
-            refused=stats.auth_failures + stats.replays,
+            refused=stats.auth_failures + stats.replays + stats.insecure_drops,
             heard_from=f"{stats.latched[0]}:{stats.latched[1]}" if stats.latched is not None else "",
         )
 
