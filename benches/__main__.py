@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -15,7 +16,7 @@ from benches.phones import run_phone_memory
 from benches.report import Outcome, human, save
 from benches.signalling import B2BUA, PROXY, SignallingPlan, run_signalling
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
 LOADGEN = HERE / "loadgen"
 
 
@@ -79,6 +80,8 @@ def main() -> int:
     def say(text: str) -> None:
         print(f"[{time.monotonic() - started:5.0f} s] {text}", file=sys.stderr, flush=True)
 
+    # So that children find both the benchmarks and Sealtone, installed or not.
+    os.environ["PYTHONPATH"] = os.pathsep.join((str(HERE.parent), str(HERE.parent / "python")))
     raise_open_files()
     outcomes: list[Outcome] = []
     try:

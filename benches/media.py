@@ -133,6 +133,8 @@ def cpu_rows(samples: Samples, encrypted: bool, calls: int) -> list[Row]:
 def doubts(samples: Sequence[MediaSample]) -> str:
     """Why a figure should not be trusted, in a few words."""
     found = []
+    if any(sample.disturbed for sample in samples):
+        found.append("the machine was NOT QUIET")
     if any(sample.generator_limited for sample in samples):
         found.append("load came late")
     if any(sample.loss > CAPACITY_LOSS for sample in samples):

@@ -20,6 +20,7 @@ class MediaSample(NamedTuple):
     cpu_us_per_packet: float
     core_us_per_packet: float
     cpu_share: float
+    core_share: float
     p50_us: float
     p99_us: float
     p999_us: float
@@ -31,6 +32,11 @@ class MediaSample(NamedTuple):
     def generator_limited(self) -> bool:
         """The load came more than 5 ms late, by more than 1 % of packets: not the relay's fault."""
         return self.late > 0.01
+
+    @property
+    def disturbed(self) -> bool:
+        """Something else used more than a tenth of the relay's core: batching and latency are not what they would be."""
+        return self.core_share - self.cpu_share > 0.1
 
 
 class Slice(NamedTuple):
@@ -113,6 +119,7 @@ def _sample(calls: int, result: dict[str, object], process: float, core: float) 
         cpu_us_per_packet=process / per_second * 1e6 if per_second else 0.0,
         core_us_per_packet=core / per_second * 1e6 if per_second else 0.0,
         cpu_share=process,
+        core_share=core,
         p50_us=latency["p50_us"],
         p99_us=latency["p99_us"],
         p999_us=latency["p999_us"],
