@@ -12,8 +12,9 @@ from sealtone.media.events import MediaEvent, read_events
 class EngineConfig:
     """How an engine runs.
 
-    Under load (`coalesce_pps` packets a second and worker) a worker pauses `tick_us` microseconds between rounds, so that
-    one wake-up serves many packets: it halves the cost of a packet and adds at most the tick and a round to its way.
+    Under load (`coalesce_pps` packets a second and worker) a worker pauses `tick_us` microseconds between rounds, so
+    that one wake-up serves many packets: it halves the cost of a packet and adds at most the tick and a round to its
+    way.
     """
 
     workers: int = 0
@@ -63,8 +64,8 @@ class MediaLeg(NamedTuple):
 class LegPlan(NamedTuple):
     """Everything about a leg that signalling decides. It is applied whole, between two packets.
 
-    Plain media is taken from `remote` exactly, or from any port of `signalling_ip`; the first such packet latches the leg
-    and nothing moves the latch but a plan with `new_latch`. Media that authenticates under `rx` may move it.
+    Plain media is taken from `remote` exactly, or from any port of `signalling_ip`; the first such packet latches the
+    leg, and nothing moves the latch but a plan with `new_latch`. Media that authenticates under `rx` may move it.
     """
 
     remote: tuple[str, int] | None = None
@@ -95,8 +96,8 @@ class LegPlan(NamedTuple):
 class Engine:
     """The media engine. Its methods may be called from any thread and return at once.
 
-    Raises: `PortsExhausted` when no port or socket is to be had, `UnknownLeg`, `EngineStopped`, `EngineBusy`; `ValueError`
-    for addresses, suites, keys and payload types that are none. All but the last are `MediaError`s.
+    Raises: `PortsExhausted` when no port or socket is to be had, `UnknownLeg`, `EngineStopped`, `EngineBusy`;
+    `ValueError` for addresses, suites, keys and payload types that are none. All but the last are `MediaError`s.
     """
 
     def __init__(self, config: EngineConfig | None = None) -> None:
