@@ -35,7 +35,7 @@ class MediaSample(NamedTuple):
 
     @property
     def disturbed(self) -> bool:
-        """Something else used more than a tenth of the relay's core: batching and latency are not what they would be."""
+        """Something else used more than a tenth of the core: batching and latency are not what they would be."""
         return self.core_share - self.cpu_share > 0.1
 
 
