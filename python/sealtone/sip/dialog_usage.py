@@ -305,4 +305,6 @@ class DialogUsage(Timed):
     def _forget_dialogs(self) -> None:
         for dialog in self._dialogs:
             self.endpoint.dialogs.pop(dialog.key, None)
+            del dialog.session  # nothing finds it any more; session and dialog must not keep each other alive
         self._dialogs.clear()
+        self._bye_tx = None

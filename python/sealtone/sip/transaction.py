@@ -58,6 +58,19 @@ class TransactionUser(Protocol):
         """No final response will come: 408 or 503."""
 
 
+class Nobody:
+    """The user of a transaction that is over, so that the two do not keep each other alive until the collector runs."""
+
+    def on_response(self, tx: ClientTransaction, response: Response, flow: Flow, now: float) -> None:
+        """Not told."""
+
+    def on_failure(self, tx: ClientTransaction, status: int, now: float) -> None:
+        """Not told."""
+
+
+_NOBODY: Final = Nobody()
+
+
 class Acknowledgeable(NamedTuple):
     """What an ACK for a non-2xx (and a CANCEL) copies from its INVITE, RFC 3261 17.1.1.3 and 9.1."""
 
@@ -222,6 +235,7 @@ class ClientTransaction(Timed):
         """Take a response of this transaction."""
         state = self.state
         status = response.status
+        user = self._user
         if state >= COMPLETED:
             self._receive_again(response, flow, now)
         elif status < 200:
@@ -229,26 +243,27 @@ class ClientTransaction(Timed):
                 self.state = PROCEEDING
                 if self._acknowledgeable is not None:
                     self._layer.timers.clear(self)
-            self._user.on_response(self, response, flow, now)
+            user.on_response(self, response, flow, now)
         elif self._acknowledgeable is None:
             self._complete(COMPLETED, now + self._layer.t4, now)
-            self._user.on_response(self, response, flow, now)
+            user.on_response(self, response, flow, now)
         elif status < 300:
             self._complete(ACCEPTED, now + 64 * self._layer.t1, now)
-            self._user.on_response(self, response, flow, now)
+            user.on_response(self, response, flow, now)
         else:
             ack = self._acknowledgeable.derive("ACK", response.headers.get("To") or self._acknowledgeable.to)
             self._layer.send(ack, self.hop)
             self._complete(COMPLETED, now + 64 * self._layer.t1, now)
             self._resend = ack
-            self._user.on_response(self, response, flow, now)
+            user.on_response(self, response, flow, now)
 
     def fail(self, status: int, now: float) -> None:
         """End without a final response, and say so to the user."""
         if self.state >= COMPLETED:
             return
+        user = self._user
         self._terminate()
-        self._user.on_failure(self, status, now)
+        user.on_failure(self, status, now)
 
     def cancel(self, lines: str, user: TransactionUser, now: float) -> None:
         """Send the CANCEL for this INVITE (RFC 3261 9.1), which has seen a provisional response."""
@@ -301,6 +316,7 @@ class ClientTransaction(Timed):
         self._layer.clients.pop(self._key, None)
         self._unindex()
         self._resend = b""
+        self._user = _NOBODY
 
     def _unindex(self) -> None:
         hop = self.hop

@@ -1,5 +1,7 @@
 """Whole calls between two endpoints: set-up, answer, ending, refusal, cancelling."""
 
+import gc
+
 from calls.simnet import SimNet
 from sealtone.sip.events import (
     Answered,
@@ -365,3 +367,25 @@ def test_a_broken_connection_ends_a_call_that_rings_but_not_one_that_stands() ->
     calling.hop = net.connect(alice, bob)
     calling.bye(net.now)
     assert_clean(net, alice, bob)
+
+
+def test_what_a_call_has_used_is_freed_without_the_garbage_collector() -> None:
+    net = SimNet()
+    alice, bob = pair(net)
+    calling, called = call(net, alice, bob)
+    calling.bye(net.now)
+    assert_clean(net, alice, bob)
+    for node in (alice, bob):
+        node.log.clear()
+        node.take(object)
+    gc.collect()
+    gc.disable()
+    try:
+        del calling, called
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        gc.collect()
+        assert not [found for found in gc.garbage if type(found).__module__.startswith("sealtone.")]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
