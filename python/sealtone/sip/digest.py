@@ -21,7 +21,7 @@ from enum import Enum
 from typing import Final, NamedTuple
 
 from sealtone.sip.errors import SipParseError
-from sealtone.sip.grammar import WSP, quote, split_list
+from sealtone.sip.grammar import WSP, is_token, quote, split_list
 from sealtone.sip.uri import unescape
 
 MAX_LENGTH: Final = 4096
@@ -128,11 +128,14 @@ class Challenge(NamedTuple):
         fields = _fields(raw)
         if "realm" not in fields or not fields.get("nonce"):
             raise SipParseError("a challenge has no realm or no nonce")
+        qop = tuple(split_list(fields.get("qop", "").lower()))
+        if not all(is_token(option) for option in qop):
+            raise SipParseError("a quality of protection is not a token")
         return cls(
             realm=fields["realm"],
             nonce=fields["nonce"],
             algorithm=algorithm_name(fields.get("algorithm")),
-            qop=tuple(option.lower() for option in split_list(fields.get("qop", ""))),
+            qop=qop,
             stale=fields.get("stale", "").lower() == "true",
             opaque=fields.get("opaque"),
         )

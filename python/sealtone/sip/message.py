@@ -143,8 +143,10 @@ class Headers:
     def all(self, name: str) -> list[str]:
         """Every raw value of `name`, one an occurrence."""
         if name in _KNOWN_NAMES:
-            if name not in self._names:
-                return []
+            names = self._names
+            count = names.count(name)
+            if count <= 1:
+                return [self._values[names.index(name)]] if count else []
             return [value for key, value in zip(self._names, self._values, strict=True) if key == name]
         return list(self._matching(name))
 
@@ -498,15 +500,14 @@ def parse_message(data: bytes) -> Request | Response:
     if not blank:
         problem = "the blank line after the headers is missing"
         head = head.removesuffix("\r\n")
-    breaks = head.count("\r\n")
+    lines = head.split("\r\n")
+    breaks = len(lines) - 1
     if head.count("\n") != breaks or head.count("\r") != breaks:
         problem = "a line does not end with CRLF"
-    if "\r\n " in head or "\r\n\t" in head:
-        head = _FOLD.sub(" ", head)
-    lines = head.split("\r\n")
-    if problem:
         # What is copied into the answer must not bring its line ends along.
         lines = [line.replace("\r", " ").replace("\n", " ") for line in lines]
+    if " " in (starts := [line[:1] for line in lines]) or "\t" in starts:
+        lines = _FOLD.sub(" ", "\r\n".join(lines)).split("\r\n")
     start_line = lines[0]
     if len(lines) > MAX_HEADERS:
         problem = "too many header lines"

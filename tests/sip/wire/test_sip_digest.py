@@ -96,6 +96,7 @@ def test_the_first_supported_challenge_is_answered() -> None:
     assert chosen.algorithm == "SHA-256"
     assert best_challenge(values[:3]) is None
     assert best_challenge(['Digest realm="a", nonce="1", qop="other"']) is None
+    assert best_challenge(['Digest realm="a", nonce="1", qop="au th"']) is None
 
 
 @pytest.mark.parametrize(
