@@ -1,0 +1,312 @@
+"""The composition root: one server made of its parts, started and ended in order.
+
+Start: database, certificates, media core, transports, and only then do messages come in. End: new calls are refused,
+the running ones get their BYE, records are written, and then the parts go in reverse order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import ipaddress
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+import sqlalchemy
+import uvloop
+
+from sealtone import __version__
+from sealtone.admin import FirstUse, first_use
+from sealtone.config import Config
+from sealtone.media import Engine, EngineConfig
+from sealtone.net.control import SOCKET_FILE, ControlSocket
+from sealtone.net.errors import ListenError
+from sealtone.net.listen import nearest_free_port
+from sealtone.net.local_address import machine_addresses, primary_addresses
+from sealtone.net.transport import Listening, Transports
+from sealtone.pki import Authority, CertificateStore
+from sealtone.registrar import Rules
+from sealtone.server.control import control_actions
+from sealtone.server.journal import Journal
+from sealtone.server.media_plane import EnginePlane
+from sealtone.server.node import Node
+from sealtone.sip.flow import Flow, Hop
+from sealtone.store import Store
+from sealtone.store.tables import change_log
+
+_POLL_S = 2.0
+_CERTIFICATES_S = 24 * 3600.0
+_LOOPBACK = ("127.0.0.1", "::1")
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What a person needs to know of a server that has just started. `first` only the first time, with secrets."""
+
+    data: Path
+    domains: tuple[str, ...]
+    listening: tuple[Listening, ...]
+    addresses: tuple[str, ...]
+    ca_file: Path
+    ca_fingerprint: str
+    first: FirstUse | None
+    notes: tuple[str, ...]
+
+
+class Server:
+    """One server. `start` within a running event loop, then `stop`."""
+
+    def __init__(self, config: Config, journal: Journal) -> None:
+        self._config = config
+        self._journal = journal
+        self._notes: list[str] = []
+        self._advertised = ""
+        self._change_seen = 0
+        self._own: frozenset[tuple[str, int]] = frozenset()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._parts = contextlib.AsyncExitStack()
+
+    async def start(self) -> Ready:
+        """Start all parts. Raises `StoreError`, `CertificateError`, `ListenError`, `MediaError`; each says what to do."""
+        try:
+            return await self._start()
+        except BaseException:
+            await self._parts.aclose()
+            raise
+
+    async def _start(self) -> Ready:
+        config, loop = self._config, asyncio.get_running_loop()
+        self._store = store = Store(config.data)
+        self._parts.push_async_callback(store.close)
+        control: dict[str, Callable[..., object]] = {}
+        socket_file = ControlSocket(config.data / SOCKET_FILE, control)
+        await socket_file.open()  # refuses a second server on the same data before anything is changed
+        self._parts.push_async_callback(socket_file.close)
+        first = await store.submit(lambda transaction: first_use(transaction, time.time(), config.domain))
+        if config.advertise:
+            self._advertised = await _resolved(config.advertise)
+        self._local_names = {*machine_addresses(), socket.gethostname().lower(), *filter(None, (self._advertised,))}
+        snapshot = await store.load_snapshot(self._local_names)
+        self._change_seen = await store.read(lambda transaction: _last_change(transaction.connection))
+        self._authority = Authority.open(config.data / "authority")
+        self._certificates = CertificateStore(config.data / "certificates", self._authority)
+        self._renew(tuple(domain.name for domain in snapshot.domains()))
+        self._engine = engine = Engine(
+            EngineConfig(workers=config.workers, port_min=config.media_ports[0], port_max=config.media_ports[1])
+        )
+        self._parts.callback(engine.stop)
+        self.node = node = Node(
+            user_agent=f"Sealtone/{__version__}",
+            plane=EnginePlane(engine, self._media_address),
+            store=store,
+            snapshot=snapshot,
+            contact_for=self._contact,
+            own_addresses=lambda: self._own,
+            journal=self._journal,
+            entropy=os.urandom,
+            rules=Rules(),
+        )
+        node.registrar.load(await store.load_bindings(time.time()))
+        self._transports = transports = Transports(
+            node.on_message, node.on_closed, node.on_send_failed, certificates=self._certificates
+        )
+        self._parts.push_async_callback(transports.close)
+        node.start(transports, loop)
+        self._parts.push_async_callback(node.stop)
+        listening = await self._listen()
+        self._own = frozenset((address, one.port) for one in listening for address in machine_addresses())
+        control.update(
+            control_actions(
+                node=node,
+                transports=transports,
+                engine=engine,
+                store=store,
+                listening=listening,
+                started_at=time.time(),
+                reload=self.reload,
+            )
+        )
+        for background in (self._watch_changes(), self._renew_daily()):
+            task = loop.create_task(background)
+            self._tasks.add(task)
+        # What exists now lives as long as the process: the collector need not look at it at every call.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 100)
+        return Ready(
+            data=config.data,
+            domains=tuple(domain.name for domain in snapshot.domains()),
+            listening=listening,
+            addresses=self._reachable_by(),
+            ca_file=self._authority.certificate_file,
+            ca_fingerprint=self._authority.fingerprint,
+            first=first,
+            notes=tuple(self._notes),
+        )
+
+    async def stop(self) -> None:
+        """End calls with BYE, write their records, end all parts in reverse order."""
+        for task in self._tasks:
+            task.cancel()
+        await self._parts.aclose()
+        self._journal.flush()
+
+    async def reload(self) -> int:
+        """Read users and domains anew; calls go on. Gives the new snapshot's version."""
+        snapshot = await self._store.load_snapshot(self._local_names)
+        self._renew(tuple(domain.name for domain in snapshot.domains()))
+        self.node.swap(snapshot)
+        return snapshot.version
+
+    # listening
+
+    async def _listen(self) -> tuple[Listening, ...]:
+        config, transports = self._config, self._transports
+        hosts = tuple(host for host in config.listen if self._is_usable(host))
+        sip = self._port(hosts, config.sip_port, Config._field_defaults["sip_port"], ("udp", "tcp"))
+        tls = self._port(hosts, config.tls_port, Config._field_defaults["tls_port"], ("tcp",))
+        shared = config.shared_tls_port
+        if shared:
+            shared = self._port(hosts, shared, Config._field_defaults["shared_tls_port"], ("tcp",))
+        listening: list[Listening] = []
+        for host in hosts:
+            listening.append(await transports.listen_udp(host, sip))
+            listening.append(await transports.listen_tcp(host, sip))
+            listening.append(await transports.listen_tls(host, tls))
+            if shared:
+                listening.append(await transports.listen_tls(host, shared))
+        return tuple(listening)
+
+    def _is_usable(self, host: str) -> bool:
+        """A machine without IPv6 is no fault, where nobody asked for IPv6 by name."""
+        if host != "::":
+            return True
+        try:
+            with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+                probe.bind(("::", 0))
+        except OSError:
+            self._notes.append("This machine has no IPv6; phones reach it by IPv4 only.")
+            return False
+        return True
+
+    def _port(self, hosts: tuple[str, ...], wanted: int, default: int, kinds: tuple[str, ...]) -> int:
+        """The wanted port. Only where nobody chose it may it be the nearest free one instead, and that is said."""
+        if wanted != default:
+            return wanted
+        port = nearest_free_port(hosts, wanted, kinds)
+        if port != wanted:
+            self._notes.append(f"Port {wanted} is taken or not permitted here, so {port} is used instead.")
+        return port
+
+    # addresses
+
+    def _media_address(self, hop: Hop) -> tuple[str, str]:
+        """Where media towards a hop leaves from, and what SDP says of it."""
+        if isinstance(hop, Flow):
+            local, remote = hop.local[0], hop.remote[0]
+        else:
+            found = self._transports.local_for(hop)
+            local, remote = found[0] if found is not None else primary_addresses()[0], hop.host
+        return local, self._outside(local, remote)
+
+    def _contact(self, hop: Hop) -> tuple[str, int]:
+        """Host and port for Via and Contact towards a hop."""
+        remote = hop.remote[0] if isinstance(hop, Flow) else hop.host
+        found = self._transports.local_for(hop)
+        if found is None:
+            return primary_addresses()[0], self._config.sip_port
+        return self._outside(found[0], remote), found[1]
+
+    def _outside(self, local: str, remote: str) -> str:
+        """The advertised address, for phones that are not on this machine's own network."""
+        if not self._advertised or (":" in self._advertised) != (":" in local):
+            return local
+        return local if ipaddress.ip_address(remote).is_private else self._advertised
+
+    def _reachable_by(self) -> tuple[str, ...]:
+        wildcard = {"0.0.0.0", "::"} & set(self._config.listen)
+        own = primary_addresses() if wildcard else ()
+        named = [host for host in self._config.listen if host not in ("0.0.0.0", "::")]
+        return tuple(dict.fromkeys([*filter(None, (self._advertised,)), *own, *named]))
+
+    # in the background
+
+    def _renew(self, domains: tuple[str, ...]) -> None:
+        if domains:
+            self._certificates.refresh(domains, [name for name in self._local_names if _is_ip(name)])
+
+    async def _renew_daily(self) -> None:
+        while True:
+            await asyncio.sleep(_CERTIFICATES_S)
+            self._renew(tuple(domain.name for domain in self.node.snapshot.domains()))
+
+    async def _watch_changes(self) -> None:
+        """Take up what the command line changed while it could not say so."""
+        while True:
+            await asyncio.sleep(_POLL_S)
+            last = await self._store.read(lambda transaction: _last_change(transaction.connection))
+            if last != self._change_seen:
+                self._change_seen = last
+                await self.reload()
+
+
+async def _resolved(name: str) -> str:
+    """The address of an advertised name; an IP literal as it is."""
+    if _is_ip(name):
+        return name
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(name, None, type=socket.SOCK_DGRAM)
+    except OSError as error:
+        raise ListenError(
+            f"advertise = {name} has no address in DNS ({error.strerror}). Correct the name, or write the address.",
+            host=name,
+            port=0,
+        ) from error
+    return str(found[0][4][0])
+
+
+def _is_ip(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _last_change(connection: sqlalchemy.Connection) -> int:
+    return connection.execute(sqlalchemy.select(sqlalchemy.func.max(change_log.c.id))).scalar() or 0
+
+
+def serve(
+    config: Config,
+    on_ready: Callable[[Ready], None],
+    *,
+    trace: bool = False,
+    log: TextIO = sys.stderr,
+    on_stopping: Callable[[], None] = lambda: None,
+) -> None:
+    """Run a server until Ctrl-C or SIGTERM, then end it cleanly. A second Ctrl-C does not wait."""
+
+    async def run() -> None:
+        journal = Journal(log, tracing=trace, quiet=config.log_level in ("warning", "error"))
+        server = Server(config, journal)
+        on_ready(await server.start())
+        stopping = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stopping.set)
+        await stopping.wait()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, lambda: os._exit(130))
+        on_stopping()
+        await server.stop()
+
+    uvloop.run(run())

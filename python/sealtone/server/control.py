@@ -1,0 +1,140 @@
+"""What the command line may ask of a running server: its state, who is registered, live calls, a reload, a hang-up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from sealtone import __version__
+from sealtone.b2bua.call import Call
+from sealtone.b2bua.leg import Leg
+from sealtone.b2bua.record import state_of
+from sealtone.media import Engine
+from sealtone.net.control import Action
+from sealtone.net.errors import ControlError
+from sealtone.net.transport import Listening, Transports
+from sealtone.server.node import Node
+from sealtone.store import Store
+
+
+def control_actions(
+    *,
+    node: Node,
+    transports: Transports,
+    engine: Engine,
+    store: Store,
+    listening: tuple[Listening, ...],
+    started_at: float,
+    reload: Callable[[], Awaitable[int]],
+) -> dict[str, Action]:
+    """The actions by name. Each gives what JSON can hold; times are Unix seconds."""
+
+    def status() -> dict[str, Any]:
+        net, media, sip = transports.counters, engine.stats(), node.endpoint.counters
+        return {
+            "version": __version__,
+            "uptime_s": round(time.time() - started_at, 1),
+            "listening": [{"transport": one.transport, "host": one.host, "port": one.port} for one in listening],
+            "snapshot": node.snapshot.version,
+            "sip_users": sum(1 for _ in node.snapshot.users()),
+            "registrations": len(node.registrar),
+            "calls": len(node.exchange.calls),
+            "connections": transports.connections(),
+            "transactions": node.endpoint.transaction_count,
+            "media": {"calls": media.calls, "legs": media.legs, "datagrams": media.datagrams, "faults": media.faults},
+            "messages": {"received": sip.received, "malformed": sip.malformed, "absorbed": sip.absorbed},
+            "passwords": {
+                "verified": node.authenticator.verified,
+                "wrong": node.authenticator.failed,
+                "not_looked_at": node.throttle.refused,
+            },
+            "network": {
+                "datagrams_in": net.datagrams_in,
+                "datagrams_out": net.datagrams_out,
+                "refused_connections": net.refused_total + net.refused_source,
+                "handshake_failures": net.handshake_failures,
+                "framing_errors": net.framing_errors,
+            },
+            "store": {"records_lost": store.records_lost, "last_error": store.last_error},
+        }
+
+    def registrations() -> list[dict[str, Any]]:
+        return [
+            {
+                "aor": binding.aor,
+                "contact": binding.contact,
+                "transport": binding.transport,
+                "received": _address(binding.received),
+                "tls_version": binding.flow.tls.version if binding.flow is not None and binding.flow.tls else "",
+                "expires_at": binding.expires_at,
+                "registered_at": binding.registered_at,
+                "q": binding.q / 1000,
+                "instance": binding.instance,
+                "reg_id": binding.reg_id,
+                "user_agent": binding.user_agent,
+                "reachable": binding.hop_hint is not None,
+            }
+            for binding in node.registrar.all_bindings(time.time())
+        ]
+
+    def calls_live() -> list[dict[str, Any]]:
+        wall = node.exchange.settings.wall_of
+        return [_live_call(call, wall) for call in node.exchange.calls.values()]
+
+    def hang_up(call: str) -> bool:
+        if not node.hang_up(call):
+            raise ControlError(f"There is no live call {call}. `sealtone calls --live` lists them.")
+        return True
+
+    return {
+        "status": status,
+        "registrations": registrations,
+        "calls.live": calls_live,
+        "calls.hang_up": hang_up,
+        "reload": reload,
+    }
+
+
+def _live_call(call: Call, wall: Callable[[float], float]) -> dict[str, Any]:
+    legs = call.legs()
+    return {
+        "id": call.id,
+        "stage": call.state,
+        "caller": call.a.aor,
+        "callee": call.b.aor if call.b is not None else call.service or call.called_aor,
+        "dialled": call.target,
+        "started_at": wall(call.started_at),
+        "answered_at": wall(call.answered_at) if call.answered_at is not None else None,
+        "state": state_of(call).value,
+        "drawn": call.drawn(),
+        "legs": [_live_leg(leg) for leg in legs],
+    }
+
+
+def _live_leg(leg: Leg) -> dict[str, Any]:
+    security, counters = leg.security(), leg.counters()
+    return {
+        "role": leg.role,
+        "aor": leg.aor,
+        "transport": security.transport,
+        "tls_version": security.tls_version,
+        "tls_cipher": security.tls_cipher,
+        "protection": security.protection.value,
+        "suite_rx": security.suite_rx.value if security.suite_rx is not None else "",
+        "suite_tx": security.suite_tx.value if security.suite_tx is not None else "",
+        "note": security.note,
+        "codec": leg.codec_name(),
+        "packets_rx": counters.packets_in,
+        "packets_tx": counters.packets_out,
+        "lost": counters.lost_in,
+        "jitter_ms": round(counters.jitter_ms, 2),
+        "rtt_ms": None if counters.round_trip_ms is None else round(counters.round_trip_ms, 2),
+        "media": counters.heard_from or leg.media_address(),
+        "held": leg.was_held,
+        "sip_call_id": leg.session.call_id,
+    }
+
+
+def _address(address: tuple[str, int]) -> str:
+    return f"[{address[0]}]:{address[1]}" if ":" in address[0] else f"{address[0]}:{address[1]}"
