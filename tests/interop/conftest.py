@@ -14,6 +14,9 @@ from interop.baresip import Baresip
 from interop.certificates import Certificates, make_certificates
 from interop.linphone import Linphone
 from interop.phones import RealPhone, Setup
+from interop.processes import LOOPBACK
+from interop.server import DOMAIN, Server
+from interop.sipp import Sipp, is_installed
 from interop.wire import Wiretap, may_capture
 
 PhoneFactory = Callable[..., RealPhone]
@@ -43,7 +46,7 @@ def phone(tmp_path: Path) -> Iterator[PhoneFactory]:
             program = {"baresip": "baresip", "linphone": "linphonec"}[kind]
             if shutil.which(program) is None:
                 pytest.skip(f"{program} is not installed (Debian package {_PROGRAMS[program]})")
-            folder = tmp_path / f"{kind}-{settings['user']}"
+            folder = tmp_path / f"{len(list(tmp_path.iterdir()))}-{kind}-{settings['user']}"
             folder.mkdir()
             certificate = settings.pop("certificate", None)
             if certificate:
@@ -64,3 +67,49 @@ def wiretap(tmp_path: Path) -> Iterator[Callable[..., Wiretap]]:
             return running.enter_context(Wiretap(ranges, tmp_path))
 
         yield tap
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Our own server with many users, for all tests of the run."""
+    with Server(tmp_path_factory.mktemp("server")) as running:
+        yield running
+
+
+@pytest.fixture
+def registered(server: Server, phone: PhoneFactory) -> PhoneFactory:
+    """A factory of phones at our server: `registered("baresip", 440, transport="tls", encryption="required")`."""
+
+    def start(kind: str, tone_hz: float, **settings: Any) -> RealPhone:
+        user = settings.pop("user", None) or server.user("srtp")
+        settings.setdefault("secret", server.secrets[user])
+        tls = settings.get("transport") == "tls"
+        # linphonec's TLS library compares names only, never a certificate's addresses.
+        host = "localhost" if tls and kind == "linphone" else LOOPBACK
+        return phone(
+            kind,
+            user=user,
+            tone_hz=tone_hz,
+            domain=DOMAIN,
+            server=(host, server.tls_port if tls else server.sip_port),
+            authority=server.authority if tls else None,
+            **settings,
+        )
+
+    return start
+
+
+@pytest.fixture
+def sipp(server: Server, tmp_path: Path) -> Iterator[Callable[..., Sipp]]:
+    """A factory of SIPp ports at our server."""
+    if not is_installed():
+        pytest.skip("sipp is not installed (Debian package sip-tester)")
+    made: list[Sipp] = []
+
+    def start(transport: str = "udp") -> Sipp:
+        made.append(Sipp(tmp_path / f"sipp-{len(made)}", (LOOPBACK, server.sip_port), transport))
+        return made[-1]
+
+    yield start
+    for each in made:
+        each.stop()

@@ -1,0 +1,138 @@
+"""A server of our own under test: a data folder with known users, free ports on the loopback, a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from interop.processes import LOOPBACK, Program, eventually, free_ports
+from sealtone.admin.actor import Actor
+from sealtone.admin.domains import create_domain
+from sealtone.admin.sip_users import SipUserChange, create_sip_user
+from sealtone.model import CallRecord
+from sealtone.store import CallFilter, Store
+from sealtone.store import directory as rows
+
+DOMAIN = "interop.test"
+_USERS_OF_A_KIND = 60
+_KINDS = {"open": ("none", "prefer"), "srtp": ("srtp", "prefer"), "strict": ("srtp", "require")}
+
+
+class Server:
+    """Started by `with`. Users are taken from `user(kind)`: each is handed out once, so that tests do not meet."""
+
+    MEDIA_PORTS = 200
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.sip_port = free_ports(4)
+        self.tls_port = self.sip_port + 1
+        self.media = free_ports(self.MEDIA_PORTS)
+        self.secrets: dict[str, str] = {}
+        self._unused: dict[str, Iterator[str]] = {}
+        self._program: Program | None = None
+
+    @property
+    def ports(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """All ports of the server, for a wiretap."""
+        return (self.sip_port, self.sip_port + 1), (self.media, self.media + self.MEDIA_PORTS - 1)
+
+    @property
+    def authority(self) -> Path:
+        found = next(
+            (path for path in self.folder.rglob("*.pem") if "authority" in path.name or path.stem == "ca"), None
+        )
+        assert found is not None, f"no authority's certificate in {sorted(self.folder.rglob('*'))}"
+        return found
+
+    def user(self, kind: str = "srtp") -> str:
+        """A user that no test had before: "open" (protection none), "srtp" (prefer) or "strict" (require)."""
+        return next(self._unused[kind])
+
+    def __enter__(self) -> Server:
+        asyncio.run(self._fill())
+        settings = [
+            f'listen = ["{LOOPBACK}"]',
+            f"sip_port = {self.sip_port}",
+            f"tls_port = {self.tls_port}",
+            "shared_tls_port = 0",
+            f'media_ports = "{self.media}-{self.media + self.MEDIA_PORTS - 1}"',
+            "workers = 1",
+            f'domain = "{DOMAIN}"',
+        ]
+        (self.folder / "sealtone.toml").write_text("\n".join(settings) + "\n")
+        command = [sys.executable, "-m", "sealtone", "serve", "--data", str(self.folder)]
+        self._program = Program("server", command, self.folder)
+        try:
+            eventually(self._is_ready, 20, "the server starts", self.evidence)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    async def _fill(self) -> None:
+        store = Store(self.folder)
+        try:
+            actor, now = Actor("interop tests", "loopback"), time.time()
+
+            def fill(transaction):
+                account = rows.insert_account(transaction, "Interop", now)
+                create_domain(transaction, actor, now, DOMAIN, account)
+                for first, (kind, (protection, strictness)) in zip(itertools.count(1000, 1000), _KINDS.items()):
+                    names = [str(first + n) for n in range(_USERS_OF_A_KIND)]
+                    for name in names:
+                        form = SipUserChange(protection=protection, strictness=strictness)
+                        created = create_sip_user(transaction, actor, now, f"{name}@{DOMAIN}", form)
+                        self.secrets[name] = created.secret
+                    self._unused[kind] = iter(names)
+
+            await store.submit(fill)
+        finally:
+            await store.close()
+
+    def _is_ready(self) -> bool:
+        assert self._program is not None
+        assert self._program.running, self._program.tail()
+        for port in (self.sip_port, self.tls_port):
+            with socket.socket() as probe:
+                if probe.connect_ex((LOOPBACK, port)):
+                    return False
+        return True
+
+    def stop(self) -> None:
+        if self._program is not None:
+            self._program.stop(signal.SIGINT, grace_s=10)
+
+    @property
+    def running(self) -> bool:
+        return self._program is not None and self._program.running
+
+    def evidence(self) -> str:
+        return self._program.tail(6000) if self._program else ""
+
+    def calls_of(self, user: str) -> list[CallRecord]:
+        """The records of calls that the user had a part in, newest first."""
+
+        async def read() -> list[CallRecord]:
+            store = Store(self.folder)
+            try:
+                return list((await store.calls(CallFilter(party=f"{user}@{DOMAIN}"))).records)
+            finally:
+                await store.close()
+
+        return asyncio.run(read())
+
+    def call_of(self, user: str) -> CallRecord:
+        """The record of the user's only call, once it is written."""
+        records = eventually(lambda: self.calls_of(user), 5, f"a record of {user}'s call is written", self.evidence)
+        assert len(records) == 1, records
+        return records[0]
