@@ -81,6 +81,19 @@ fn reordered_packets_are_no_loss_also_over_a_wrap() {
 }
 
 #[test]
+fn a_stream_may_begin_with_its_packets_swapped_around_a_wrap() {
+    let mut stats = ReceptionStats::new(8000);
+    feed(
+        &mut stats,
+        [65_538, 65_536, 65_534, 65_535, 65_537, 65_530, 65_539],
+    );
+    assert_eq!(stats.totals().received, 7);
+    assert_eq!(stats.totals().reordered, 5);
+    assert_eq!(stats.totals().lost, 3);
+    assert_eq!(stats.report(9, 0).cumulative_lost, 3);
+}
+
+#[test]
 fn cycles_count_every_wrap() {
     let mut stats = ReceptionStats::new(8000);
     feed(&mut stats, 0..200_000);

@@ -247,9 +247,10 @@ impl ReceptionStats {
                 self.duplicates = self.duplicates.wrapping_add(1);
                 return false;
             }
-            // Before the first packet: the source began earlier than was thought.
-            if u32::from(self.highest) + self.cycles < self.base + u32::from(behind) {
-                self.base = (self.cycles | u32::from(self.highest)).wrapping_sub(u32::from(behind));
+            // Before the first packet: the source began earlier than was thought, perhaps before a wrap.
+            let extended = self.extended_highest().wrapping_sub(u32::from(behind));
+            if (extended.wrapping_sub(self.base) as i32) < 0 {
+                self.base = extended;
             }
             self.recent |= bit;
             self.reordered = self.reordered.wrapping_add(1);
