@@ -16,6 +16,7 @@ from sealtone.sip.grammar import (
     find_param,
     format_params,
     is_token,
+    is_token_phrase,
     parse_params,
     quote,
     quoted_end,
@@ -89,7 +90,7 @@ class NameAddr(NamedTuple):
         display = self.display
         if not display:
             text = f"<{self.uri}>"
-        elif display.isascii() and all(is_token(word) for word in display.split(" ")):
+        elif is_token_phrase(display):
             text = f"{display} <{self.uri}>"
         else:
             text = f"{quote(display)} <{self.uri}>"
@@ -114,7 +115,7 @@ class NameAddr(NamedTuple):
 
     def with_param(self, name: str, value: str | None) -> NameAddr:
         """The same with the parameter `name` set to a raw value."""
-        return self._replace(params=with_param(self.params, name, value))
+        return _new(NameAddr, (self.display, self.uri, with_param(self.params, name, value)))
 
     def without_param(self, name: str) -> NameAddr:
         """The same without the parameter `name`."""

@@ -259,10 +259,13 @@ class Headers:
 
     def encode(self, start_line: str, body: bytes) -> bytes:
         """The octets of a message with this head; Content-Length is computed and stands last."""
+        names = self._names
         lines = [start_line]
-        for name, value in zip(self._names, self._values, strict=True):
-            if name != "Content-Length":
-                lines.append(f"{name}: {value}")
+        if "Content-Length" in names:
+            pairs = zip(names, self._values, strict=True)
+            lines += [f"{name}: {value}" for name, value in pairs if name != "Content-Length"]
+        else:
+            lines += [f"{name}: {value}" for name, value in zip(names, self._values, strict=True)]
         lines.append(f"Content-Length: {len(body)}\r\n\r\n")
         text = "\r\n".join(lines)
         breaks = len(lines) + 1
