@@ -1,0 +1,5 @@
+"""`python -m sealtone.cli`."""
+
+from sealtone.cli.main import main
+
+main()

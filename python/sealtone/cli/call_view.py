@@ -1,0 +1,167 @@
+"""How a call is drawn: both legs, and its state as icon and word, never as colour alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from sealtone.cli.output import duration, moment, printable
+from sealtone.model import CallState
+from sealtone.model.record import CallRecord, LegRecord
+
+
+class StateSign(NamedTuple):
+    """One of the four states a person is shown."""
+
+    icon: str
+    words: str
+    style: str
+
+
+STATES: dict[CallState, StateSign] = {
+    CallState.OPEN: StateSign("○", "Open", "yellow"),
+    CallState.PROTECTED_TO_SERVER: StateSign("◐", "Protected to the server", "green"),
+    CallState.PROTECTED_CHECKED: StateSign("◕", "Protected to the server, checked", "green"),
+    CallState.END_TO_END: StateSign("●", "End-to-end", "bright_green"),
+}
+
+
+def call_row(record: CallRecord) -> dict[str, Any]:
+    """A record as JSON holds it; times are Unix seconds."""
+    return {
+        "id": record.id,
+        "caller": record.caller,
+        "caller_name": record.caller_name,
+        "dialled": record.dialled,
+        "callee": record.callee,
+        "started_at": record.started_at,
+        "answered_at": record.answered_at,
+        "ended_at": record.ended_at,
+        "duration_s": round(record.duration_s, 3),
+        "ended_by": record.ended_by,
+        "status": record.status,
+        "reason": record.reason,
+        "state": record.state.value,
+        "drawn": drawn(record),
+        "legs": [_leg_row(leg) for leg in record.legs],
+    }
+
+
+def _leg_row(leg: LegRecord) -> dict[str, Any]:
+    security = leg.security
+    return {
+        "role": leg.role,
+        "aor": leg.aor,
+        "chosen": leg.chosen,
+        "status": leg.status,
+        "transport": security.transport,
+        "tls_version": security.tls_version,
+        "tls_cipher": security.tls_cipher,
+        "protection": security.protection.value,
+        "key_exchange": security.key_exchange.value,
+        "suite_rx": security.suite_rx.value if security.suite_rx is not None else "",
+        "suite_tx": security.suite_tx.value if security.suite_tx is not None else "",
+        "note": security.note,
+        "codec": leg.codec,
+        "packets_rx": leg.packets_rx,
+        "packets_tx": leg.packets_tx,
+        "octets_rx": leg.octets_rx,
+        "octets_tx": leg.octets_tx,
+        "lost": leg.lost,
+        "jitter_ms": leg.jitter_ms,
+        "rtt_ms": leg.rtt_ms,
+        "signalling": leg.remote_signalling,
+        "media": leg.remote_media,
+        "user_agent": leg.user_agent,
+        "sip_call_id": leg.sip_call_id,
+    }
+
+
+def drawn(record: CallRecord) -> str:
+    """Both legs in one line: ``1000 —SRTP→ server —RTP→ 1001``."""
+    shared = _domain(record.caller) == _domain(record.callee)
+    caller, callee = (_short(name, shared) for name in (record.caller, record.callee or record.dialled))
+    chosen = [leg for leg in record.legs if leg.chosen]
+    first = next((leg for leg in record.legs if leg.role == "caller"), None)
+    second = next((leg for leg in chosen if leg.role == "callee"), None)
+    if any(leg.role == "service" for leg in record.legs):
+        return f"{caller} —{_media(first)}→ server ({callee})"
+    return f"{caller} —{_media(first)}→ server —{_media(second)}→ {callee}"
+
+
+def state_text(state: str) -> Text:
+    """Icon and word, and a colour that adds nothing to them."""
+    sign = STATES[CallState(state)]
+    return Text(f"{sign.icon} {sign.words}", sign.style)
+
+
+def call_lines(row: Mapping[str, Any], now_wall: float) -> Text:
+    """A call in two or three short lines that fit a narrow terminal; a live one has no end."""
+    ended_at = row.get("ended_at")
+    answered_at = row["answered_at"]
+    text = Text(f"{moment(row['started_at'])}  ", "dim")
+    text.append(printable(row["drawn"]), "bold")
+    text.append("\n  ")
+    text.append_text(state_text(row["state"]))
+    if answered_at is not None:
+        text.append(f" · {duration((ended_at or now_wall) - answered_at)}")
+    if ended_at is None:
+        text.append(f" · {row.get('stage', 'live')}", "cyan")
+    else:
+        text.append(f" · {printable(row['reason'])}" if row["reason"] else f" · {row['status']}")
+    notes = {printable(leg["note"]) for leg in row["legs"] if leg.get("note")}
+    for note in sorted(notes):
+        text.append(f"\n  {note}", "dim")
+    return text
+
+
+def call_details(row: Mapping[str, Any], now_wall: float) -> RenderableType:
+    """Everything about one call, each leg as a short table of its own."""
+    parts: list[RenderableType] = [call_lines(row, now_wall), Text(f"  id {row['id']}", "dim")]
+    for leg in row["legs"]:
+        parts.append(_leg_table(leg))
+    return Group(*parts)
+
+
+def _leg_table(leg: Mapping[str, Any]) -> Table:
+    lost = "" if leg.get("chosen", True) else " (not chosen)"
+    table = Table(title=f"{leg['role']} {printable(leg['aor'])}{lost}", title_justify="left", show_header=False)
+    signalling = " ".join(filter(None, (leg["transport"].upper(), leg["tls_version"], leg["tls_cipher"])))
+    suites = dict.fromkeys(filter(None, (leg["suite_rx"], leg["suite_tx"])))
+    rows = (
+        ("Signalling", " ".join(filter(None, (signalling, leg.get("signalling", ""))))),
+        ("Media", f"SRTP {' / '.join(suites)}" if leg["protection"] == "srtp" else "not encrypted"),
+        ("Codec", leg["codec"]),
+        ("Packets", f"{leg['packets_rx']} received, {leg['packets_tx']} sent, {leg['lost']} lost"),
+        ("Jitter", _milliseconds(leg["jitter_ms"])),
+        ("Round trip", _milliseconds(leg["rtt_ms"])),
+        ("Media address", leg.get("media", "")),
+        ("Phone", leg.get("user_agent", "")),
+        ("Call-ID", leg.get("sip_call_id", "")),
+    )
+    for name, value in rows:
+        if value:
+            table.add_row(name, Text(printable(value), overflow="fold"))
+    return table
+
+
+def _milliseconds(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f} ms"
+
+
+def _media(leg: LegRecord | None) -> str:
+    if leg is None or not leg.codec:
+        return "no media"
+    return "SRTP" if leg.security.protection.value == "srtp" else "RTP"
+
+
+def _short(name: str, shared: bool) -> str:
+    return name.partition("@")[0] if shared else name
+
+
+def _domain(name: str) -> str:
+    return name.partition("@")[2]

@@ -1,0 +1,122 @@
+"""`sealtone calls`: past and live calls, with who could have listened."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+import typer
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from sealtone import admin
+from sealtone.cli.call_view import call_details, call_lines, call_row
+from sealtone.cli.output import DEFAULT_DATA, DataOption, JsonOption, console, look, print_json
+from sealtone.model import CallState
+from sealtone.net.control import ask
+from sealtone.store import CallFilter
+from sealtone.store.records import read_call, read_calls
+
+_REFRESH_S = 1.0
+_UNITS = {"m": 60, "h": 3600, "d": 86_400}
+
+
+def calls(
+    call: Annotated[str | None, typer.Argument(help="Everything about one call: its id or a Call-ID.")] = None,
+    live: Annotated[bool, typer.Option("--live", help="Calls in progress, until Ctrl-C.")] = False,
+    hang_up: Annotated[bool, typer.Option("--hang-up", help="End the live call that is named.")] = False,
+    user: Annotated[str, typer.Option("--user", help="With this number or address on either side.")] = "",
+    since: Annotated[str | None, typer.Option(help="Started within: 30m, 12h, 7d.")] = None,
+    state: Annotated[str | None, typer.Option(help="Only open, protected-to-server or end-to-end calls.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many, newest first.")] = 20,
+    after: Annotated[str | None, typer.Option(help="The next page: the value printed below the last one.")] = None,
+    data: DataOption = DEFAULT_DATA,
+    as_json: JsonOption = False,
+) -> None:
+    """Calls, newest first: both legs drawn, and the state of the weaker one."""
+    if call is not None and hang_up:
+        ask(data, "calls.hang_up", call=call)
+        print_json({"ended": call}) if as_json else console().print("The call is being ended.")
+    elif live:
+        _show_live(data, as_json)
+    elif call is not None:
+        _show_one(data, call, as_json)
+    else:
+        wanted = CallFilter(user, _since(since), None, _state(state), None, None, _page(after), limit)
+        _show_past(data, wanted, as_json)
+
+
+def _show_past(data: DataOption, wanted: CallFilter, as_json: bool) -> None:
+    page = look(data, lambda transaction: read_calls(transaction.connection, wanted))
+    rows = [call_row(record) for record in page.records]
+    following = f"{page.next_page[0]!r}/{page.next_page[1]}" if page.next_page is not None else None
+    if as_json:
+        print_json({"calls": rows, "after": following})
+        return
+    out = console()
+    for row in rows:
+        out.print(call_lines(row, time.time()))
+    if not rows:
+        out.print("No calls yet." if wanted == CallFilter(limit=wanted.limit) else "No such calls.")
+    if following is not None:
+        out.print(Text(f"More: --after {following}", "dim"))
+
+
+def _show_one(data: DataOption, call: str, as_json: bool) -> None:
+    record = look(data, lambda transaction: read_call(transaction.connection, call))
+    if record is None:
+        raise admin.NotFound(f"There is no past call {call}. `sealtone calls --json` shows their ids.")
+    row = call_row(record)
+    print_json(row) if as_json else console().print(call_details(row, time.time()))
+
+
+def _show_live(data: DataOption, as_json: bool) -> None:
+    rows = ask(data, "calls.live")
+    out = console()
+    if as_json:
+        print_json(rows)
+        return
+    if not out.is_terminal:
+        out.print(_live_view(rows))
+        return
+    with Live(_live_view(rows), console=out, auto_refresh=False, screen=False) as view:
+        while True:
+            time.sleep(_REFRESH_S)
+            view.update(_live_view(ask(data, "calls.live")), refresh=True)
+
+
+def _live_view(rows: list[dict[str, Any]]) -> RenderableType:
+    if not rows:
+        return Text("No calls in progress.")
+    now = time.time()
+    return Group(*(call_lines(row, now) for row in sorted(rows, key=lambda row: -row["started_at"])))
+
+
+def _since(text: str | None) -> float | None:
+    if text is None:
+        return None
+    number, unit = text[:-1], text[-1:]
+    if not number.isdigit() or unit not in _UNITS:
+        raise typer.BadParameter("Write it like 30m, 12h or 7d.", param_hint="--since")
+    return time.time() - int(number) * _UNITS[unit]
+
+
+def _state(text: str | None) -> CallState | None:
+    if text is None:
+        return None
+    try:
+        return CallState(text)
+    except ValueError:
+        known = ", ".join(state.value for state in CallState)
+        raise typer.BadParameter(f"The states are {known}.", param_hint="--state") from None
+
+
+def _page(text: str | None) -> tuple[float, str] | None:
+    if text is None:
+        return None
+    started_at, _, call_id = text.partition("/")
+    try:
+        return float(started_at), call_id
+    except ValueError:
+        raise typer.BadParameter("Copy the value printed below the last page.", param_hint="--after") from None

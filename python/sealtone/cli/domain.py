@@ -1,0 +1,92 @@
+"""`sealtone domain`: SIP domains."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from sealtone import admin
+from sealtone.cli.output import DEFAULT_DATA, DataOption, JsonOption, actor, change, console, look, print_json
+from sealtone.model import Domain
+from sealtone.store import Transaction
+from sealtone.store.directory import read_accounts
+
+app = typer.Typer(help="SIP domains: list, add, enable, disable, delete.", no_args_is_help=True)
+Name = Annotated[str, typer.Argument(help="Such as office.example.", show_default=False)]
+
+
+@app.command("list")
+def list_domains(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
+    """All domains with the number of their SIP users."""
+
+    def query(transaction: Transaction) -> list[dict[str, Any]]:
+        users = admin.list_sip_users(transaction, actor())
+        domains = admin.list_domains(transaction, actor())
+        return [_row(domain) | {"users": sum(user.domain == domain.name for user in users)} for domain in domains]
+
+    rows = look(data, query)
+    if as_json:
+        print_json(rows)
+        return
+    table = Table("Domain", "SIP users", "State")
+    for row in rows:
+        table.add_row(row["name"], str(row["users"]), "on" if row["enabled"] else "off")
+    console().print(table if rows else "There is no domain yet. Add one with: sealtone domain add office.example")
+
+
+@app.command()
+def add(name: Name, data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
+    """Add a domain."""
+
+    def use_case(transaction: Transaction, who: admin.Actor, now_wall: float) -> Domain:
+        accounts = read_accounts(transaction)
+        if not accounts:
+            raise admin.NotFound("There is no account yet. Start the server once: sealtone serve")
+        return admin.create_domain(transaction, who, now_wall, name, accounts[0].id)
+
+    _say(change(data, use_case), "added", as_json)
+
+
+@app.command()
+def enable(name: Name, data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
+    """Let the domain's users register and call again."""
+    _say(
+        change(data, lambda t, who, now: admin.set_domain_enabled(t, who, now, name, enabled=True)),
+        "switched on",
+        as_json,
+    )
+
+
+@app.command()
+def disable(name: Name, data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
+    """Let nobody in the domain register or call."""
+    _say(
+        change(data, lambda t, who, now: admin.set_domain_enabled(t, who, now, name, enabled=False)),
+        "switched off",
+        as_json,
+    )
+
+
+@app.command()
+def delete(
+    name: Name,
+    with_users: Annotated[bool, typer.Option("--with-users", help="Delete its SIP users too.")] = False,
+    data: DataOption = DEFAULT_DATA,
+    as_json: JsonOption = False,
+) -> None:
+    """Delete a domain."""
+    gone = change(data, lambda t, who, now: admin.delete_domain(t, who, now, name, with_users=with_users))
+    _say(gone, "deleted", as_json)
+
+
+def _say(domain: Domain, done: str, as_json: bool) -> None:
+    if as_json:
+        print_json(_row(domain))
+    else:
+        console().print(f"Domain {domain.name} {done}.")
+
+
+def _row(domain: Domain) -> dict[str, Any]:
+    return {"name": domain.name, "enabled": domain.enabled}

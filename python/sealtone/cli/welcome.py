@@ -1,0 +1,93 @@
+"""What `sealtone serve` prints when it is ready: where it listens, who may call, and how to place the first call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from sealtone.admin import FirstUse
+from sealtone.net import Listening
+
+_INDENT = (0, 2, 0, 2)
+
+
+class Welcome(NamedTuple):
+    """The facts of a start."""
+
+    domains: Sequence[str]
+    addresses: Sequence[str]
+    """By which phones reach this machine, the best first."""
+    listening: Sequence[Listening]
+    ca_file: Path
+    ca_fingerprint: str
+    first: FirstUse | None = None
+    """What the first start made; its secrets are printed now and never again."""
+    notes: Sequence[str] = ()
+    """Sentences on what is not as configured, such as a port that was taken."""
+    data: Path = Path("data")
+
+
+def show(console: Console, welcome: Welcome) -> None:
+    """Prints the block."""
+    console.rule(Text("Sealtone is ready", "bold green"), align="left", characters="─")
+    for note in welcome.notes:
+        console.print(Text(f"  ! {note}", "yellow"))
+    console.print(_where(welcome))
+    if welcome.first is not None:
+        console.print(_users(welcome.first))
+        console.print(Text("  The secrets are shown only now. A new one: sealtone user secret USER@DOMAIN", "dim"))
+    console.print(_first_call(welcome))
+    console.rule(characters="─", style="dim")
+
+
+def _where(welcome: Welcome) -> Table:
+    table = Table.grid(padding=_INDENT)
+    table.add_row("Server", Text(", ".join(welcome.addresses), "bold"))
+    ports = _ports(welcome.listening)
+    for kind, note in (("tls", "encrypted: use this one"), ("udp", "not encrypted"), ("tcp", "not encrypted")):
+        if ports.get(kind):
+            numbers = " and ".join(str(port) for port in ports[kind])
+            table.add_row(kind.upper(), Text.assemble((f"port {numbers}", "bold"), (f"   {note}", "dim")))
+    table.add_row("Domain", Text(", ".join(welcome.domains), "bold"))
+    table.add_row("Certificate", Text(str(welcome.ca_file)).append("   import it into the phones as trusted", "dim"))
+    table.add_row("", Text(f"SHA-256 {welcome.ca_fingerprint}", "dim", overflow="fold"))
+    return table
+
+
+def _ports(listening: Iterable[Listening]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for place in listening:
+        ports = found.setdefault(place.transport, [])
+        if place.port not in ports:
+            ports.append(place.port)
+    return found
+
+
+def _users(first: FirstUse) -> Table:
+    table = Table("SIP user", "Secret", title="SIP users", title_justify="left")
+    for made in first.users:
+        table.add_row(made.user.aor, Text(made.secret, "bold"))
+    return table
+
+
+def _first_call(welcome: Welcome) -> Text:
+    address = welcome.addresses[0] if welcome.addresses else "127.0.0.1"
+    host = f"[{address}]" if ":" in address else address
+    tls = _ports(welcome.listening).get("tls", [5061])[0]
+    users = [made.user.username for made in welcome.first.users] if welcome.first is not None else ["1000", "1001"]
+    domain = welcome.domains[0] if welcome.domains else "your domain"
+    steps = (
+        f"Set up a phone as {users[0]}: domain {domain}, outbound proxy {host}:{tls}, transport TLS, SRTP on.",
+        f"Set up another as {users[1]}, and call {users[1]} from {users[0]}. Alone, call *43 for the echo test.",
+        f"See who could have listened: sealtone calls --data {welcome.data}",
+    )
+    text = Text("The first call\n", "bold")
+    for number, step in enumerate(steps, 1):
+        text.append(f"  {number}. {step}\n")
+    text.append("  Without a phone at hand: make demo", "dim")
+    return text

@@ -1,0 +1,268 @@
+"""The command line as a person and a program use it: its own process, a real data folder, exit codes."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sealtone.admin import first_use
+from sealtone.net.control import SOCKET_FILE, ControlSocket
+from sealtone.registrar import Binding
+from sealtone.store import Database
+from sealtone.store.bindings import BindingChange, write_bindings
+from sealtone.store.directory import read_changes
+from sealtone.store.records import insert_calls
+from store.records import CLEAR, ENCRYPTED, call
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    database = Database(tmp_path)
+    with database.write() as transaction:
+        first_use(transaction, 1.0, "office.example")
+    database.close()
+    return tmp_path
+
+
+@pytest.fixture
+def run(data: Path) -> Run:
+    def run(*arguments: str, columns: int = 100, folder: Path = data) -> subprocess.CompletedProcess[str]:
+        environment = os.environ | {
+            "PYTHONPATH": os.pathsep.join(sys.path),
+            "SEALTONE_DATA": str(folder),
+            "COLUMNS": str(columns),
+        }
+        environment.pop("SUDO_USER", None)
+        return subprocess.run(
+            [sys.executable, "-m", "sealtone.cli", *arguments],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env=environment,
+        )
+
+    return run
+
+
+@pytest.fixture
+def server(data: Path) -> Iterator[list[str]]:
+    """A control socket that answers like a server's, and what it was asked."""
+    asked: list[str] = []
+    live = {
+        "id": "call-1",
+        "stage": "talking",
+        "caller": "1000@office.example",
+        "callee": "1001@office.example",
+        "dialled": "1001",
+        "started_at": time.time() - 70,
+        "answered_at": time.time() - 65,
+        "state": "protected-to-server",
+        "drawn": "1000 —SRTP→ server —SRTP→ 1001",
+        "legs": [],
+    }
+
+    def note(name: str, answer: Any) -> Callable[[], Any]:
+        def action() -> Any:
+            asked.append(name)
+            return answer
+
+        return action
+
+    actions: dict[str, Callable[..., Any]] = {
+        "reload": note("reload", 2),
+        "calls.live": note("calls.live", [live]),
+        "status": note(
+            "status",
+            {
+                "version": "0.1.0",
+                "uptime_s": 3700.0,
+                "listening": [{"transport": "tls", "host": "::", "port": 5061}],
+                "calls": 1,
+                "store": {"records_lost": 0, "last_error": ""},
+            },
+        ),
+    }
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    control = ControlSocket(data / SOCKET_FILE, actions)
+    asyncio.run_coroutine_threadsafe(control.open(), loop).result(5)
+    yield asked
+    asyncio.run_coroutine_threadsafe(control.close(), loop).result(5)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+
+def test_users_are_listed_for_people_and_for_programs_without_their_secrets(run: Run) -> None:
+    people, program = run("user", "list"), run("user", "list", "--json")
+    assert "1000@office.example" in people.stdout
+    assert "SRTP preferred" in people.stdout
+    rows = json.loads(program.stdout)
+    assert [row["user"] for row in rows] == [f"100{number}@office.example" for number in range(4)]
+    assert not any("ha1" in key or "secret" in key for row in rows for key in row)
+
+
+def test_a_user_is_added_changed_and_deleted_and_the_log_names_who_did_it(run: Run, data: Path) -> None:
+    added = json.loads(run("user", "add", "2000@office.example", "--strictness", "require", "--json").stdout)
+    assert len(added["secret"]) == 19
+    assert added["strictness"] == "require"
+    changed = json.loads(run("user", "set", "2000@office.example", "--disable", "--codecs", "PCMU", "--json").stdout)
+    assert (changed["enabled"], changed["codecs"], changed["strictness"]) == (False, ["PCMU"], "require")
+    new = json.loads(run("user", "secret", "2000@office.example", "--json").stdout)
+    assert new["secret"] != added["secret"]
+    assert run("user", "delete", "2000@office.example").returncode == 0
+    database = Database(data)
+    with database.read() as transaction:
+        changes = read_changes(transaction, subject="SIP user 2000@office.example")
+    database.close()
+    assert [change.action for change in changes] == ["delete", "change", "change", "create"]
+    assert {change.origin for change in changes} == {"command line"}
+    assert all(change.actor for change in changes)
+    assert added["secret"] not in repr(changes)
+
+
+def test_domains_are_added_switched_and_deleted(run: Run) -> None:
+    assert run("domain", "add", "other.example").stdout == "Domain other.example added.\n"
+    run("domain", "disable", "other.example")
+    rows = json.loads(run("domain", "list", "--json").stdout)
+    assert rows == [
+        {"name": "office.example", "enabled": True, "users": 4},
+        {"name": "other.example", "enabled": False, "users": 0},
+    ]
+    assert run("domain", "delete", "other.example").returncode == 0
+    refused = run("domain", "delete", "office.example")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "still has 4 SIP users" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("user", "add", "1000@office.example"), 1, "exists already"),
+        (("user", "add", "1000"), 1, "Write it like 1000@office.example"),
+        (("user", "set", "1000@office.example", "--protection", "zip"), 1, "none or srtp"),
+        (("calls", "nonsense"), 1, "no past call"),
+        (("calls", "--since", "soon"), 2, "30m, 12h or 7d"),
+        (("calls", "--state", "safe"), 2, "protected-to-server"),
+        (("calls", "--live"), 3, "No server is running"),
+        (("status",), 3, "sealtone serve"),
+        (("user", "list", "--nonsense"), 2, "No such option"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_plain_words_with_its_exit_code(
+    run: Run, arguments: tuple[str, ...], code: int, words: str
+) -> None:
+    done = run(*arguments)
+    assert done.returncode == code
+    assert words in " ".join(done.stderr.replace("│", " ").split())
+    assert "Traceback" not in done.stderr
+
+
+def test_a_folder_without_data_is_said_and_not_made(run: Run, tmp_path: Path) -> None:
+    absent = tmp_path / "absent"
+    done = run("user", "list", folder=absent)
+    assert done.returncode == 4
+    assert "holds no Sealtone data" in done.stderr
+    assert not absent.exists()
+
+
+def test_a_setting_that_cannot_be_used_is_said_before_anything_starts(run: Run) -> None:
+    done = run("serve", "--sip-port", "http")
+    assert done.returncode == 4
+    assert "sip_port" in done.stderr
+
+
+def write_calls(data: Path, *records: Any) -> None:
+    database = Database(data)
+    with database.write() as transaction:
+        insert_calls(transaction.connection, records)
+    database.close()
+
+
+def test_a_call_is_drawn_with_both_legs_and_its_state_in_words(run: Run, data: Path) -> None:
+    write_calls(data, call(1))
+    shown = run("calls").stdout
+    assert "1000 —SRTP→ server —RTP→ 1001" in shown
+    assert "○ Open" in shown
+    assert "0:10" in shown
+    assert "The caller hung up." in shown
+
+
+def test_calls_fit_a_narrow_terminal(run: Run, data: Path) -> None:
+    write_calls(data, call(1), call(2))
+    shown = run("calls", columns=52).stdout
+    assert shown.count("1000 —SRTP→ server —RTP→ 1001") == 2
+    assert all(len(line) <= 52 for line in shown.splitlines())
+
+
+def test_the_details_of_a_call_name_cipher_suites_and_quality_of_each_leg(run: Run, data: Path) -> None:
+    write_calls(data, call(1))
+    shown = run("calls", "call-000001").stdout
+    for part in ("TLSv1.3", "TLS_AES_256_GCM_SHA384", "AEAD_AES_256_GCM", "not encrypted", "PCMU/8000", "3.5 ms"):
+        assert part in shown
+    row = json.loads(run("calls", "leg-a-1", "--json").stdout)
+    assert row["legs"][0]["suite_rx"] == ENCRYPTED.suite_rx
+    assert row["legs"][1]["note"] == CLEAR.note
+    assert (row["ended_by"], row["status"], row["duration_s"]) == ("caller", 200, 10.0)
+
+
+def test_what_a_phone_calls_itself_cannot_steer_the_terminal(run: Run, data: Path) -> None:
+    record = call(1)
+    hostile = record.legs[0]._replace(user_agent="\x1b]0;owned\x07[bold]x[/bold]")
+    write_calls(data, record._replace(legs=(hostile, record.legs[1]), reason="\x1b[2J\x9b31m"))
+    for arguments in (("calls",), ("calls", "call-000001")):
+        shown = run(*arguments).stdout
+        assert "\x1b" not in shown
+        assert "\x9b" not in shown
+    assert "[bold]x[/bold]" in shown
+
+
+def test_pages_of_calls_follow_each_other(run: Run, data: Path) -> None:
+    write_calls(data, *(call(number, started_at=1000.0 + number) for number in range(5)))
+    first = json.loads(run("calls", "--limit", "3", "--json").stdout)
+    second = json.loads(run("calls", "--limit", "3", "--after", first["after"], "--json").stdout)
+    assert [row["id"][-1] for row in first["calls"] + second["calls"]] == ["4", "3", "2", "1", "0"]
+    assert second["after"] is None
+
+
+def test_registrations_are_shown_from_the_database_when_no_server_runs(run: Run, data: Path) -> None:
+    binding = Binding(
+        "1000@office.example", "sip:1000@[::1]:5070", "c", 1, time.time() + 90, time.time(), "udp", ("::1", 5070)
+    )
+    database = Database(data)
+    with database.write() as transaction:
+        write_bindings(transaction.connection, [BindingChange([binding])])
+    database.close()
+    shown = run("registrations").stdout
+    assert "No server is running" in shown
+    assert "[::1]:5070" in shown
+    (row,) = json.loads(run("registrations", "--user", "1000", "--json").stdout)
+    assert (row["aor"], row["reachable"]) == ("1000@office.example", True)
+    assert json.loads(run("registrations", "--user", "1001", "--json").stdout) == []
+
+
+def test_a_running_server_is_told_of_a_change(run: Run, server: list[str]) -> None:
+    assert run("user", "set", "1000@office.example", "--name", "Anna").returncode == 0
+    assert server == ["reload"]
+
+
+def test_live_calls_and_status_come_from_the_running_server(run: Run, server: list[str]) -> None:
+    shown = run("calls", "--live").stdout
+    assert "1000 —SRTP→ server —SRTP→ 1001" in shown
+    assert "◐ Protected to the server · 1:05 · talking" in shown
+    shown = run("status").stdout
+    assert "● Running, version 0.1.0, for 1:01:40" in shown
+    assert "TLS [::]:5061" in shown
+    assert json.loads(run("status", "--json").stdout)["calls"] == 1
