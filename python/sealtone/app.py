@@ -75,7 +75,7 @@ class Server:
         self._parts = contextlib.AsyncExitStack()
 
     async def start(self) -> Ready:
-        """Start all parts. Raises `StoreError`, `CertificateError`, `ListenError`, `MediaError`; each says what to do."""
+        """Start all parts. Raises `StoreError`, `CertificateError`, `ListenError`, `MediaError`, in plain words."""
         try:
             return await self._start()
         except BaseException:

@@ -359,3 +359,21 @@ def test_whatever_the_order_of_actions_every_call_ends_clean(seed: int) -> None:
     assert not world.exchange.calls
     assert not world.plane.legs
     assert not world.plane.open_calls
+
+
+def test_a_key_that_a_call_has_left_is_not_taken_again() -> None:
+    world = World()
+    a = world.phone("1000", transport="tls", policy=REQUIRE)
+    b = world.phone("1001", transport="tls", policy=REQUIRE)
+    in_call(world, a, b)
+    first = a.offer()
+    a._crypto = ()
+    a.do(lambda now: a.session.offer(a.offer(), now))
+    world.run(1)
+    assert not a.saw(sip.OfferRejected)
+    second = plan_of(world, a).rx
+    a.do(lambda now: a.session.offer(first, now))
+    world.run(1)
+    assert [event.status for event in a.saw(sip.OfferRejected)] == [488]
+    assert plan_of(world, a).rx == second
+    assert world.joined()

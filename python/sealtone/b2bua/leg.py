@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from sealtone.b2bua.call import Call
     from sealtone.sip.session import InviteSession
 
+_MAX_LEFT_KEYS = 32
 FAR_LEG_HEADER = "X-Sealtone-Far-Leg"
 BASIC_CODECS = (
     Codec(8, "PCMA", 8000),
@@ -79,6 +80,7 @@ class Leg:
         "_baseline",
         "_final",
         "_judged",
+        "_left_keys",
         "_local",
         "_offered",
         "_own",
@@ -123,6 +125,7 @@ class Leg:
         self._baseline = MediaCounters()
         self._own = OwnDescription(int.from_bytes(call.exchange.entropy(4)) >> 1)
         self._judged: Acceptance | None = None
+        self._left_keys: tuple[KeyMaterial, ...] = ()
         self._local: AudioDescription | None = None
         self._offered: AudioDescription | None = None
         self._remote: AudioDescription | None = None
@@ -228,6 +231,7 @@ class Leg:
         verdict = judge_offer(self.user.policy, self._tls, lines, self.established)
         if isinstance(verdict, Refusal):
             raise Refused(verdict.status, verdict.reason)
+        self._check_key(verdict)
         self._judged = verdict
 
     def forget(self) -> None:
@@ -247,7 +251,15 @@ class Leg:
         verdict = judge_answer(self.user.policy, self._tls, offered, audio, self.established)
         if isinstance(verdict, Refusal):
             raise Refused(verdict.status, verdict.reason)
+        self._check_key(verdict)
         self._settle(verdict, verdict.own, offered)
+
+    def _check_key(self, verdict: Acceptance) -> None:
+        """A key that this call has left must not come back: packets recorded under it would be taken once more."""
+        if verdict.remote is not None and verdict.remote.key in self._left_keys:
+            raise Refused(488, "The phone's key was used before in this call and given up; a new one is needed")
+        if len(self._left_keys) >= _MAX_LEFT_KEYS:
+            raise Refused(488, "The phone has changed its key too often in this call")
 
     # what we say
 
@@ -335,6 +347,8 @@ class Leg:
     def _settle(self, verdict: Acceptance, own: CryptoAttribute | None, local: AudioDescription) -> None:
         self._remote = verdict.audio
         self._local = local
+        if self._rx is not None and (verdict.remote is None or verdict.remote.key != self._rx):
+            self._left_keys = (*self._left_keys, self._rx)
         self._rx = verdict.remote.key if verdict.remote is not None else None
         self._tx = own.key if own is not None else None
         self.established = verdict.established
@@ -504,5 +518,6 @@ class Leg:
         self._released = True
         self._final = self.call.exchange.plane.close_leg(self.port.id)
         self._rx = self._tx = None
+        self._left_keys = ()
         if hasattr(self, "session"):
             self.call.exchange.remove_leg(self)
