@@ -18,6 +18,8 @@ from benches.servers.sealtone_server import SealtoneServer
 
 PHONES = 1_000
 WARM = 50
+# A server rightly bounds what one address may open: the phones stand at several of the loopback network.
+SOURCES = 21
 Say = Callable[[str], None]
 
 
@@ -41,12 +43,13 @@ def challenge_of(response: str) -> dict[str, str]:
 class Phone:
     """A phone that registers, and keeps its socket open."""
 
-    def __init__(self, user: SipUser, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, user: SipUser, source: str, tls: ssl.SSLContext | None) -> None:
         self._user = user
         self._tls = tls
         kind = socket.SOCK_STREAM if tls else socket.SOCK_DGRAM
         self._socket = socket.socket(socket.AF_INET, kind)
         self._socket.settimeout(10)
+        self._socket.bind((source, 0))
         self._call_id = secrets.token_hex(8)
 
     def connect(self, address: tuple[str, int]) -> None:
@@ -116,7 +119,7 @@ def memory_per_phone(server: SealtoneServer, tls: bool) -> float:
     context = lenient_tls() if tls else None
     address = server.tls_address() if tls else server.address()
     users = server.users()
-    phones = [Phone(users[index % len(users)], context) for index in range(WARM + PHONES)]
+    phones = [Phone(user, f"127.0.1.{1 + index % SOURCES}", context) for index, user in enumerate(users)]
 
     def memory() -> float:
         time.sleep(1.0)

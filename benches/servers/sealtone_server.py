@@ -12,6 +12,9 @@ from benches.machine import BenchError
 from benches.servers.interface import SipUser
 from benches.servers.peers import ServerProcess
 
+# What the script `sealtone` does, whether it is installed or not.
+COMMAND_LINE = "from sealtone.cli import main; main()"
+
 
 class SealtoneServer(ServerProcess):
     name = "sealtone"
@@ -34,4 +37,4 @@ class SealtoneServer(ServerProcess):
         if done.returncode:
             raise BenchError(f"no data folder for Sealtone could be made: {done.stderr[-600:]}")
         self._users = [SipUser(*pair) for pair in json.loads(done.stdout)]
-        self._launch([sys.executable, "-m", "sealtone.cli", "serve", "--data", str(self._data)], {})
+        self._launch([sys.executable, "-c", COMMAND_LINE, "serve", "--data", str(self._data)], {})

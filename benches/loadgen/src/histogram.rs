@@ -20,7 +20,11 @@ impl Default for Histogram {
 
 impl Histogram {
     pub fn new() -> Self {
-        Histogram { counts: vec![0; FINE + COARSE + 1], total: 0, max_us: 0 }
+        Histogram {
+            counts: vec![0; FINE + COARSE + 1],
+            total: 0,
+            max_us: 0,
+        }
     }
 
     pub fn record_ns(&mut self, latency_ns: i64) {

@@ -14,7 +14,9 @@ impl Default for Object {
 
 impl Object {
     pub fn new() -> Self {
-        Object { text: String::from("{") }
+        Object {
+            text: String::from("{"),
+        }
     }
 
     fn key(&mut self, name: &str) {
@@ -49,6 +51,18 @@ impl Object {
         self.raw(name, &format!("[{}]", list.join(",")))
     }
 
+    /// An object of counts; keys are plain words or numbers.
+    pub fn counts<'a, K: std::fmt::Display + 'a>(
+        self,
+        name: &str,
+        counts: impl Iterator<Item = (&'a K, &'a u64)>,
+    ) -> Self {
+        let members: Vec<String> = counts
+            .map(|(key, count)| format!("\"{key}\":{count}"))
+            .collect();
+        self.raw(name, &format!("{{{}}}", members.join(",")))
+    }
+
     pub fn finish(mut self) -> String {
         self.text.push('}');
         self.text
@@ -61,4 +75,23 @@ pub fn say(line: &str) {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{line}");
     let _ = out.flush();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Object;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn an_object_holds_words_numbers_lists_and_counts() {
+        let counts = BTreeMap::from([(404u16, 2u64), (503, 1)]);
+        let text = Object::new()
+            .word("a", "x")
+            .number("b", 1.5)
+            .numbers("c", [1.0, 2.0])
+            .counts("d", counts.iter())
+            .finish();
+        assert_eq!(text, r#"{"a":"x","b":1.5,"c":[1,2],"d":{"404":2,"503":1}}"#);
+        assert_eq!(Object::new().finish(), "{}");
+    }
 }

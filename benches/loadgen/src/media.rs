@@ -352,7 +352,10 @@ impl Phones {
         leg.sequence = leg.sequence.wrapping_add(1);
         leg.timestamp = leg.timestamp.wrapping_add(160);
         let length = leg.outbound.protect(slot, PACKET);
-        batch.vectors[batch.used] = libc::iovec { iov_base: slot.as_mut_ptr().cast(), iov_len: length };
+        batch.vectors[batch.used] = libc::iovec {
+            iov_base: slot.as_mut_ptr().cast(),
+            iov_len: length,
+        };
         let header = &mut batch.headers[batch.used].msg_hdr;
         header.msg_name = (&raw mut leg.relay).cast();
         header.msg_namelen = mem::size_of::<libc::sockaddr_in>() as libc::socklen_t;
@@ -436,7 +439,14 @@ impl Tally {
             run,
             sent: vec![0; phase_of.len()],
             received: vec![0; phase_of.len()],
-            phases: phases.iter().map(|_| PhaseCount { latency: Histogram::new(), due: 0, late: 0 }).collect(),
+            phases: phases
+                .iter()
+                .map(|_| PhaseCount {
+                    latency: Histogram::new(),
+                    due: 0,
+                    late: 0,
+                })
+                .collect(),
             phase_of,
             stray: 0,
             refused: 0,
@@ -469,7 +479,10 @@ impl Tally {
             .number("send_errors", self.send_errors as f64)
             .number("bucket_ms", (BUCKET_NS / 1_000_000) as f64)
             .numbers("sent_by_bucket", self.sent.iter().map(|&n| f64::from(n)))
-            .numbers("received_by_bucket", self.received.iter().map(|&n| f64::from(n)))
+            .numbers(
+                "received_by_bucket",
+                self.received.iter().map(|&n| f64::from(n)),
+            )
             .raw("phases", &format!("[{}]", phases.join(",")))
             .finish()
     }

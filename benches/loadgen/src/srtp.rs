@@ -21,7 +21,9 @@ fn octets(hexadecimal: &str) -> Result<Vec<u8>, String> {
     (0..hexadecimal.len())
         .step_by(2)
         .map(|at| {
-            let pair = hexadecimal.get(at..at + 2).ok_or("a key is not hexadecimal")?;
+            let pair = hexadecimal
+                .get(at..at + 2)
+                .ok_or("a key is not hexadecimal")?;
             u8::from_str_radix(pair, 16).map_err(|_| "a key is not hexadecimal".to_owned())
         })
         .collect()

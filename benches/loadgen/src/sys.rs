@@ -6,7 +6,10 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::RawFd;
 
 fn clock_ns(clock: libc::clockid_t) -> i64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     // SAFETY: `time` is a valid timespec to write to.
     unsafe { libc::clock_gettime(clock, &mut time) };
     time.tv_sec * 1_000_000_000 + time.tv_nsec
@@ -22,9 +25,19 @@ pub fn realtime_ns() -> i64 {
 }
 
 pub fn sleep_until_monotonic_ns(deadline: i64) {
-    let time = libc::timespec { tv_sec: deadline / 1_000_000_000, tv_nsec: deadline % 1_000_000_000 };
+    let time = libc::timespec {
+        tv_sec: deadline / 1_000_000_000,
+        tv_nsec: deadline % 1_000_000_000,
+    };
     // SAFETY: `time` is valid, and no remainder is asked for.
-    unsafe { libc::clock_nanosleep(libc::CLOCK_MONOTONIC, libc::TIMER_ABSTIME, &time, std::ptr::null_mut()) };
+    unsafe {
+        libc::clock_nanosleep(
+            libc::CLOCK_MONOTONIC,
+            libc::TIMER_ABSTIME,
+            &time,
+            std::ptr::null_mut(),
+        )
+    };
 }
 
 /// Keeps the calling thread on one CPU, with exact timers.
@@ -33,7 +46,11 @@ pub fn pin_to_cpu(cpu: usize) -> io::Result<()> {
     unsafe {
         let mut set: libc::cpu_set_t = mem::zeroed();
         libc::CPU_SET(cpu, &mut set);
-        check(libc::sched_setaffinity(0, mem::size_of::<libc::cpu_set_t>(), &set))?;
+        check(libc::sched_setaffinity(
+            0,
+            mem::size_of::<libc::cpu_set_t>(),
+            &set,
+        ))?;
         libc::prctl(libc::PR_SET_TIMERSLACK, 1, 0, 0, 0);
     }
     Ok(())
@@ -45,7 +62,10 @@ pub fn raise_open_files(wanted: u64) {
     unsafe {
         let mut limit: libc::rlimit = mem::zeroed();
         libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit);
-        let higher = libc::rlimit { rlim_cur: wanted.max(limit.rlim_cur), rlim_max: wanted.max(limit.rlim_max) };
+        let higher = libc::rlimit {
+            rlim_cur: wanted.max(limit.rlim_cur),
+            rlim_max: wanted.max(limit.rlim_max),
+        };
         if libc::setrlimit(libc::RLIMIT_NOFILE, &higher) != 0 {
             limit.rlim_cur = limit.rlim_max;
             libc::setrlimit(libc::RLIMIT_NOFILE, &limit);
@@ -65,7 +85,9 @@ pub fn sockaddr(address: SocketAddrV4) -> libc::sockaddr_in {
     libc::sockaddr_in {
         sin_family: libc::AF_INET as libc::sa_family_t,
         sin_port: address.port().to_be(),
-        sin_addr: libc::in_addr { s_addr: u32::from(*address.ip()).to_be() },
+        sin_addr: libc::in_addr {
+            s_addr: u32::from(*address.ip()).to_be(),
+        },
         sin_zero: [0; 8],
     }
 }
@@ -73,8 +95,13 @@ pub fn sockaddr(address: SocketAddrV4) -> libc::sockaddr_in {
 fn set_option(fd: RawFd, level: libc::c_int, name: libc::c_int, value: libc::c_int) -> bool {
     // SAFETY: `value` outlives the call and its size is given.
     unsafe {
-        libc::setsockopt(fd, level, name, (&raw const value).cast(), mem::size_of::<libc::c_int>() as libc::socklen_t)
-            == 0
+        libc::setsockopt(
+            fd,
+            level,
+            name,
+            (&raw const value).cast(),
+            mem::size_of::<libc::c_int>() as libc::socklen_t,
+        ) == 0
     }
 }
 
@@ -111,7 +138,10 @@ pub fn local_port(fd: RawFd) -> io::Result<u16> {
 
 /// Large buffers (past the system's limit when we may), so that the generator itself loses nothing.
 pub fn set_buffers(fd: RawFd, bytes: i32) {
-    for (forced, plain) in [(libc::SO_RCVBUFFORCE, libc::SO_RCVBUF), (libc::SO_SNDBUFFORCE, libc::SO_SNDBUF)] {
+    for (forced, plain) in [
+        (libc::SO_RCVBUFFORCE, libc::SO_RCVBUF),
+        (libc::SO_SNDBUFFORCE, libc::SO_SNDBUF),
+    ] {
         if !set_option(fd, libc::SOL_SOCKET, forced, bytes) {
             set_option(fd, libc::SOL_SOCKET, plain, bytes);
         }
@@ -136,5 +166,8 @@ pub fn bind_pair(ip: Ipv4Addr) -> io::Result<(RawFd, RawFd, u16)> {
         // SAFETY: the descriptor is ours and not used again.
         unsafe { libc::close(rtp) };
     }
-    Err(io::Error::new(io::ErrorKind::AddrInUse, "no free pair of UDP ports"))
+    Err(io::Error::new(
+        io::ErrorKind::AddrInUse,
+        "no free pair of UDP ports",
+    ))
 }

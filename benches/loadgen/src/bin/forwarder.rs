@@ -48,14 +48,23 @@ fn main() -> Result<(), Failure> {
     }
     sys::raise_open_files(200_000);
     let ip: Ipv4Addr = option("--ip").as_deref().unwrap_or("127.0.0.1").parse()?;
-    let tick_us: i64 = option("--coalesce-us").as_deref().unwrap_or("250").parse()?;
+    let tick_us: i64 = option("--coalesce-us")
+        .as_deref()
+        .unwrap_or("250")
+        .parse()?;
     let above_pps: u64 = option("--above-pps").as_deref().unwrap_or("5000").parse()?;
     forward(ip, Coalescing::new(tick_us * 1000, above_pps))
 }
 
 impl Coalescing {
     fn new(tick_ns: i64, above_pps: u64) -> Self {
-        Coalescing { tick_ns, above_pps, window_start: sys::monotonic_ns(), window_packets: 0, busy: false }
+        Coalescing {
+            tick_ns,
+            above_pps,
+            window_start: sys::monotonic_ns(),
+            window_packets: 0,
+            busy: false,
+        }
     }
 
     /// Counts a round of `packets` that began at `woken`, and waits for the next tick if busy.
@@ -78,7 +87,10 @@ impl Coalescing {
 }
 
 fn watch(epoll: RawFd, fd: RawFd, tag: u64) -> std::io::Result<()> {
-    let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: tag };
+    let mut event = libc::epoll_event {
+        events: libc::EPOLLIN as u32,
+        u64: tag,
+    };
     // SAFETY: `event` is valid for the call.
     sys::check(unsafe { libc::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, fd, &mut event) })?;
     Ok(())
@@ -94,7 +106,8 @@ fn forward(ip: Ipv4Addr, mut coalescing: Coalescing) -> Result<(), Failure> {
     let mut buffer = [0u8; SLOT];
     loop {
         // SAFETY: `events` has room for EVENTS entries.
-        let ready = unsafe { libc::epoll_wait(epoll, events.as_mut_ptr(), EVENTS as libc::c_int, -1) };
+        let ready =
+            unsafe { libc::epoll_wait(epoll, events.as_mut_ptr(), EVENTS as libc::c_int, -1) };
         let woken = sys::monotonic_ns();
         let ready = ready.max(0) as usize;
         for event in &events[..ready] {
@@ -113,7 +126,14 @@ fn forward(ip: Ipv4Addr, mut coalescing: Coalescing) -> Result<(), Failure> {
 fn forward_one(legs: &mut [Leg], index: usize, buffer: &mut [u8; SLOT]) {
     let leg = &mut legs[index];
     // SAFETY: the buffer is ours and its length given, with room left for a larger tag.
-    let length = unsafe { libc::recv(leg.socket, buffer.as_mut_ptr().cast(), SLOT - 64, libc::MSG_DONTWAIT) };
+    let length = unsafe {
+        libc::recv(
+            leg.socket,
+            buffer.as_mut_ptr().cast(),
+            SLOT - 64,
+            libc::MSG_DONTWAIT,
+        )
+    };
     if length <= 0 {
         return;
     }
@@ -123,7 +143,14 @@ fn forward_one(legs: &mut [Leg], index: usize, buffer: &mut [u8; SLOT]) {
     let peer = &mut legs[index ^ 1];
     let length = peer.outbound.protect(buffer, plain);
     // SAFETY: the first `length` bytes of the buffer are initialised.
-    unsafe { libc::send(peer.socket, buffer.as_ptr().cast(), length, libc::MSG_DONTWAIT) };
+    unsafe {
+        libc::send(
+            peer.socket,
+            buffer.as_ptr().cast(),
+            length,
+            libc::MSG_DONTWAIT,
+        )
+    };
 }
 
 /// Takes the commands that have arrived; false at the end of input.
@@ -146,7 +173,12 @@ fn take_commands(
     }
 }
 
-fn add_call(words: &[&str], ip: Ipv4Addr, epoll: RawFd, legs: &mut Vec<Leg>) -> Result<(), Failure> {
+fn add_call(
+    words: &[&str],
+    ip: Ipv4Addr,
+    epoll: RawFd,
+    legs: &mut Vec<Leg>,
+) -> Result<(), Failure> {
     if words.first() != Some(&"call") || !(words.len() == 3 || words.len() == 13) {
         return Err("call PHONE_A PHONE_B [SUITE RX_KEY RX_SALT TX_KEY TX_SALT, twice]".into());
     }
@@ -156,12 +188,17 @@ fn add_call(words: &[&str], ip: Ipv4Addr, epoll: RawFd, legs: &mut Vec<Leg>) -> 
         sys::connect_udp(socket, SocketAddrV4::new(ip, words[1 + side].parse()?))?;
         ports[side] = sys::local_port(socket)?;
         let (inbound, outbound) = match words.get(3 + side * 5..8 + side * 5) {
-            Some([suite, rx_key, rx_salt, tx_key, tx_salt]) => {
-                (Inbound::srtp(suite, rx_key, rx_salt)?, Outbound::srtp(suite, tx_key, tx_salt)?)
-            }
+            Some([suite, rx_key, rx_salt, tx_key, tx_salt]) => (
+                Inbound::srtp(suite, rx_key, rx_salt)?,
+                Outbound::srtp(suite, tx_key, tx_salt)?,
+            ),
             _ => (Inbound::plain(), Outbound::plain()),
         };
-        legs.push(Leg { socket, inbound, outbound });
+        legs.push(Leg {
+            socket,
+            inbound,
+            outbound,
+        });
         watch(epoll, socket, (legs.len() - 1) as u64)?;
     }
     say(&format!("{{\"ports\":[{},{}]}}", ports[0], ports[1]));

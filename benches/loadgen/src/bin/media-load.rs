@@ -73,8 +73,15 @@ fn parse_run(phones: &Phones, words: &[&str]) -> Result<Run, Failure> {
             if length_ns <= 0 || length_ns % BUCKET_NS != 0 {
                 return Err("the length of a phase is a multiple of 100 ms".into());
             }
-            Ok(Phase { length_ns, rate: rate.parse()? })
+            Ok(Phase {
+                length_ns,
+                rate: rate.parse()?,
+            })
         })
         .collect::<Result<Vec<Phase>, Failure>>()?;
-    Ok(Run { calls, warm_up_ns: warm_up.parse::<i64>()? * 1_000_000, phases })
+    Ok(Run {
+        calls,
+        warm_up_ns: warm_up.parse::<i64>()? * 1_000_000,
+        phases,
+    })
 }

@@ -41,19 +41,32 @@ fn main() -> Result<(), Failure> {
     };
     let sockets = Sockets::new(server.parse()?, callee_port)?;
     let [caller, callee] = sockets.ports;
-    say(&format!("{{\"event\":\"ready\",\"ports\":[{caller},{callee}]}}"));
+    say(&format!(
+        "{{\"event\":\"ready\",\"ports\":[{caller},{callee}]}}"
+    ));
     let mut users: Vec<User> = Vec::new();
     for line in std::io::stdin().lock().lines() {
         let line = line?;
         let words: Vec<&str> = line.split_whitespace().collect();
-        let terms = registrations::Terms { sockets: &sockets, users: &users, domain: &domain, algorithm };
+        let terms = registrations::Terms {
+            sockets: &sockets,
+            users: &users,
+            domain: &domain,
+            algorithm,
+        };
         match words[..] {
-            ["user", name, secret] => users.push(User { name: name.to_owned(), secret: secret.to_owned() }),
+            ["user", name, secret] => users.push(User {
+                name: name.to_owned(),
+                secret: secret.to_owned(),
+            }),
             ["register", concurrency] => {
                 registrations::register(&terms, concurrency.parse()?, Amount::Everyone);
             }
             ["registrations", concurrency, warm_up, length] => {
-                let amount = Amount::For { warm_up_ns: milliseconds(warm_up)?, length_ns: milliseconds(length)? };
+                let amount = Amount::For {
+                    warm_up_ns: milliseconds(warm_up)?,
+                    length_ns: milliseconds(length)?,
+                };
                 registrations::register(&terms, concurrency.parse()?, amount);
             }
             ["calls", rate, warm_up, length, ring, hold] if users.len() >= 2 => {

@@ -34,7 +34,13 @@ pub struct Callees {
 
 impl Callees {
     pub fn new(ring_ns: i64) -> Self {
-        Callees { dialogs: Dialogs::new(), timers: Timers::default(), ring_ns, serial: 0, retransmissions: 0 }
+        Callees {
+            dialogs: Dialogs::new(),
+            timers: Timers::default(),
+            ring_ns,
+            serial: 0,
+            retransmissions: 0,
+        }
     }
 
     pub fn next_at(&self) -> Option<i64> {
@@ -104,10 +110,18 @@ impl Callees {
         let ringing = response(message, "180 Ringing", serial, &contact, "");
         let answer = response(message, "200 OK", serial, &contact, &session(30_002));
         sockets.send(Side::Callee, &ringing);
-        self.timers.set(now + self.ring_ns, (serial, call_id.to_owned()));
+        self.timers
+            .set(now + self.ring_ns, (serial, call_id.to_owned()));
         self.dialogs.insert(
             call_id.to_owned(),
-            Dialog { state: State::Ringing, serial, last_response: ringing, answer, interval: T1_NS, answers: 0 },
+            Dialog {
+                state: State::Ringing,
+                serial,
+                last_response: ringing,
+                answer,
+                interval: T1_NS,
+                answers: 0,
+            },
         );
     }
 }

@@ -69,9 +69,11 @@ pub fn answer(
         407 => ("Proxy-Authenticate", "Proxy-Authorization"),
         _ => return None,
     };
-    let challenge = refusal
-        .all(asked)
-        .find(|challenge| parameter(challenge, "algorithm").unwrap_or("MD5").eq_ignore_ascii_case(algorithm.name()))?;
+    let challenge = refusal.all(asked).find(|challenge| {
+        parameter(challenge, "algorithm")
+            .unwrap_or("MD5")
+            .eq_ignore_ascii_case(algorithm.name())
+    })?;
     let realm = parameter(challenge, "realm")?;
     let nonce = parameter(challenge, "nonce")?;
     let ha1 = algorithm.hash(&format!("{user}:{realm}:{secret}"));
@@ -104,9 +106,19 @@ mod tests {
         let refusal = b"SIP/2.0 401 Unauthorized\r\nWWW-Authenticate: Digest realm=\"testrealm@host.com\", \
             nonce=\"dcd98b7102dd2f0e8b11d0f600bfb0c093\", opaque=\"5ccc069c403ebaf9f0171e9517f40e41\"\r\n\r\n";
         let message = Message::parse(refusal).expect("parses");
-        let line =
-            answer(&message, Algorithm::Md5, "Mufasa", "Circle Of Life", "GET", "/dir/index.html").expect("answers");
-        assert!(line.contains("response=\"670fd8c2df070c60b045671b8b24ff02\""), "{line}");
+        let line = answer(
+            &message,
+            Algorithm::Md5,
+            "Mufasa",
+            "Circle Of Life",
+            "GET",
+            "/dir/index.html",
+        )
+        .expect("answers");
+        assert!(
+            line.contains("response=\"670fd8c2df070c60b045671b8b24ff02\""),
+            "{line}"
+        );
     }
 
     #[test]

@@ -155,7 +155,8 @@ impl Load<'_> {
             };
             if let Some(message) = Message::parse(&buffer[..length]) {
                 let now = sys::monotonic_ns();
-                self.callees.on_message(self.terms.sockets, &message, Side::Callee, now);
+                self.callees
+                    .on_message(self.terms.sockets, &message, Side::Callee, now);
             }
         }
     }
@@ -290,7 +291,8 @@ impl Load<'_> {
         let (to, routes) = call.dialog.split_once('\n').unwrap_or((&call.dialog, ""));
         let branch = format!("{method}{}", call.sequence);
         let head = self.head(index, method, &branch, to);
-        format!("{head}{routes}User-Agent: sealtone-loadgen\r\nContent-Length: 0\r\n\r\n").into_bytes()
+        format!("{head}{routes}User-Agent: sealtone-loadgen\r\nContent-Length: 0\r\n\r\n")
+            .into_bytes()
     }
 
     fn finish(&mut self, index: usize) {
@@ -395,7 +397,14 @@ impl Load<'_> {
             let user = &self.terms.users[index % (self.terms.users.len() / 2)];
             let algorithm = self.terms.algorithm;
             let target = &call.target;
-            let answer = digest::answer(message, algorithm, &user.name, &user.secret, "INVITE", target);
+            let answer = digest::answer(
+                message,
+                algorithm,
+                &user.name,
+                &user.secret,
+                "INVITE",
+                target,
+            );
             if let Some(credentials) = answer {
                 self.calls[index].sequence = 2;
                 self.calls[index].state = State::Inviting;
@@ -413,21 +422,18 @@ impl Load<'_> {
 
     fn report(&self, elapsed: i64) {
         let counts = &self.counts;
-        let words = |map: &mut dyn Iterator<Item = (String, u64)>| {
-            let list: Vec<String> = map.map(|(key, n)| format!("\"{key}\":{n}")).collect();
-            format!("{{{}}}", list.join(","))
-        };
-        let refused = words(&mut counts.refused.iter().map(|(k, n)| (k.to_string(), *n)));
-        let lost_in = words(&mut counts.lost_in.iter().map(|(k, n)| (k.to_string(), *n)));
         say(&Object::new()
             .word("event", "result")
             .number("started", counts.started as f64)
             .number("completed", counts.completed as f64)
             .number("lost", counts.lost as f64)
-            .raw("lost_in", &lost_in)
-            .raw("refused", &refused)
+            .counts("lost_in", counts.lost_in.iter())
+            .counts("refused", counts.refused.iter())
             .number("retransmissions", counts.retransmissions as f64)
-            .number("callee_retransmissions", self.callees.retransmissions as f64)
+            .number(
+                "callee_retransmissions",
+                self.callees.retransmissions as f64,
+            )
             .number("unfinished_callees", self.callees.unfinished() as f64)
             .number("elapsed_s", elapsed as f64 / 1e9)
             .raw("ringing", &counts.ringing.to_json())

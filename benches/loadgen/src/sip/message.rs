@@ -6,8 +6,14 @@ pub struct Message<'a> {
     headers: Vec<(&'a str, &'a str)>,
 }
 
-const COMPACT: [(&str, &str); 6] =
-    [("v", "Via"), ("f", "From"), ("t", "To"), ("i", "Call-ID"), ("m", "Contact"), ("l", "Content-Length")];
+const COMPACT: [(&str, &str); 6] = [
+    ("v", "Via"),
+    ("f", "From"),
+    ("t", "To"),
+    ("i", "Call-ID"),
+    ("m", "Contact"),
+    ("l", "Content-Length"),
+];
 
 impl<'a> Message<'a> {
     /// None for what is no SIP message (a keep-alive, for one). Folded lines are not expected of the servers here.
@@ -53,7 +59,10 @@ impl<'a> Message<'a> {
     }
 
     pub fn all<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'a str> + 's {
-        self.headers.iter().filter(move |(known, _)| known.eq_ignore_ascii_case(name)).map(|&(_, value)| value)
+        self.headers
+            .iter()
+            .filter(move |(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|&(_, value)| value)
     }
 
     /// The URI in the first Contact.
@@ -89,7 +98,10 @@ impl<'a> Message<'a> {
 }
 
 fn full_name(name: &str) -> &str {
-    COMPACT.iter().find(|(compact, _)| compact.eq_ignore_ascii_case(name)).map_or(name, |&(_, full)| full)
+    COMPACT
+        .iter()
+        .find(|(compact, _)| compact.eq_ignore_ascii_case(name))
+        .map_or(name, |&(_, full)| full)
 }
 
 /// The value of the `tag` parameter of a From or To.
@@ -102,7 +114,8 @@ pub fn has_tag(value: &str) -> bool {
 mod tests {
     use super::{has_tag, Message};
 
-    const RINGING: &[u8] = b"SIP/2.0 180 Ringing\r\nVia: SIP/2.0/UDP 127.0.0.1:1;branch=z9hG4bKa\r\n\
+    const RINGING: &[u8] =
+        b"SIP/2.0 180 Ringing\r\nVia: SIP/2.0/UDP 127.0.0.1:1;branch=z9hG4bKa\r\n\
         Record-Route: <sip:127.0.0.1;lr;a=1,2>, <sip:b;lr>\r\nrecord-route: <sip:c;lr>\r\n\
         t: <sip:b@example>;tag=9\r\nCSeq: 2 INVITE\r\nm: \"x\" <sip:b@127.0.0.1:9>;q=1\r\n\r\n";
 
@@ -118,7 +131,10 @@ mod tests {
     #[test]
     fn record_routes_divide_at_commas_outside_brackets() {
         let message = Message::parse(RINGING).expect("parses");
-        assert_eq!(message.record_routes(), ["<sip:127.0.0.1;lr;a=1,2>", "<sip:b;lr>", "<sip:c;lr>"]);
+        assert_eq!(
+            message.record_routes(),
+            ["<sip:127.0.0.1;lr;a=1,2>", "<sip:b;lr>", "<sip:c;lr>"]
+        );
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Registrations with digest: REGISTER, 401, REGISTER with credentials, 200; a fixed number under way at any time.
 
+use std::collections::BTreeMap;
+
 use crate::histogram::Histogram;
 use crate::json::{say, Object};
 use crate::sys;
@@ -47,7 +49,7 @@ struct Attempt {
 struct Counts {
     done: u64,
     lost: u64,
-    refused: u64,
+    refused: BTreeMap<u16, u64>,
     retransmissions: u64,
     latency: Histogram,
 }
@@ -60,7 +62,10 @@ pub fn register(terms: &Terms<'_>, concurrency: usize, amount: Amount) {
     let start = sys::monotonic_ns();
     let (measure_from, until) = match amount {
         Amount::Everyone => (start, i64::MAX),
-        Amount::For { warm_up_ns, length_ns } => (start + warm_up_ns, start + warm_up_ns + length_ns),
+        Amount::For {
+            warm_up_ns,
+            length_ns,
+        } => (start + warm_up_ns, start + warm_up_ns + length_ns),
     };
     let timed = until != i64::MAX;
     let (mut said_measuring, mut said_measured) = (!timed, !timed);
@@ -78,7 +83,11 @@ pub fn register(terms: &Terms<'_>, concurrency: usize, amount: Amount) {
             elapsed = now - measure_from;
             say("{\"event\":\"measured\"}");
         }
-        let more = if timed { now < until } else { next_user < terms.users.len() };
+        let more = if timed {
+            now < until
+        } else {
+            next_user < terms.users.len()
+        };
         if !more && under_way == 0 {
             break;
         }
@@ -92,7 +101,14 @@ pub fn register(terms: &Terms<'_>, concurrency: usize, amount: Amount) {
             under_way += 1;
         }
         while let Some(index) = timers.due(now) {
-            under_way -= on_timer(terms, &mut attempts[index], index, now, &mut timers, &mut counts);
+            under_way -= on_timer(
+                terms,
+                &mut attempts[index],
+                index,
+                now,
+                &mut timers,
+                &mut counts,
+            );
         }
         while let Some(length) = terms.sockets.receive(Side::Callee, &mut buffer) {
             if let Some(message) = Message::parse(&buffer[..length]) {
@@ -110,7 +126,7 @@ pub fn register(terms: &Terms<'_>, concurrency: usize, amount: Amount) {
         .word("event", "result")
         .number("done", counts.done as f64)
         .number("lost", counts.lost as f64)
-        .number("refused", counts.refused as f64)
+        .counts("refused", counts.refused.iter())
         .number("retransmissions", counts.retransmissions as f64)
         .number("elapsed_s", elapsed as f64 / 1e9)
         .raw("latency", &counts.latency.to_json())
@@ -198,7 +214,9 @@ fn on_response(
     let call_id = message.get("Call-ID").unwrap_or("");
     let mut parts = call_id.rsplit('-');
     let serial: Option<usize> = parts.next().and_then(|word| word.parse().ok());
-    let started = parts.next().and_then(|word| i64::from_str_radix(word, 16).ok());
+    let started = parts
+        .next()
+        .and_then(|word| i64::from_str_radix(word, 16).ok());
     let Some(attempt) = serial.and_then(|index| attempts.get_mut(index)) else {
         return 0;
     };
@@ -211,7 +229,14 @@ fn on_response(
         let user = &terms.users[attempt.user];
         let uri = format!("sip:{}", terms.domain);
         let algorithm = terms.algorithm;
-        let answer = digest::answer(message, algorithm, &user.name, &user.secret, "REGISTER", &uri);
+        let answer = digest::answer(
+            message,
+            algorithm,
+            &user.name,
+            &user.secret,
+            "REGISTER",
+            &uri,
+        );
         if let Some(credentials) = answer {
             attempt.sequence = 2;
             attempt.request = build(terms, attempt, start_marker(terms), &credentials);
@@ -227,7 +252,7 @@ fn on_response(
             counts.done += 1;
             counts.latency.record_ns(now - attempt.started);
         } else {
-            counts.refused += 1;
+            *counts.refused.entry(status).or_default() += 1;
         }
     }
     attempt.request = Vec::new();

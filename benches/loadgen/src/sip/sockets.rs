@@ -38,22 +38,40 @@ impl Sockets {
 
     pub fn send(&self, side: Side, data: &[u8]) {
         // SAFETY: `data` is valid for its length. A full buffer is a lost datagram: retransmission mends it.
-        unsafe { libc::send(self.descriptors[side as usize], data.as_ptr().cast(), data.len(), libc::MSG_DONTWAIT) };
+        unsafe {
+            libc::send(
+                self.descriptors[side as usize],
+                data.as_ptr().cast(),
+                data.len(),
+                libc::MSG_DONTWAIT,
+            )
+        };
     }
 
     pub fn receive(&self, side: Side, buffer: &mut [u8]) -> Option<usize> {
         // SAFETY: the buffer is valid for its length.
         let length = unsafe {
-            libc::recv(self.descriptors[side as usize], buffer.as_mut_ptr().cast(), buffer.len(), libc::MSG_DONTWAIT)
+            libc::recv(
+                self.descriptors[side as usize],
+                buffer.as_mut_ptr().cast(),
+                buffer.len(),
+                libc::MSG_DONTWAIT,
+            )
         };
         usize::try_from(length).ok()
     }
 
     /// Waits until something can be read or `timeout_ns` have gone.
     pub fn wait(&self, timeout_ns: i64) {
-        let mut polled = self.descriptors.map(|fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 });
-        let timeout =
-            libc::timespec { tv_sec: timeout_ns.max(0) / 1_000_000_000, tv_nsec: timeout_ns.max(0) % 1_000_000_000 };
+        let mut polled = self.descriptors.map(|fd| libc::pollfd {
+            fd,
+            events: libc::POLLIN,
+            revents: 0,
+        });
+        let timeout = libc::timespec {
+            tv_sec: timeout_ns.max(0) / 1_000_000_000,
+            tv_nsec: timeout_ns.max(0) % 1_000_000_000,
+        };
         // SAFETY: two valid entries; no signal mask.
         unsafe { libc::ppoll(polled.as_mut_ptr(), 2, &timeout, std::ptr::null()) };
     }
@@ -66,7 +84,9 @@ pub struct Timers<T: Ord> {
 
 impl<T: Ord> Default for Timers<T> {
     fn default() -> Self {
-        Timers { heap: BinaryHeap::new() }
+        Timers {
+            heap: BinaryHeap::new(),
+        }
     }
 }
 
