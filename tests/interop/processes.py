@@ -64,12 +64,14 @@ def free_ports(count: int) -> int:
 
 
 class Program:
-    """One child process with its output in a file. `stop` is safe to call at any time and more than once."""
+    """One child process with its output in a file; `variables` go into its environment. `stop` is safe to call at any time and more than once."""
 
-    def __init__(self, name: str, arguments: list[str], folder: Path, *, with_stdin: bool = False) -> None:
+    def __init__(
+        self, name: str, arguments: list[str], folder: Path, *, with_stdin: bool = False, **variables: str
+    ) -> None:
         self.name = name
         self.output_file = folder / f"{name}.out"
-        environment = {**os.environ, "HOME": str(folder), "LC_ALL": "C", "TERM": "dumb"}
+        environment = {**os.environ, "HOME": str(folder), "LC_ALL": "C", "TERM": "dumb", **variables}
         self._sink: IO[bytes] = self.output_file.open("wb")
         self.process = subprocess.Popen(
             arguments,

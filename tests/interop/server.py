@@ -11,17 +11,27 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import sealtone
 from interop.processes import LOOPBACK, Program, eventually, free_ports
 from sealtone.admin.actor import Actor
 from sealtone.admin.domains import create_domain
 from sealtone.admin.sip_users import SipUserChange, create_sip_user
-from sealtone.model import CallRecord
-from sealtone.store import CallFilter, Store
+from sealtone.model.record import CallRecord
+from sealtone.store import Store
 from sealtone.store import directory as rows
+from sealtone.store.records import CallFilter
 
 DOMAIN = "interop.test"
 _USERS_OF_A_KIND = 60
 _KINDS = {"open": ("none", "prefer"), "srtp": ("srtp", "prefer"), "strict": ("srtp", "require")}
+
+
+_SERVE = """
+import sys
+from sealtone.app import serve
+from sealtone.config import load_config
+serve(load_config({"data": sys.argv[1]}), lambda ready: print("ready", flush=True), trace=True)
+"""
 
 
 class Server:
@@ -67,8 +77,8 @@ class Server:
             f'domain = "{DOMAIN}"',
         ]
         (self.folder / "sealtone.toml").write_text("\n".join(settings) + "\n")
-        command = [sys.executable, "-m", "sealtone", "serve", "--data", str(self.folder)]
-        self._program = Program("server", command, self.folder)
+        command = [sys.executable, "-c", _SERVE, str(self.folder)]
+        self._program = Program("server", command, self.folder, PYTHONPATH=str(Path(sealtone.__file__).parents[1]))
         try:
             eventually(self._is_ready, 20, "the server starts", self.evidence)
         except BaseException:

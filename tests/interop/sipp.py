@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import csv
+import hashlib
+import os
+import re
 import shutil
+import socket
 from pathlib import Path
 
 from interop.processes import LOOPBACK, Program, free_ports
@@ -17,7 +20,7 @@ class Sipp:
     def __init__(self, folder: Path, server: tuple[str, int], transport: str = "udp") -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._server, self._transport = folder, server, transport
-        self.port = free_ports(4)
+        self.port = free_ports(8)
         self._runs = 0
         self._running: list[Program] = []
 
@@ -28,7 +31,7 @@ class Sipp:
         values = self._folder / f"{name}.csv"
         with values.open("w", newline="") as out:
             out.write("SEQUENTIAL\n")
-            csv.writer(out, delimiter=";", lineterminator="\n").writerow(fields or ("none",))
+            out.write(";".join(fields or ("none",)) + "\n")
         command = [
             "sipp", f"{self._server[0]}:{self._server[1]}", "-sf", str(SCENARIOS / f"{scenario}.xml"),
             "-inf", str(values), "-i", LOOPBACK, "-p", str(self.port), "-m", "1", "-l", "1", "-nostdin",
@@ -65,6 +68,43 @@ class Sipp:
     def stop(self) -> None:
         for program in self._running:
             program.stop()
+
+
+def credentials(server: tuple[str, int], domain: str, user: str, secret: str, method: str, uri: str) -> str:
+    """A header that authorises one request: a nonce is fetched from the server, the answer computed here.
+
+    SIPp 3.6.1 takes the first challenge only and knows MD5 alone, so it cannot choose among several as RFC 8760 asks.
+    """
+    challenge = _challenge(server, domain, user)
+    nonce = re.search(r'nonce="([^"]+)"', challenge)
+    assert nonce, challenge
+
+    def digest(*parts: str) -> str:
+        return hashlib.sha256(":".join(parts).encode()).hexdigest()
+
+    count, client_nonce = "00000001", os.urandom(8).hex()
+    first, second = digest(user, domain, secret), digest(method, uri)
+    response = digest(first, nonce[1], count, client_nonce, "auth", second)
+    name = "Authorization" if method == "REGISTER" else "Proxy-Authorization"
+    return (
+        f'{name}: Digest username="{user}",realm="{domain}",nonce="{nonce[1]}",uri="{uri}",response="{response}",'
+        f'algorithm=SHA-256,qop=auth,nc={count},cnonce="{client_nonce}"'
+    )
+
+
+def _challenge(server: tuple[str, int], domain: str, user: str) -> str:
+    """The answer to a REGISTER without credentials."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
+        line.settimeout(2)
+        line.bind((LOOPBACK, 0))
+        tag = os.urandom(6).hex()
+        line.sendto(
+            f"REGISTER sip:{domain} SIP/2.0\r\nVia: SIP/2.0/UDP {LOOPBACK}:{line.getsockname()[1]}"
+            f";branch=z9hG4bK{tag};rport\r\nFrom: <sip:{user}@{domain}>;tag={tag}\r\nTo: <sip:{user}@{domain}>\r\n"
+            f"Call-ID: {tag}\r\nCSeq: 1 REGISTER\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n".encode(),
+            server,
+        )
+        return line.recv(4096).decode()
 
 
 def is_installed() -> bool:

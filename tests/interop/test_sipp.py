@@ -6,7 +6,13 @@ import re
 
 import pytest
 
+from interop.processes import LOOPBACK
 from interop.server import DOMAIN
+from interop.sipp import credentials
+
+
+def allowed(server, user, method, uri):
+    return credentials((LOOPBACK, server.sip_port), DOMAIN, user, server.secrets[user], method, uri)
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
@@ -19,33 +25,39 @@ def test_a_single_request_gets_its_status(sipp, scenario, transport):
 def test_a_registration_comes_and_goes(server, sipp, transport):
     user = server.user()
     phone = sipp(transport)
-    phone.run("register", user, server.secrets[user], DOMAIN, "300")
-    phone.run("register", user, server.secrets[user], DOMAIN, "0")
+    phone.run("register", user, allowed(server, user, "REGISTER", f"sip:{DOMAIN}"), DOMAIN, "300")
+    phone.run("register", user, allowed(server, user, "REGISTER", f"sip:{DOMAIN}"), DOMAIN, "0")
 
 
-def test_a_call_to_a_sipp_phone_is_answered(server, sipp):
+@pytest.mark.parametrize(
+    ("scenario", "callee_scenario"),
+    [
+        ("caller", "callee"),
+        ("reliable", "callee"),
+        ("late_offer", "callee"),
+        ("hold_by_update", "callee_held"),
+    ],
+)
+def test_a_call_from_phone_to_phone_goes_as_written_and_shows_neither_the_other(
+    server, sipp, scenario, callee_scenario
+):
     caller, callee = server.user(), server.user()
     callee_phone, caller_phone = sipp(), sipp()
-    callee_phone.run("register", callee, server.secrets[callee], DOMAIN, "300")
-    answering = callee_phone.start("callee")
-    caller_phone.run("hold_by_update", caller, server.secrets[caller], DOMAIN, callee)
+    callee_phone.run("register", callee, allowed(server, callee, "REGISTER", f"sip:{DOMAIN}"), DOMAIN, "300")
+    answering = callee_phone.start(callee_scenario)
+    invite = allowed(server, caller, "INVITE", f"sip:{callee}@{DOMAIN}")
+    calling = caller_phone.start(scenario, caller, invite, DOMAIN, callee)
+    caller_phone.finish(calling)
     callee_phone.finish(answering)
-    leaked = callee_phone.messages(answering)
-    assert f":{caller_phone.port}" not in leaked, "the caller's own address must not reach the callee"
+    for phone, program, other in ((callee_phone, answering, caller_phone), (caller_phone, calling, callee_phone)):
+        messages = phone.messages(program)
+        assert re.search(r"m=audio \d+ RTP/AVP", messages)
+        assert f":{other.port}" not in messages, "the address of one phone must not reach the other"
+        assert f"m=audio {other.port + 2} " not in messages
 
 
-@pytest.mark.parametrize("scenario", ["late_offer", "hold_by_update", "reliable", "session_timer"])
+@pytest.mark.parametrize("scenario", ["caller", "late_offer", "hold_by_update", "session_timer"])
 def test_a_scenario_with_the_echo_service_goes_as_written(server, sipp, scenario):
     user = server.user()
     caller = sipp()
-    caller.run(scenario, user, server.secrets[user], DOMAIN, "*43")
-
-
-def test_a_late_offer_reaches_the_other_phone_and_its_answer_comes_back(server, sipp):
-    caller, callee = server.user(), server.user()
-    callee_phone, caller_phone = sipp(), sipp()
-    callee_phone.run("register", callee, server.secrets[callee], DOMAIN, "300")
-    answering = callee_phone.start("callee")
-    caller_phone.run("late_offer", caller, server.secrets[caller], DOMAIN, callee)
-    callee_phone.finish(answering)
-    assert re.search(r"m=audio \d+ RTP/AVP", callee_phone.messages(answering))
+    caller.run(scenario, user, allowed(server, user, "INVITE", f"sip:*43@{DOMAIN}"), DOMAIN, "*43")
