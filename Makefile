@@ -1,0 +1,165 @@
+# `make help` lists what there is. Everything built lies in .venv, target and .cache; data of `make run` in data.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+DATA ?= data
+ARGS ?=
+FUZZ_SECONDS ?= 60
+TEST_ARGS ?=
+
+BIN := .venv/bin
+STAMPS := .cache/stamps
+RUST_SOURCES := $(shell find rust -name '*.rs' -not -path '*/target/*') $(wildcard rust/*/Cargo.toml) Cargo.toml Cargo.lock
+
+TEST_PROGRAMS := linphonec:linphone-cli baresip:baresip-core sipp:sip-tester tshark:tshark sox:sox stunnel4:stunnel4 \
+	openssl:openssl ip:iproute2 nft:nftables
+BENCH_PROGRAMS := rtpengine:rtpengine-daemon kamailio:kamailio taskset:util-linux
+
+say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
+
+# Installs the Debian packages of missing programs (program:package …) when root; else names the command to run.
+define install_programs
+@missing=; PATH="$$PATH:/usr/sbin:/sbin"; \
+for pair in $(1); do command -v "$${pair%%:*}" >/dev/null || missing="$$missing $${pair##*:}"; done; \
+if [ -n "$$missing" ]; then \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		printf '\033[1m==> Installing Debian packages:%s\033[0m\n' "$$missing"; \
+		export DEBIAN_FRONTEND=noninteractive; \
+		apt-get update -qq && apt-get install -qq -y --no-install-recommends $$missing >/dev/null; \
+	else \
+		printf 'These programs are missing. Install them, then repeat this command:\n  sudo apt-get install%s\n' "$$missing" >&2; \
+		exit 1; \
+	fi; \
+fi
+endef
+
+.PHONY: help
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: run
+run: $(STAMPS)/engine ## Build if needed, start the server in DATA (=data); options in ARGS
+	@exec $(BIN)/sealtone serve --data $(DATA) $(ARGS)
+
+.PHONY: demo
+demo: $(STAMPS)/engine ## A call between two phones of our own, and what a wiretap sees of it
+	@exec $(BIN)/sealtone demo $(ARGS)
+
+.PHONY: build
+build: $(STAMPS)/engine ## Build only
+
+.PHONY: test
+test: $(STAMPS)/dev $(STAMPS)/engine ## Every test, with real phones; options for pytest in TEST_ARGS
+	$(call install_programs,$(TEST_PROGRAMS))
+	$(call say,Rust tests)
+	@cargo test --workspace --release --locked --quiet
+	$(call say,Python tests)
+	@$(BIN)/python -m pytest $(TEST_ARGS)
+
+.PHONY: lint
+lint: $(STAMPS)/dev $(STAMPS)/engine ## Formatting, linters, types, floors
+	$(call say,ruff)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	$(call say,mypy)
+	@$(BIN)/mypy
+	$(call say,import-linter)
+	@PYTHONPATH=python $(BIN)/lint-imports --no-cache
+	$(call say,rustfmt and clippy)
+	@cargo fmt --all --check
+	@cargo clippy --workspace --all-targets --release --locked --quiet -- -D warnings
+
+.PHONY: fmt
+fmt: $(STAMPS)/dev ## Format everything
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+	@cargo fmt --all
+
+.PHONY: bench
+bench: $(STAMPS)/bench $(STAMPS)/engine ## Benchmarks beside rtpengine, Kamailio and sippy (about a quarter of an hour)
+	$(call install_programs,$(BENCH_PROGRAMS))
+	@$(BIN)/python -m benches $(ARGS)
+
+.PHONY: fuzz
+fuzz: $(STAMPS)/fuzz $(STAMPS)/engine ## Every fuzz target for FUZZ_SECONDS (=60) each
+	@for target in fuzz/s*/fuzz_*.py; do \
+		printf '\033[1m==> %s\033[0m\n' "$$target"; \
+		folder=$$(dirname "$$target"); name=$$(basename "$$target" .py); \
+		work="$$folder/corpus-work/$$name"; seeds="$$folder/corpus"; \
+		[ -d "$$seeds/$${name#fuzz_}" ] && seeds="$$seeds/$${name#fuzz_}"; \
+		mkdir -p "$$work" "$$folder/artifacts"; \
+		PYTHONPATH=python $(BIN)/python "$$target" -max_total_time=$(FUZZ_SECONDS) -timeout=10 \
+			-artifact_prefix="$$folder/artifacts/" "$$work" "$$seeds"; \
+	done
+	@if cargo +nightly fuzz --version >/dev/null 2>&1; then \
+		for target in $$(cd fuzz/media && cargo +nightly fuzz list --fuzz-dir .); do \
+			printf '\033[1m==> media: %s\033[0m\n' "$$target"; \
+			(cd fuzz/media && cargo +nightly fuzz run --fuzz-dir . "$$target" -- -max_total_time=$(FUZZ_SECONDS)); \
+		done; \
+	else \
+		printf 'The Rust targets need: rustup toolchain install nightly && cargo install cargo-fuzz\n' >&2; exit 1; \
+	fi
+
+.PHONY: lock
+lock: $(STAMPS)/dev ## Renew the pinned Python packages
+	@command -v $(BIN)/uv >/dev/null || $(BIN)/python -m pip install --quiet uv
+	@for name in run dev bench fuzz; do \
+		$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
+			--no-annotate --universal --python-version 3.11 requirements/$$name.in -o requirements/$$name.txt; \
+	done
+
+.PHONY: clean
+clean: ## Remove everything built; data stays
+	@rm -rf .venv target .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache benches/loadgen/target
+	@find python tests benches fuzz -name __pycache__ -type d -prune -exec rm -rf {} +
+	@rm -f python/sealtone/media/_engine*.so
+
+# Set-up. Each stamp stands for a finished step, so that the second time costs nothing.
+
+$(STAMPS)/python:
+	@mkdir -p $(STAMPS)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		printf 'Sealtone needs Python 3.11 or newer. On Debian 12: sudo apt-get install python3 python3-venv\n' \
+		'Another one can be named: make PYTHON=/path/to/python3 …\n' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			printf '\033[1m==> Installing Debian package: python3-venv\033[0m\n'; \
+			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y python3-venv >/dev/null; \
+		else printf 'Run this, then repeat the command: sudo apt-get install python3-venv\n' >&2; exit 1; fi; }
+	$(call say,Making the Python environment)
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv
+	@touch $@
+
+# Each set of packages contains the one before it; installing a larger one is enough.
+$(STAMPS)/run: requirements/run.txt $(STAMPS)/python
+	$(call say,Installing Python packages)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+$(STAMPS)/dev: requirements/dev.txt $(STAMPS)/run
+	$(call say,Installing test tools)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+$(STAMPS)/bench $(STAMPS)/fuzz: $(STAMPS)/%: requirements/%.txt $(STAMPS)/dev
+	$(call say,Installing packages for make $*)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+$(STAMPS)/rust:
+	@mkdir -p $(STAMPS)
+	@command -v cargo >/dev/null || { \
+		printf 'Sealtone needs Rust 1.85 or newer. Get it from https://rustup.rs :\n' >&2; \
+		printf "  curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh\n" >&2; \
+		printf 'Then open a new shell and repeat this command.\n' >&2; exit 1; }
+	$(call install_programs,cc:build-essential)
+	@touch $@
+
+$(STAMPS)/engine: $(RUST_SOURCES) pyproject.toml $(STAMPS)/run $(STAMPS)/rust
+	$(call say,Building the media core (the first time takes some minutes))
+	@VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/maturin develop --release --locked --quiet
+	@touch $@
