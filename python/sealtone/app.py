@@ -26,7 +26,7 @@ import uvloop
 from sealtone import __version__
 from sealtone.admin import FirstUse, first_use
 from sealtone.config import Config
-from sealtone.media import Engine, EngineConfig
+from sealtone.media import Engine, EngineConfig, Silent
 from sealtone.net.control import SOCKET_FILE, ControlSocket
 from sealtone.net.errors import ListenError
 from sealtone.net.listen import nearest_free_port
@@ -103,6 +103,8 @@ class Server:
             EngineConfig(workers=config.workers, port_min=config.media_ports[0], port_max=config.media_ports[1])
         )
         self._parts.callback(engine.stop)
+        loop.add_reader(engine.event_fd(), self._on_media_events)
+        self._parts.callback(loop.remove_reader, engine.event_fd())
         self.node = node = Node(
             user_agent=f"Sealtone/{__version__}",
             plane=EnginePlane(engine, self._media_address),
@@ -238,6 +240,12 @@ class Server:
         return tuple(dict.fromkeys([*filter(None, (self._advertised,)), *own, *named]))
 
     # in the background
+
+    def _on_media_events(self) -> None:
+        """Take what the media core tells, so that nothing waits there. Calls end by signalling, not by silence."""
+        for event in self._engine.events():
+            if isinstance(event, Silent):
+                self._journal.say(f"media leg={event.leg} nothing is heard from the phone")
 
     def _renew(self, domains: tuple[str, ...]) -> None:
         if domains:

@@ -270,6 +270,8 @@ class Call:
         self._lose(leg, event.status)
         if event.status in (415, 488, 606) and self._offer_otherwise(leg, now):
             return
+        if event.status in (430, 503) and self._ring_other_flow(leg, now):
+            return
         if 300 <= event.status < 400 and event.response is not None and self._redirect(event, now):
             return
         self._note_failure(*_passed_on(event.status, event.reason))
@@ -288,6 +290,16 @@ class Call:
             return False
         rung = len(self.branches)
         self._ring(leg.destination, now, plan)
+        return len(self.branches) > rung
+
+    def _ring_other_flow(self, leg: Leg, now: float) -> bool:
+        """The phone's connection is dead: try the next one that it keeps (RFC 5626 7)."""
+        destination = leg.destination
+        if destination is None or not destination.others or self.state != "ringing":
+            return False
+        first, *rest = destination.others
+        rung = len(self.branches)
+        self._ring(first._replace(others=tuple(rest)), now)
         return len(self.branches) > rung
 
     def _redirect(self, event: Rejected, now: float) -> bool:

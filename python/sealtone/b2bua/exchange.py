@@ -54,6 +54,7 @@ class Exchange:
         self.calls: dict[str, Call] = {}
         self._per_user: dict[str, int] = {}
         self._legs: dict[str, list[Leg]] = {}
+        self._by_aor: dict[str, list[Leg]] = {}
         self._sharing: dict[int, int] = {}
         self._ringing: list[tuple[float, str]] = []
         self._events: list[CallEvent] = []
@@ -159,15 +160,19 @@ class Exchange:
 
     def add_leg(self, leg: Leg) -> None:
         self._legs.setdefault(leg.session.call_id, []).append(leg)
+        self._by_aor.setdefault(leg.user.aor, []).append(leg)
 
     def remove_leg(self, leg: Leg) -> None:
-        legs = self._legs.get(leg.session.call_id)
-        if legs is None:
-            return
-        if leg in legs:
-            legs.remove(leg)
-        if not legs:
-            del self._legs[leg.session.call_id]
+        for index, key in ((self._legs, leg.session.call_id), (self._by_aor, leg.user.aor)):
+            legs = index.get(key, [])
+            if leg in legs:
+                legs.remove(leg)
+            if not legs:
+                index.pop(key, None)
+
+    def legs_of(self, aor: str) -> list[Leg]:
+        """The legs of a SIP user in calls that are up or ringing."""
+        return self._by_aor.get(aor, [])
 
     def find_leg(self, call_id: str, local_tag: str, remote_tag: str) -> Leg | None:
         """The leg whose dialog this is, tags as this server sees them (RFC 3891 3)."""

@@ -97,12 +97,16 @@ class NoMediaPorts(Exception):
 
 
 class Destination(NamedTuple):
-    """One binding to ring: the request goes to `hop`, with `request_uri` and the stored Path as `route`."""
+    """One binding to ring: the request goes to `hop`, with `request_uri` and the stored Path as `route`.
+
+    `others` are further flows of the same device, each tried where the one before proves dead (RFC 5626 7).
+    """
 
     user: SipUser
     hop: Hop
     request_uri: str
     route: tuple[str, ...] = ()
+    others: tuple["Destination", ...] = ()
 
 
 class Ring(NamedTuple):

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from sealtone.b2bua.plane import Destination, NoRoute, Ring, Service
 from sealtone.model import SipUser, Snapshot
-from sealtone.registrar import Registrar
+from sealtone.registrar import Binding, Registrar
 from sealtone.routing import ToService, ToUser, route
-from sealtone.sip.flow import is_secure
+from sealtone.sip.flow import Hop, is_secure
 
 
 class Directory:
@@ -30,7 +30,22 @@ class Directory:
         for binding in target.contacts:
             hop = binding.hop_hint
             if hop is not None and (is_secure(hop) or not target.is_sips):
-                destinations.append(Destination(target.user, hop, binding.contact, binding.path))
+                others = self._registrar.alternatives(binding, now_wall) if binding.reg_id is not None else ()
+                destinations.append(_destination(target.user, binding, hop, others))
         if not destinations:
             return NoRoute(480, "That user's phones are not connected over TLS, which this call demands")
         return Ring(target.aor, tuple(destinations))
+
+
+def _destination(user: SipUser, binding: Binding, hop: Hop, others: tuple[Binding, ...]) -> Destination:
+    return Destination(
+        user,
+        hop,
+        binding.contact,
+        binding.path,
+        tuple(
+            Destination(user, other.hop_hint, other.contact, other.path)
+            for other in others
+            if other.hop_hint is not None and is_secure(other.hop_hint) == is_secure(hop)
+        ),
+    )

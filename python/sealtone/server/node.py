@@ -234,9 +234,21 @@ class Node:
             self.journal.store_failed(call_id)
         else:
             self.registrar.apply(registration)
+            self._follow(registration)
             self.journal.registered(registration, call_id)
             self._answer_register(tx, registration, now)
         self._drain(now)
+
+    def _follow(self, registration: Registration) -> None:
+        """A phone that connected anew is reached over its new connection, in its running calls too (RFC 5626 5.3)."""
+        for binding in registration.saved:
+            flow = binding.flow
+            if flow is None or flow.transport == "udp":
+                continue
+            for leg in self.exchange.legs_of(registration.aor):
+                old = leg.session.hop
+                if isinstance(old, Flow) and old.remote[0] == flow.remote[0] and not self._transports.is_open(old):
+                    leg.session.hop = flow
 
     def _answer_register(self, tx: ServerTransaction, registration: Registration, now: float) -> None:
         headers = registration.headers
