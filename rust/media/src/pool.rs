@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rustix::io::Errno;
 
@@ -16,6 +17,10 @@ use crate::port::{self, Port, SocketOptions};
 const MAX_ADDRESSES: usize = 16;
 /// A port taken by another program is left alone for so long.
 const FOREIGN_PAUSE: Micros = 30 * SECOND;
+/// Attempts at opening an RTCP port again, a millisecond apart.
+const REOPEN_ATTEMPTS: u32 = 100;
+/// Pairs not bound in advance, so that a nearly empty range is not emptied by the stock.
+const KEPT_FREE: usize = 8;
 /// Attempts at binding before a range full of foreign ports counts as exhausted.
 const MAX_ATTEMPTS: usize = 64;
 
@@ -188,7 +193,15 @@ impl Pool {
     /// # Errors
     /// [`PoolError::System`].
     pub fn reopen_rtcp(&self, ip: IpAddr, number: u16) -> Result<OwnedFd, PoolError> {
-        port::open(ip, number + 1, self.shared.config.options).map_err(PoolError::System)
+        let mut attempts = 0;
+        loop {
+            match port::open(ip, number + 1, self.shared.config.options) {
+                // The former socket is still on its way from the worker to be closed.
+                Err(Errno::ADDRINUSE) if attempts < REOPEN_ATTEMPTS => attempts += 1,
+                result => return result.map_err(PoolError::System),
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// The state of every stock.
@@ -304,7 +317,9 @@ impl Shared {
             let Ok(index) = self.stock(&mut guard, ip) else {
                 return;
             };
-            if guard.0[index].ready.len() >= self.config.stock {
+            let stock = &guard.0[index];
+            // The last pairs are left to callers: one being bound here would seem to be in use to them.
+            if stock.ready.len() >= self.config.stock || stock.free.len() <= KEPT_FREE {
                 return;
             }
             drop(guard);
@@ -350,7 +365,6 @@ fn random_below(bound: usize) -> usize {
 mod tests {
     use super::*;
     use std::collections::HashSet;
-    use std::time::Duration;
 
     fn pool(first: u16, last: u16, quarantine: Micros) -> Pool {
         let config = PoolConfig {

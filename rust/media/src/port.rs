@@ -216,6 +216,8 @@ pub fn attach(socket: &OwnedFd, remote: SocketAddr) -> bool {
 }
 
 /// Lets the socket hear everybody again.
+///
+/// The socket keeps its port because it was bound to it by number.
 pub fn detach(socket: &OwnedFd) -> bool {
     connect_unspec(socket).is_ok()
 }
@@ -258,7 +260,9 @@ mod tests {
 
     #[test]
     fn a_detached_socket_keeps_its_port_and_hears_others_again() {
-        let socket = open("127.0.0.1".parse().unwrap(), 0, OPTIONS).unwrap();
+        // A number given by the system would not survive: only an explicit one is kept.
+        let number = local(&open("127.0.0.1".parse().unwrap(), 0, OPTIONS).unwrap()).port();
+        let socket = open("127.0.0.1".parse().unwrap(), number, OPTIONS).unwrap();
         let bound = local(&socket);
         let friend = UdpSocket::bind("127.0.0.1:0").unwrap();
         let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();

@@ -1,0 +1,100 @@
+"""Phones on loopback and an engine between them."""
+
+import itertools
+import os
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from sealtone.media import Engine, EngineConfig, LegPlan, MediaLeg
+
+LOCAL = "127.0.0.1"
+_ranges = itertools.count()
+
+
+class Phone:
+    """A phone's RTP socket and the numbers of its stream."""
+
+    def __init__(self, ip: str = LOCAL, ssrc: int = 1) -> None:
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((ip, 0))
+        self.socket.settimeout(0.5)
+        self.ssrc = ssrc
+        self.sequence = 100
+
+    @property
+    def address(self) -> tuple[str, int]:
+        ip, port = self.socket.getsockname()
+        return ip, port
+
+    def packet(self, payload: bytes, payload_type: int = 0) -> bytes:
+        self.sequence = (self.sequence + 1) & 0xFFFF
+        return struct.pack("!BBHII", 0x80, payload_type, self.sequence, self.sequence * 160, self.ssrc) + payload
+
+    def send(self, leg: MediaLeg, payload: bytes, payload_type: int = 0) -> None:
+        self.send_raw(leg, self.packet(payload, payload_type))
+
+    def send_raw(self, leg: MediaLeg, packet: bytes) -> None:
+        self.socket.sendto(packet, (leg.ip, leg.rtp_port))
+
+    def hear(self) -> bytes:
+        """The next RTP packet; `TimeoutError` if none comes."""
+        while True:
+            packet = self.socket.recv(2048)
+            if not 192 <= packet[1] <= 223:
+                return packet
+
+    def hears_nothing(self, seconds: float = 0.12) -> bool:
+        self.socket.settimeout(seconds)
+        try:
+            self.hear()
+        except TimeoutError:
+            return True
+        finally:
+            self.socket.settimeout(0.5)
+        return False
+
+
+def settle() -> None:
+    """Time for the worker to obey commands."""
+    time.sleep(0.015)
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "never came"
+        time.sleep(0.005)
+
+
+def config(**changes: object) -> EngineConfig:
+    first = 12000 + os.getpid() % 20 * 280 + next(_ranges) % 7 * 40
+    base: dict[str, object] = {
+        "workers": 1,
+        "port_min": first,
+        "port_max": first + 39,
+        "pool_size": 4,
+        "quarantine_s": 0,
+    }
+    return EngineConfig(**(base | changes))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    engine = Engine(config())
+    yield engine
+    engine.stop()
+
+
+def bridged(engine: Engine, plan_a: LegPlan, plan_b: LegPlan) -> tuple[int, MediaLeg, MediaLeg]:
+    """A call of two legs, planned and bridged."""
+    call = engine.open_call()
+    leg_a, leg_b = engine.open_leg(call, LOCAL), engine.open_leg(call, LOCAL)
+    engine.update_leg(leg_a.id, plan_a)
+    engine.update_leg(leg_b.id, plan_b)
+    engine.bridge(leg_a.id, leg_b.id)
+    settle()
+    return call, leg_a, leg_b
