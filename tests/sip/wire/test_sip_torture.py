@@ -3,37 +3,34 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import re
 from pathlib import Path
 
 import pytest
 
+import vectors
 from sealtone.sip.errors import FramingError, SipParseError
 from sealtone.sip.framing import StreamFramer
 from sealtone.sip.message import Request, Response, parse_message
 from sealtone.sip.uri import SipUri, canonical_aor
 from sealtone.sip.validate import validate
 
-VECTORS = Path(__file__).parents[2] / "vectors"
+VECTORS = Path(vectors.__file__).parent
+RFC_4475 = vectors.vectors("rfc4475.txt")
+RFC_5118 = vectors.vectors("rfc5118.txt")
 
 
 def verdicts(rfc: str) -> list[tuple[str, str, str]]:
-    with (VECTORS / rfc / "verdicts.tsv").open(newline="") as table:
+    with (VECTORS / f"{rfc}-verdicts.tsv").open(newline="") as table:
         return [(row["message"], row["verdict"], row["status"]) for row in csv.DictReader(table, delimiter="\t")]
 
 
 def torture(name: str) -> bytes:
-    return (VECTORS / "rfc4475" / f"{name}.dat").read_bytes()
+    return RFC_4475[name].octets
 
 
 def ipv6_torture(name: str) -> bytes:
-    text = (VECTORS / "rfc5118" / f"{name}.dat").read_bytes()
-    head, _, body = text.partition(b"\n\n")
-    head = re.sub(
-        rb"(?m)^Content-Length: .*$", b"Content-Length: %d" % len(body.replace(b"\n", b"\r\n")), head.rstrip(b"\n")
-    )
-    return (head + b"\n\n" + body).replace(b"\n", b"\r\n")
+    return RFC_5118[name].octets
 
 
 def verdict_of(data: bytes) -> tuple[str, str]:
@@ -58,17 +55,29 @@ def test_every_message_of_rfc_5118_gets_its_verdict(name: str, verdict: str, sta
 
 
 def test_the_tables_name_every_message_of_both_rfcs_once() -> None:
-    for rfc, count in (("rfc4475", 49), ("rfc5118", 12)):
-        files = sorted(path.stem for path in (VECTORS / rfc).glob("*.dat"))
-        assert sorted(name for name, _, _ in verdicts(rfc)) == files
-        assert len(files) == count
+    for rfc, messages, count in (("rfc4475", RFC_4475, 49), ("rfc5118", RFC_5118, 12)):
+        assert [name for name, _, _ in verdicts(rfc)] == list(messages)
+        assert len(messages) == count
 
 
-def test_the_messages_are_octet_for_octet_those_of_the_archive() -> None:
-    assert hashlib.sha256(torture("wsinv")).hexdigest().startswith("d6f6cdee99cd0a1f8e3d9a0fdd67c877")
-    assert hashlib.sha256(torture("intmeth")).hexdigest().startswith("b957a8292c1c0a9851fe94705b90f943")
-    assert hashlib.sha256(torture("mpart01")).hexdigest().startswith("92147c8e24997bac59629e1b16376769")
-    assert hashlib.sha256(torture("unreason")).hexdigest().startswith("4f939d6ebf4817eea70f011d3209e837")
+def test_the_notation_of_rfc_4475_is_expanded_to_its_octets() -> None:
+    assert vectors.expanded("<allOneLine>\na\n b\n</allOneLine>\nc<hex>00\nfF</hex>\n") == b"a b\r\nc\0\xff\r\n"
+    assert vectors.expanded("<repeat count=3>ab</repeat>\n") == b"ababab\r\n"
+
+
+# Content-Length as the RFC means it where it is right: a mistake in writing a body down would show here.
+LENGTH_IS_WRONG_ON_PURPOSE = {"clerr", "ncl", "mcl01"}
+
+
+@pytest.mark.parametrize("name", [*RFC_4475, *RFC_5118])
+def test_the_bodies_have_the_length_that_the_messages_say(name: str) -> None:
+    head, _, body = (RFC_4475 | RFC_5118)[name].octets.partition(b"\r\n\r\n")
+    said = re.search(rb"(?mi)^(?:content-length|l) *: *(-?\d+)", head)
+    if name == "dblreq":
+        assert body.startswith(b"\r\nINVITE ")
+    elif said is not None and name not in LENGTH_IS_WRONG_ON_PURPOSE:
+        # RFC 4475 gives some bodies without their last CRLF, or with an empty line more.
+        assert abs(len(body) - int(said[1])) <= 4
 
 
 @pytest.mark.parametrize("name", [name for name, verdict, _ in verdicts("rfc4475") if verdict == "accept"])
