@@ -121,10 +121,10 @@ class Linphone(RealPhone):
         self._program.say(line)
 
     def is_registered(self) -> bool:
-        return "to LinphoneRegistrationOk" in self._log()
+        return "to [LinphoneRegistrationOk]" in self._log()
 
     def registration_refused(self) -> bool:
-        return "LinphoneRegistrationFailed" in self._log()
+        return "to [LinphoneRegistrationFailed]" in self._log()
 
     def call(self, uri: str) -> None:
         self._say(f"call {uri}")

@@ -37,7 +37,7 @@ serve(load_config({"data": sys.argv[1]}), lambda ready: print("ready", flush=Tru
 class Server:
     """Started by `with`. Users are taken from `user(kind)`: each is handed out once, so that tests do not meet."""
 
-    MEDIA_PORTS = 200
+    MEDIA_PORTS = 400
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -61,13 +61,14 @@ def told(view: View) -> RenderableType:
     return Group(*lines)
 
 
-def summary(results: list[tuple[Scene, View]]) -> Table:
-    """The end of the demonstration."""
+def summary(results: list[tuple[Scene, View]], states: list[str]) -> Table:
+    """The end of the demonstration; `states` is what the server wrote down of each call."""
     table = Table(title="What the wiretap could do", box=box.ROUNDED)
-    for heading in ("Call", "Line of phone A", "Line of phone B", "Phones hear each other"):
+    for heading in ("Call", "On the line of phone A", "On the line of phone B", "The server's own record"):
         table.add_column(heading)
-    for scene, view in results:
-        table.add_row(scene.title, _verdict(view.a), _verdict(view.b), "yes" if view.works else Text("no", _UNSAFE))
+    for (scene, view), state in zip(results, states, strict=True):
+        title = scene.title if view.works else f"{scene.title} (the phones did not hear each other)"
+        table.add_row(title, _verdict(view.a), _verdict(view.b), state.replace("-", " "))
     return table
 
 

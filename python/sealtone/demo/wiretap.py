@@ -109,7 +109,8 @@ class Wiretap:
                     await sink.drain()
             sink.close()
 
-        await asyncio.gather(pump(phone_in, server_out), pump(server_in, phone_out))
+        with contextlib.suppress(asyncio.CancelledError):  # at the end of the demonstration
+            await asyncio.gather(pump(phone_in, server_out), pump(server_in, phone_out))
 
     def _see_signalling(self, data: bytes) -> None:
         self._octets += len(data)

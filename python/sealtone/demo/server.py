@@ -1,0 +1,120 @@
+"""The server of the demonstration: one that runs already, or one of its own in a temporary folder."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from sealtone.demo.scenes import ServerAccess
+
+_LOOPBACK: Final = "127.0.0.1"
+_START_S: Final = 30.0
+_MEDIA_PORTS: Final = 400  # more than the server keeps bound in advance
+
+
+class NoServer(Exception):
+    """The demonstration has no server to talk to; the text says why."""
+
+
+def cli(*arguments: str) -> Any:
+    """What a command of ours prints with --json. Raises `NoServer` with its words when it fails."""
+    command = [sys.executable, "-m", "sealtone.cli", *arguments, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    if done.returncode:
+        raise NoServer(done.stderr.strip() or f"{' '.join(arguments)} ended with {done.returncode}")
+    return json.loads(done.stdout)
+
+
+@contextlib.contextmanager
+def own_server() -> Iterator[tuple[ServerAccess, Path]]:
+    """A fresh server on free ports of the loopback; gone without a trace at the end. Gives its data folder too."""
+    with tempfile.TemporaryDirectory(prefix="sealtone-demo-") as name:
+        data = Path(name)
+        sip = _free_ports(2)
+        # Ports of other programs among these are passed over by the server.
+        media = random.randrange(20000, 32000 - _MEDIA_PORTS, 2)  # noqa: S311 - spreads ports, guards nothing
+        command = [
+            sys.executable, "-m", "sealtone.cli", "serve", "--data", name, "--listen", _LOOPBACK,
+            "--sip-port", str(sip), "--tls-port", str(sip + 1), "--shared-tls-port", "0",
+            "--media-ports", f"{media}-{media + _MEDIA_PORTS - 1}", "--workers", "1",
+            "--domain", "demo.example", "--json",
+        ]  # fmt: skip
+        log = data / "server.log"
+        with log.open("wb") as errors:
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, start_new_session=True)
+        try:
+            ready = _first_json(process, log)
+            users = [(user["user"].partition("@")[0], user["secret"]) for user in ready["users"][:2]]
+            ca_file = Path(ready["certificate"])
+            access = ServerAccess(ready["domains"][0], _LOOPBACK, sip, sip + 1, ca_file, (users[0], users[1]))
+            yield access, data
+        finally:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@contextlib.contextmanager
+def running_server(data: Path) -> Iterator[tuple[ServerAccess, Path]]:
+    """The server that runs on `data`, with two users that exist for the demonstration only."""
+    state = cli("status", "--data", str(data))
+    places = {place["transport"]: (place["host"], place["port"]) for place in reversed(state["listening"])}
+    domain = cli("domain", "list", "--data", str(data))[0]["name"]
+    ca_file = data / "authority" / "ca.pem"
+    host = places["udp"][0]
+    host = _LOOPBACK if host in ("0.0.0.0", "::") else host
+    mark = random.randrange(1000, 10000)  # noqa: S311 - tells two demonstrations apart, guards nothing
+    users: list[tuple[str, str]] = []
+    try:
+        for letter in "ab":
+            made = cli("user", "add", f"demo-{letter}-{mark}@{domain}", "--data", str(data))
+            users.append((f"demo-{letter}-{mark}", made["secret"]))
+        time.sleep(2.5)  # the server looks for changes every two seconds
+        udp, tls = places["udp"][1], places["tls"][1]
+        yield ServerAccess(domain, host, udp, tls, ca_file, (users[0], users[1])), data
+    finally:
+        for name, _ in users:
+            with contextlib.suppress(NoServer):
+                cli("user", "delete", f"{name}@{domain}", "--data", str(data))
+
+
+def _first_json(process: subprocess.Popen[bytes], log: Path) -> Any:
+    """The JSON that a starting server prints, which may take several lines."""
+    assert process.stdout is not None
+    deadline, text = time.monotonic() + _START_S, ""
+    while time.monotonic() < deadline:
+        line = process.stdout.readline().decode()
+        if not line:
+            break
+        text += line
+        with contextlib.suppress(json.JSONDecodeError):
+            return json.loads(text)
+    raise NoServer(f"The server did not start:\n{log.read_text(errors='replace')[-2000:]}{text}")
+
+
+def _free_ports(count: int) -> int:
+    """The first of `count` consecutive ports, from an even one, that are free for UDP and TCP."""
+    for _ in range(200):
+        first = random.randrange(10000, 20000, 2)  # noqa: S311 - spreads ports, guards nothing
+        with contextlib.ExitStack() as held:
+            try:
+                for port in range(first, first + count):
+                    for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+                        held.enter_context(socket.socket(socket.AF_INET, kind)).bind((_LOOPBACK, port))
+            except OSError:
+                continue
+            return first
+    raise NoServer(f"There are no {count} free ports in a row on this machine.")
