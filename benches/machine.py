@@ -13,7 +13,9 @@ import contextlib
 import json
 import os
 import resource
+import secrets
 import select
+import socket
 import subprocess
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -119,6 +121,19 @@ def descendants(pid: int) -> tuple[int, ...]:
     for known in found:
         found.extend(parents.get(known, ()))
     return tuple(found)
+
+
+def free_port() -> int:
+    """A port on loopback that nobody has, UDP or TCP, below those that the kernel hands out by itself."""
+    for _ in range(1000):
+        port = 3_000 + 2 * secrets.randbelow(3_450)
+        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
+            for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+                for number in (port, port + 1):
+                    taken = stack.enter_context(socket.socket(socket.AF_INET, kind))
+                    taken.bind(("127.0.0.1", number))
+            return port
+    raise BenchError("no free port on loopback")
 
 
 def raise_open_files(wanted: int = 200_000) -> None:

@@ -110,6 +110,7 @@ def cpu_rows(samples: Samples, encrypted: bool, calls: int) -> list[Row]:
         return rows
     title = f"{kind(encrypted)} {calls} calls"
     ours = samples[OURS]
+    valid = all(sample.loss < CAPACITY_LOSS for sample in ours)
     note = doubts([sample for taken in samples.values() for sample in taken])
     for peer in (PEER, LIMIT):
         if peer in samples:
@@ -122,11 +123,12 @@ def cpu_rows(samples: Samples, encrypted: bool, calls: int) -> list[Row]:
                     [sample.cpu_us_per_packet for sample in samples[peer]],
                     CPU_TARGETS.get((encrypted, calls, peer)),
                     note,
+                    valid,
                 )
             )
     # The promise of 1 ms stands with plain RTP; SRTP is shown beside it without one.
     target = None if encrypted else at_most(1000)
-    rows.append(alone(f"{title}: added latency p99", "µs", [sample.p99_us for sample in ours], target, note))
+    rows.append(alone(f"{title}: added latency p99", "µs", [sample.p99_us for sample in ours], target, note, valid))
     return rows
 
 
@@ -137,8 +139,9 @@ def doubts(samples: Sequence[MediaSample]) -> str:
         found.append("the machine was NOT QUIET")
     if any(sample.generator_limited for sample in samples):
         found.append("load came late")
-    if any(sample.loss > CAPACITY_LOSS for sample in samples):
-        found.append("packets lost")
+    lost = max(sample.loss for sample in samples)
+    if lost > CAPACITY_LOSS:
+        found.append(f"up to {lost:.1%} of packets lost")
     if any(sample.refused for sample in samples):
         found.append("packets failed authentication")
     return ", ".join(found)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, cast
 
-from benches.machine import LOAD_CPU, BenchError, CpuMeter, LineProcess
+from benches.machine import LOAD_CPU, BenchError, CpuMeter, LineProcess, thread_cpu_ns
 from benches.relays.interface import CallMedia, LegMedia, RelayUnderTest, plan_calls
 
 CHUNK = 200
@@ -65,7 +65,7 @@ class MediaLoad:
             self._child.send(_leg_line(leg) for call in media for leg in call)
             self._calls += step
 
-    def run(self, calls: int, seconds: float, warm_up_s: float = 1.0) -> MediaSample:
+    def run(self, calls: int, seconds: float, warm_up_s: float = 0.7) -> MediaSample:
         """Loads `calls` calls at 50 packets a second a phone."""
         self.ensure_calls(calls)
         milliseconds = round(seconds * 10) * 100
@@ -75,7 +75,10 @@ class MediaLoad:
         meter.start()
         self._expect("measured")
         used = meter.stop()
-        return _sample(calls, self._expect("result"), used.process, used.core)
+        result = self._expect("result")
+        if not all(thread_cpu_ns(pid) for pid in self._relay.pids()):
+            raise BenchError(f"{self._relay.name} ended while it was under load")
+        return _sample(calls, result, used.process, used.core)
 
     def run_phases(self, calls: int, phases: Sequence[tuple[float, float]]) -> list[Slice]:
         """Runs `phases` of (seconds, rate) without a pause; the fate of each slice of 100 ms."""

@@ -69,11 +69,15 @@ class Row(NamedTuple):
     ratio: Spread | None
     target: Target | None
     note: str = ""
+    # False when we did not do what was measured: a relay that loses packets, say, may be as cheap as it likes.
+    valid: bool = True
 
     @property
     def met(self) -> bool | None:
         if self.target is None:
             return None
+        if not self.valid:
+            return False
         return self.target.met((self.ratio or self.ours).median)
 
 
@@ -85,15 +89,18 @@ def compare(
     peer: Sequence[float],
     target: Target | None,
     note: str = "",
+    valid: bool = True,
 ) -> Row:
     """Ratios are taken round by round, so that drift of the machine cancels out."""
     ratios = [mine / other for mine, other in zip(ours, peer, strict=True) if other]
     ratio = spread(ratios) if ratios else None
-    return Row(case, unit, spread(ours), peer_name, spread(peer), ratio, target, note)
+    return Row(case, unit, spread(ours), peer_name, spread(peer), ratio, target, note, valid)
 
 
-def alone(case: str, unit: str, ours: Sequence[float], target: Target | None, note: str = "") -> Row:
-    return Row(case, unit, spread(ours), None, None, None, target, note)
+def alone(
+    case: str, unit: str, ours: Sequence[float], target: Target | None, note: str = "", valid: bool = True
+) -> Row:
+    return Row(case, unit, spread(ours), None, None, None, target, note, valid)
 
 
 def table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:

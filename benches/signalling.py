@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from benches.machine import free_port
 from benches.report import Outcome, Row, alone, at_most, compare
 from benches.servers.interface import SipServer
 from benches.servers.peers import Kamailio, Sippy
@@ -18,7 +19,6 @@ OURS, PROXY, B2BUA = "sealtone", "kamailio", "sippy"
 FAST_RATE = 500.0
 # sippy does not carry 500 calls a second on one core.
 SLOW_RATE = 100.0
-CALLEE_PORTS = {OURS: 15_070, PROXY: 15_071, B2BUA: 15_072}
 
 Say = Callable[[str], None]
 
@@ -43,7 +43,7 @@ def phones_of(name: str, plan: SignallingPlan) -> Iterator[SipLoad]:
     """A server and its phones, registered where it registers; both are ended afterwards."""
     server = make_server(name, plan.work)
     try:
-        load = SipLoad(plan.binaries / "sip-load", server, CALLEE_PORTS[name])
+        load = SipLoad(plan.binaries / "sip-load", server, free_port())
         try:
             yield load
         finally:
@@ -101,7 +101,8 @@ def rows_of(found: Signalling) -> list[Row]:
             note += f"; {failed} calls FAILED" if failed else ""
             ours = [sample.cpu_ms_per_call for sample in kept[OURS]]
             theirs = [sample.cpu_ms_per_call for sample in kept[peer]]
-            rows.append(compare(title, "ms CPU", ours, peer, theirs, at_most(bound), note))
+            completed = not any(sample.failed for sample in kept[OURS])
+            rows.append(compare(title, "ms CPU", ours, peer, theirs, at_most(bound), note, completed))
 
     per_call("call, 500 a second", found.fast, PROXY, 2.0, "Kamailio: a proxy, digest, no call record")
     per_call("call, 100 a second", found.slow, B2BUA, 0.25, "sippy: B2BUA, no digest, no call record")

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-from benches.machine import SERVER_CPU, BenchError, end, pinned
+from benches.machine import SERVER_CPU, BenchError, end, free_port, pinned
 from benches.relays.interface import SUITES, CallMedia, CallPlan, LegMedia, PhonePlan, SrtpKey, new_key
 
 Bencode = dict[str, "Bencode"] | list["Bencode"] | str | int
@@ -99,8 +99,8 @@ def read_sdp(sdp: str, suite: str | None) -> tuple[int, int, SrtpKey | None]:
 class Rtpengine:
     name = "rtpengine"
 
-    def __init__(self, control_port: int = 22_222) -> None:
-        self._control = ("127.0.0.1", control_port)
+    def __init__(self) -> None:
+        self._control = ("127.0.0.1", free_port())
         self._process: subprocess.Popen[bytes] | None = None
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.settimeout(5.0)

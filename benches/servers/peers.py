@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-from benches.machine import SERVER_CPU, BenchError, descendants, end, pinned, wait_for
+from benches.machine import SERVER_CPU, BenchError, descendants, end, free_port, pinned, wait_for
 from benches.servers.interface import SipUser, answers_options
 
 CONFIG = Path(__file__).parent.parent / "peers" / "kamailio.cfg"
@@ -24,8 +24,8 @@ class ServerProcess:
     name = ""
     registrar = True
 
-    def __init__(self, port: int) -> None:
-        self._address = ("127.0.0.1", port)
+    def __init__(self) -> None:
+        self._address = ("127.0.0.1", free_port())
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._log: IO[bytes] | None = None
@@ -77,9 +77,6 @@ class ServerProcess:
 class Kamailio(ServerProcess):
     name = "kamailio"
 
-    def __init__(self, port: int = 15_060) -> None:
-        super().__init__(port)
-
     def start(self, users: int, callee_port: int) -> None:
         del callee_port
         binary = shutil.which("kamailio")
@@ -98,9 +95,6 @@ class Sippy(ServerProcess):
 
     name = "sippy"
     registrar = False
-
-    def __init__(self, port: int = 15_062) -> None:
-        super().__init__(port)
 
     def start(self, users: int, callee_port: int) -> None:
         if importlib.util.find_spec("sippy") is None:

@@ -20,10 +20,10 @@ class SealtoneServer(ServerProcess):
     name = "sealtone"
     registrar = True
 
-    def __init__(self, data: Path, port: int = 15_064, tls_port: int = 15_065) -> None:
-        super().__init__(port)
+    def __init__(self, data: Path) -> None:
+        super().__init__()
         self._data = data
-        self._tls_port = tls_port
+        self._tls_port = self._address[1] + 1
 
     def tls_address(self) -> tuple[str, int]:
         return ("127.0.0.1", self._tls_port)

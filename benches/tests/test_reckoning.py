@@ -26,6 +26,11 @@ def test_a_target_without_a_peer_is_about_our_own_value() -> None:
     assert alone("shown only", "µs", [1.0], None).met is None
 
 
+def test_a_relay_that_loses_packets_meets_no_target_however_cheap_it_is() -> None:
+    row = compare("case", "µs", [1.0], "peer", [4.0], at_most(0.5), valid=False)
+    assert row.met is False
+
+
 def test_a_spread_shows_its_extremes_unless_they_are_equal() -> None:
     assert str(spread([1.0, 2.0, 4.0])) == "2.00 (1.00–4.00)"
     assert str(spread([1200.0])) == "1,200"
