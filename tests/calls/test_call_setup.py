@@ -367,3 +367,17 @@ def test_a_phone_that_refuses_the_clear_is_offered_srtp_as_a_condition() -> None
     world.run(1)
     chosen = [leg for leg in world.record.legs if leg.chosen]
     assert [leg.security.protection for leg in chosen] == [Protection.NONE, Protection.SRTP]
+
+
+def test_an_answer_that_differs_from_the_early_one_is_what_counts() -> None:
+    world = World()
+    a, b = world.phone("1000"), world.phone("1001")
+    b.early_media, b.answers = True, None
+    a.call("1001")
+    world.run(1)
+    early = {plan.remote for plan in world.plane.plans.values()}
+    body = b.answer_body(b.session.remote_body).replace(b"m=audio 4000", b"m=audio 4444")
+    b.do(lambda now: b.session.accept(body, now))
+    answered(world)
+    assert (b.address[0], 4000) in early
+    assert (b.address[0], 4444) in {plan.remote for plan in world.plane.plans.values()}

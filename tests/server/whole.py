@@ -19,7 +19,7 @@ from sealtone.store.records import CallFilter
 
 def free_ports(count: int, host: str = "127.0.0.1") -> int:
     """The first of `count` neighbouring ports that are free for UDP and TCP."""
-    for _ in range(200):
+    for _ in range(3000):
         start = randrange(10_000, 30_000)  # below what the system gives away by itself
         try:
             for port in range(start, start + count):
@@ -64,14 +64,14 @@ class Whole:
 
 
 def config_in(folder: Path, listen: tuple[str, ...] = ("127.0.0.1",), **more: object) -> Config:
-    first = free_ports(60)
+    first = free_ports(32)
     return Config(
         data=folder,
         listen=listen,
         sip_port=first,
         tls_port=first + 1,
         shared_tls_port=first + 2,
-        media_ports=(first + 4, first + 59),
+        media_ports=(first + 4, first + 31),
         workers=1,
         domain="office.example",
     )._replace(**more)  # type: ignore[arg-type]

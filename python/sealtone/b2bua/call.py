@@ -184,7 +184,7 @@ class Call:
             return
         if early and not leg.described:
             try:
-                leg.read_answer(early)
+                leg.read_answer(early, early=True)
                 body = self.a.answer(leg.codecs_for_peer(), leg.remote_direction())
             except Refused as refusal:
                 self._drop(leg, now)
@@ -223,8 +223,7 @@ class Call:
         if not self.a.described:
             return  # the callee's offer follows as OfferReceived
         try:
-            if not leg.described:
-                leg.read_answer(leg.session.remote_body)
+            leg.read_answer(leg.session.remote_body)
             body = self.a.local_body() or self.a.answer(leg.codecs_for_peer(), leg.remote_direction())
         except Refused as refusal:
             self.refuse(refusal.status, refusal.reason, now)

@@ -239,8 +239,11 @@ class Leg:
         self._judged = None
         self._offered = None
 
-    def read_answer(self, body: bytes) -> None:
-        """Read, judge and take on the answer to our `offer`. Raises `Refused`."""
+    def read_answer(self, body: bytes, *, early: bool = False) -> None:
+        """Read, judge and take on the answer to our `offer`. Raises `Refused`.
+
+        `early`: it came before the 200, which may bring another one; phones do so though RFC 3261 13.2.1 forbids it.
+        """
         offered = self._offered
         if offered is None:
             return
@@ -253,6 +256,7 @@ class Leg:
             raise Refused(verdict.status, verdict.reason)
         self._check_key(verdict)
         self._settle(verdict, verdict.own, offered)
+        self._offered = offered if early else None
 
     def _check_key(self, verdict: Acceptance) -> None:
         """A key that this call has left must not come back: packets recorded under it would be taken once more."""

@@ -77,8 +77,7 @@ class Transfer:
         """The target of a blind transfer answered: bring the transferred phone to it."""
         call = self.call
         try:
-            if not leg.described:
-                leg.read_answer(leg.session.remote_body)
+            leg.read_answer(leg.session.remote_body)
             call.a.session.offer(call.a.offer(leg.codecs_for_peer(), Direction.SENDRECV), now)
         except Refused as refusal:
             call.refuse(refusal.status, refusal.reason, now)
@@ -201,6 +200,9 @@ def _refer(leg: Leg, tx: ServerTransaction, values: list[str], now: float) -> No
     other = call.other(leg)
     if len(values) != 1:
         exchange.endpoint.respond(tx, 400, now, "A REFER needs one Refer-To")
+        return
+    if call.change is not None:
+        exchange.endpoint.respond(tx, 491, now)
         return
     if call.state != "answered" or other is None or call.service is not None or call.transfer is not None:
         exchange.endpoint.respond(tx, 603, now, "This call cannot be transferred now")
