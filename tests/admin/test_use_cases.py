@@ -21,6 +21,7 @@ from sealtone.admin import (
     list_domains,
     list_sip_users,
     new_secret,
+    secrets_shown,
     set_domain_enabled,
     set_secret,
     update_sip_user,
@@ -56,8 +57,21 @@ def test_the_first_use_makes_a_domain_and_four_users_once(transaction: Transacti
     assert len({created.secret for created in made.users}) == 4
     for created in made.users:
         assert created.user.policy == (Protection.SRTP, Strictness.PREFER)
+    secrets_shown(transaction)
     assert first_use(transaction, 2.0) is None
     assert len(list_sip_users(transaction, OPERATOR)) == 4
+
+
+def test_secrets_that_were_never_shown_are_given_again_as_far_as_they_still_hold(transaction: Transaction) -> None:
+    made = first_use(transaction, 1.0)
+    assert made is not None
+    assert first_use(transaction, 2.0) == made
+    set_secret(transaction, OPERATOR, 3.0, "1001@sealtone.local")
+    again = first_use(transaction, 4.0)
+    assert again is not None
+    assert again.users == (made.users[0], *made.users[2:])
+    delete_domain(transaction, OPERATOR, 5.0, "sealtone.local", with_users=True)
+    assert first_use(transaction, 6.0) is None
 
 
 def test_the_snapshot_knows_the_digests_of_the_secret_shown(transaction: Transaction, started: FirstUse) -> None:

@@ -3,7 +3,7 @@
 from sealtone.admin.actor import Actor
 from sealtone.admin.domains import create_domain, delete_domain, list_domains, set_domain_enabled
 from sealtone.admin.errors import AdminError, Conflict, Forbidden, InvalidInput, NotFound
-from sealtone.admin.first_use import DEFAULT_DOMAIN, FirstUse, first_use
+from sealtone.admin.first_use import DEFAULT_DOMAIN, FirstUse, first_use, secrets_shown
 from sealtone.admin.secret import new_secret
 from sealtone.admin.sip_users import (
     NewSecret,
@@ -34,6 +34,7 @@ __all__ = [
     "list_domains",
     "list_sip_users",
     "new_secret",
+    "secrets_shown",
     "set_domain_enabled",
     "set_secret",
     "update_sip_user",

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from sealtone.cli.output import JsonOption, print_json
+from sealtone.admin import secrets_shown
+from sealtone.cli.output import JsonOption, opened, print_json
 from sealtone.cli.welcome import Welcome, show
 from sealtone.config import load_config
 
@@ -63,6 +64,9 @@ def serve(
         else:
             show(out, welcome)
         sys.stdout.flush()
+        if state.first is not None:
+            with opened(state.data) as database, database.write() as transaction:
+                secrets_shown(transaction)
 
     def stopping() -> None:
         if not as_json:

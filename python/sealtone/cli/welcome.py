@@ -6,14 +6,15 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from sealtone.admin import FirstUse
 from sealtone.net import Listening
 
-_INDENT = (0, 2, 0, 2)
+_INDENT = (0, 0, 0, 2)
 
 
 class Welcome(NamedTuple):
@@ -37,16 +38,17 @@ def show(console: Console, welcome: Welcome) -> None:
     console.rule(Text("Sealtone is ready", "bold green"), align="left", characters="─")
     for note in welcome.notes:
         console.print(Text(f"  ! {note}", "yellow"))
-    console.print(_where(welcome))
+    console.print(Padding(_where(welcome), _INDENT))
     if welcome.first is not None:
-        console.print(_users(welcome.first))
-        console.print(Text("  The secrets are shown only now. A new one: sealtone user secret USER@DOMAIN", "dim"))
+        console.print(Padding(_users(welcome.first), _INDENT))
+        hint = Text("The secrets are shown only now. A new one: sealtone user secret USER@DOMAIN", "dim")
+        console.print(Padding(hint, _INDENT))
     console.print(_first_call(welcome))
     console.rule(characters="─", style="dim")
 
 
 def _where(welcome: Welcome) -> Table:
-    table = Table.grid(padding=_INDENT)
+    table = Table.grid(padding=(0, 2, 0, 0))
     table.add_row("Server", Text(", ".join(welcome.addresses), "bold"))
     ports = _ports(welcome.listening)
     for kind, note in (("tls", "encrypted: use this one"), ("udp", "not encrypted"), ("tcp", "not encrypted")):
@@ -75,7 +77,7 @@ def _users(first: FirstUse) -> Table:
     return table
 
 
-def _first_call(welcome: Welcome) -> Text:
+def _first_call(welcome: Welcome) -> RenderableType:
     address = welcome.addresses[0] if welcome.addresses else "127.0.0.1"
     host = f"[{address}]" if ":" in address else address
     tls = _ports(welcome.listening).get("tls", [5061])[0]
@@ -86,8 +88,8 @@ def _first_call(welcome: Welcome) -> Text:
         f"Set up another as {users[1]}, and call {users[1]} from {users[0]}. Alone, call *43 for the echo test.",
         f"See who could have listened: sealtone calls --data {welcome.data}",
     )
-    text = Text("The first call\n", "bold")
+    table = Table.grid(padding=(0, 1, 0, 0))
     for number, step in enumerate(steps, 1):
-        text.append(f"  {number}. {step}\n")
-    text.append("  Without a phone at hand: make demo", "dim")
-    return text
+        table.add_row(f"{number}.", step)
+    table.add_row("", Text("Without a phone at hand: make demo", "dim"))
+    return Group(Text("The first call", "bold"), Padding(table, _INDENT))

@@ -129,6 +129,7 @@ def _prepare(connection: sqlite3.Connection, record: Any) -> None:
         "synchronous=FULL",
         "foreign_keys=ON",
         "temp_store=MEMORY",
+        "secure_delete=ON",
         "journal_size_limit=67108864",
     ):
         connection.execute(f"PRAGMA {pragma}")

@@ -164,8 +164,13 @@ def read_setting(transaction: Transaction, name: str) -> str | None:
 
 def write_setting(transaction: Transaction, name: str, value: str) -> None:
     """Sets or replaces a setting."""
-    transaction.connection.execute(setting.delete().where(setting.c.name == name))
+    delete_setting(transaction, name)
     transaction.connection.execute(setting.insert().values(name=name, value=value))
+
+
+def delete_setting(transaction: Transaction, name: str) -> None:
+    """Forgets a setting."""
+    transaction.connection.execute(setting.delete().where(setting.c.name == name))
 
 
 def _inserted(transaction: Transaction, insert: Any) -> int:
