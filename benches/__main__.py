@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benches.machine import BenchError, raise_open_files
+from benches.machine import LOAD_CPU, BenchError, raise_open_files
 from benches.media import LIMIT, OURS, PEER, MediaPlan, run_media, run_media_memory
 from benches.phones import run_phone_memory
 from benches.report import Outcome, human, save
@@ -86,6 +86,8 @@ def main() -> int:
     outcomes: list[Outcome] = []
     try:
         binaries = build_loadgen()
+        # What prepares and watches stays off the core of the programs under test.
+        os.sched_setaffinity(0, {LOAD_CPU})
         with tempfile.TemporaryDirectory(prefix="bench-") as work:
             plan = media_plan(arguments, binaries, Path(work))
             if arguments.only in (None, "media"):
