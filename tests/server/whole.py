@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import randrange
 
+from sealtone.admin import secrets_shown
 from sealtone.app import Ready, Server
 from sealtone.config import Config
 from sealtone.phone import Phone, PhoneConfig
@@ -85,6 +86,7 @@ async def running(config: Config, secrets: dict[str, str] | None = None) -> Asyn
     whole = Whole(server, ready, config, log, dict(secrets or {}))
     if ready.first is not None:
         whole.secrets.update({new.user.username: new.secret for new in ready.first.users})
+        await server._store.submit(secrets_shown)
     try:
         yield whole
     finally:
