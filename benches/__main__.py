@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -82,6 +83,8 @@ def main() -> int:
 
     # So that children find both the benchmarks and Sealtone, installed or not.
     os.environ["PYTHONPATH"] = os.pathsep.join((str(HERE.parent), str(HERE.parent / "python")))
+    # A run that is told to end (by `timeout`, say) still ends what it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     raise_open_files()
     outcomes: list[Outcome] = []
     try:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -64,7 +66,12 @@ class ServerProcess:
 
     def stop(self) -> None:
         if self._process:
+            workers = descendants(self._process.pid)
             end(self._process)
+            # Workers that a killed parent left behind.
+            for pid in workers[1:]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             self._process = None
         if self._log:
             self._log.close()
