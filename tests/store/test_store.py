@@ -15,7 +15,7 @@ from alembic.migration import MigrationContext
 from sealtone.model import CallState
 from sealtone.registrar import Binding
 from sealtone.store import CallFilter, KeyFileError, Store, StoreClosed, StoreError, StoreUnavailable
-from sealtone.store.database import DATABASE_FILE, KEY_FILE, Database
+from sealtone.store.database import DATABASE_FILE, KEY_FILE, SCHEMA, Database
 from sealtone.store.directory import (
     Change,
     append_change,
@@ -54,6 +54,7 @@ def test_the_migrations_lead_to_the_tables_as_they_are_declared(tmp_path: Path) 
     with database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"render_as_batch": True})
         assert compare_metadata(context, metadata) == []
+        assert context.get_current_revision() == SCHEMA
     database.close()
 
 

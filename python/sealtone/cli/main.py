@@ -16,6 +16,7 @@ from sealtone.admin import AdminError
 from sealtone.cli import calls, domain, registrations, server, status, user
 from sealtone.cli.output import NoData, printable
 from sealtone.config import ConfigError
+from sealtone.demo import main as demo_main
 from sealtone.net import ControlError, NetError, NotRunning
 from sealtone.phone import main as phone_main
 from sealtone.pki import CertificateError
@@ -34,6 +35,7 @@ app.add_typer(user.app, name="user")
 app.command("calls")(calls.calls)
 app.command("registrations")(registrations.registrations)
 app.command("status")(status.status)
+app.command("demo")(demo_main)
 app.command("phone")(phone_main)
 
 REFUSED, NOT_RUNNING, UNUSABLE, INTERRUPTED = 1, 3, 4, 130

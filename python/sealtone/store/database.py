@@ -14,10 +14,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import sqlalchemy
-from alembic import command
-from alembic.config import Config as AlembicConfig
-from alembic.script import ScriptDirectory
-from alembic.util.exc import CommandError
 from sqlalchemy import event
 
 from sealtone.store.errors import StoreError, StoreUnavailable
@@ -25,6 +21,8 @@ from sealtone.store.vault import Vault
 
 DATABASE_FILE = "sealtone.db"
 KEY_FILE = "secrets.key"
+SCHEMA = "0001"
+"""The latest of the migrations beside this file."""
 _BUSY_MS = 5000
 _MIGRATIONS = Path(__file__).with_name("migrations")
 
@@ -81,22 +79,28 @@ class Database:
         self.engine.dispose()
 
     def _migrate(self) -> None:
-        config = AlembicConfig()
-        config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-        wanted = ScriptDirectory.from_config(config).get_current_head()
         with self.read() as transaction:
-            if _revision(transaction.connection) == wanted:
-                return
-        with self.engine.begin() as connection:
-            present = _revision(connection)
-            config.attributes["connection"] = connection
-            try:
-                command.upgrade(config, "head")
-            except CommandError as error:
-                raise StoreError(
-                    f"{self.file} was written by a newer Sealtone (schema {present}). Install that version or newer, "
-                    f"or restore an older backup."
-                ) from error
+            present = _revision(transaction.connection)
+        if present != SCHEMA:
+            with self.engine.begin() as connection:
+                _upgrade(connection, self.file)
+
+
+def _upgrade(connection: sqlalchemy.Connection, file: Path) -> None:
+    from alembic import command  # takes a quarter of a second to import, and is needed once a version
+    from alembic.config import Config as AlembicConfig
+    from alembic.util.exc import CommandError
+
+    config = AlembicConfig()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise StoreError(
+            f"{file} was written by a newer Sealtone (schema {_revision(connection)}). Install that version or newer, "
+            f"or restore an older backup."
+        ) from error
 
 
 def unavailable(error: Exception) -> StoreUnavailable:
