@@ -1,0 +1,223 @@
+"""The legitimate call beside every attack: two phones, a tap on each one's media, and the account of what arrived."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from hostile.server import OURS, Server
+from interop.processes import LOOPBACK
+from sealtone.phone import Call, CallState, Encryption, Phone, PhoneConfig, Tone, Wish
+from sealtone.phone.media import _bind_pair as bound_pair
+from sealtone.phone.rtp import is_rtcp
+
+Address = tuple[str, int]
+MARK = b"INJECTED" * 20
+"""160 octets that no tone has: what an attacker puts into packets, so that they are known again."""
+
+
+def forged(sequence: int = 1, ssrc: bytes = b"EVIL", payload_type: int = 0) -> bytes:
+    """A plain RTP packet of an attacker."""
+    return bytes([0x80, payload_type]) + sequence.to_bytes(2, "big") + (sequence * 160).to_bytes(4, "big") + ssrc + MARK
+
+
+class Tap:
+    """On the path of one phone's media, at the address that the phone signals: passes all on, counts, and may inject."""
+
+    def __init__(self) -> None:
+        self.from_phone: list[bytes] = []
+        self.arrived = 0
+        self.marked = 0
+        self.last_arrival = 0.0
+        self._rtp: asyncio.DatagramTransport | None = None
+        self._others: list[asyncio.DatagramTransport] = []
+        self._inside: asyncio.DatagramTransport | None = None
+        self._phone: Address | None = None
+        self.server: Address | None = None
+        self._rtcp_server: Address | None = None
+
+    async def open(self, address: str, port: int) -> Address:
+        loop = asyncio.get_running_loop()
+        rtp, rtcp = bound_pair(LOOPBACK)
+        outside: Address = rtp.getsockname()[:2]
+        self._phone = (address, port)
+        self._rtp, _ = await loop.create_datagram_endpoint(lambda: _End(self._from_server), sock=rtp)
+        control, _ = await loop.create_datagram_endpoint(lambda: _End(self._report_to_phone), sock=rtcp)
+        self._inside, _ = await loop.create_datagram_endpoint(lambda: _End(self._from_phone), local_addr=(LOOPBACK, 0))
+        reports, _ = await loop.create_datagram_endpoint(lambda: _End(self._report_to_server), local_addr=(LOOPBACK, 0))
+        self._others = [control, reports]
+        return outside
+
+    def via(self, rtp: Address, rtcp: Address) -> tuple[Address, Address]:
+        assert self._inside is not None
+        self.server, self._rtcp_server = rtp, rtcp
+        return self._inside.get_extra_info("sockname")[:2], self._others[1].get_extra_info("sockname")[:2]
+
+    def close(self) -> None:
+        """The phone has closed its media. The tap listens on: something might still come."""
+
+    def shut(self) -> None:
+        for end in (self._rtp, self._inside, *self._others):
+            if end is not None:
+                end.close()
+
+    def inject(self, packet: bytes) -> None:
+        """Send a packet from the very address that the phone signalled."""
+        if self._rtp is not None and self.server is not None:
+            self._rtp.sendto(packet, self.server)
+
+    def _from_phone(self, data: bytes, source: Address) -> None:
+        self.from_phone.append(data)
+        self.inject(data)
+
+    def _from_server(self, data: bytes, source: Address) -> None:
+        self.last_arrival = time.monotonic()
+        if not is_rtcp(data):
+            self.arrived += 1
+            self.marked += MARK in data
+        if self._inside is not None and self._phone is not None:
+            self._inside.sendto(data, self._phone)
+
+    def _report_to_phone(self, data: bytes, source: Address) -> None:
+        if self._phone is not None:
+            self._others[1].sendto(data, (self._phone[0], self._phone[1] + 1))
+
+    def _report_to_server(self, data: bytes, source: Address) -> None:
+        if self._rtcp_server is not None:
+            self._others[0].sendto(data, self._rtcp_server)
+
+
+class _End(asyncio.DatagramProtocol):
+    def __init__(self, take: Any) -> None:
+        self._take = take
+
+    def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
+        self._take(data, addr[:2])
+
+
+@dataclass
+class Party:
+    """One side of the legitimate call."""
+
+    phone: Phone
+    tap: Tap
+    call: Call | None = None
+    begun: tuple[int, int] = (0, 0)
+    messages: list[str] = field(default_factory=list)
+
+    @property
+    def established(self) -> Call:
+        assert self.call is not None
+        return self.call
+
+    @property
+    def media_at_server(self) -> Address:
+        """Where this phone sends its RTP to."""
+        assert self.tap.server is not None
+        return self.tap.server
+
+    @property
+    def dialog(self) -> Any:
+        """What only the phone and the server know: Call-ID and tags, as this phone sees them."""
+        session = self.established.session
+        assert session is not None
+        assert session.dialog is not None
+        return session.dialog
+
+
+@dataclass
+class Talk:
+    """The call of a and b; `check` is what every attack test ends with."""
+
+    a: Party
+    b: Party
+
+    def mark(self) -> None:
+        """Begin to count."""
+        for party in (self.a, self.b):
+            party.begun = (len(party.tap.from_phone), party.tap.arrived)
+
+    def delivered(self) -> tuple[float, float]:
+        """The shares of the packets that a sent and b got, and the other way round, since `mark`."""
+        shares = []
+        for sender, receiver in ((self.a, self.b), (self.b, self.a)):
+            sent = len(sender.tap.from_phone) - sender.begun[0]
+            arrived = receiver.tap.arrived - receiver.begun[1]
+            shares.append((arrived + 2) / max(sent, 1))  # up to two may be on their way
+        return shares[0], shares[1]
+
+    async def check(self, least: float = 0.99, least_s: float = 0.4) -> None:
+        """The call is up, both ways, and lost nothing."""
+        counted = min(len(self.a.tap.from_phone) - self.a.begun[0], len(self.b.tap.from_phone) - self.b.begun[0])
+        await asyncio.sleep(max(0.1, least_s - counted * 0.02))
+        shares = self.delivered()
+        for party in (self.a, self.b):
+            assert party.established.state is CallState.ESTABLISHED, party.established.reason
+        assert min(shares) >= least, f"delivered {shares}"
+        before = self.a.tap.arrived, self.b.tap.arrived
+        await asyncio.sleep(0.15)
+        assert self.a.tap.arrived > before[0], "the stream to a has stopped"
+        assert self.b.tap.arrived > before[1], "the stream to b has stopped"
+
+
+def phone_of(server: Server, user: str, transport: str, **more: Any) -> Phone:
+    """A phone of a user, set up as its owner would."""
+    tls = transport == "tls"
+    return Phone(
+        PhoneConfig(
+            user,
+            more.pop("domain", OURS),
+            server.secrets[f"{user}@{OURS}"],
+            proxy=(LOOPBACK, server.tls_port if tls else server.sip_port),
+            transport=transport,  # type: ignore[arg-type]
+            ca_file=server.authority if tls else None,
+            **{"source": lambda: Tone(440.0), **more},
+        )
+    )
+
+
+@contextlib.asynccontextmanager
+async def parties(
+    server: Server, transport: str = "tls", *, kind: str | None = None, **more: Any
+) -> AsyncIterator[tuple[Party, Party]]:
+    """Two registered phones: over TLS with SRTP, else plain."""
+    tls = transport == "tls"
+    kind = kind or ("srtp" if tls else "open")
+    wish = Wish(Encryption.REQUIRE if tls else Encryption.NONE)
+    async with contextlib.AsyncExitStack() as stack:
+        found = []
+        for _ in range(2):
+            tap = Tap()
+            stack.callback(tap.shut)
+            config = {"wish": wish, "relay": lambda tap=tap: tap, **more}
+            phone = await stack.enter_async_context(phone_of(server, server.user(kind), transport, **config))
+            await phone.register()
+            found.append(Party(phone, tap))
+        yield found[0], found[1]
+
+
+async def connect(a: Party, b: Party) -> Talk:
+    """a calls b, b answers, audio flows both ways."""
+    a.call = await a.phone.call(b.phone.config.user)
+    b.call = await b.phone.next_call(5)
+    await b.call.accept()
+    await a.call.answered(5)
+    talk = Talk(a, b)
+    async with asyncio.timeout(3):
+        while a.tap.arrived < 5 or b.tap.arrived < 5:
+            await asyncio.sleep(0.02)
+    talk.mark()
+    return talk
+
+
+@contextlib.asynccontextmanager
+async def talking(server: Server, transport: str = "tls", **more: Any) -> AsyncIterator[Talk]:
+    """The legitimate call. It is checked when the block ends without an error, whatever the attack did."""
+    async with parties(server, transport, **more) as (a, b):
+        talk = await connect(a, b)
+        yield talk
+        await talk.check()
