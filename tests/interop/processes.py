@@ -48,14 +48,14 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def free_ports(count: int) -> int:
+def free_ports(count: int, low: int = 12000, high: int = 32000) -> int:
     """The first of `count` consecutive ports, beginning at an even one, free for UDP and TCP and not handed out before.
 
-    They lie below the kernel's ephemeral range (32768 up), so that no passing client takes one meanwhile.
+    By default they lie below the kernel's ephemeral range (32768-60999), so that no passing client takes one meanwhile.
     """
     rng = random.Random(os.urandom(8))
     for _ in range(500):
-        first = rng.randrange(12000, 32000 - count, 2)
+        first = rng.randrange(low, high - count, 2)
         block = range(first, first + count)
         if _handed_out.isdisjoint(block) and all(_is_free(port) for port in block):
             _handed_out.update(block)

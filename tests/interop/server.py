@@ -43,7 +43,7 @@ class Server:
         self.folder = folder
         self.sip_port = free_ports(4)
         self.tls_port = self.sip_port + 1
-        self.media = free_ports(self.MEDIA_PORTS)
+        self.media = free_ports(self.MEDIA_PORTS, 61000, 65534)  # above the ephemeral ports
         self.secrets: dict[str, str] = {}
         self._unused: dict[str, Iterator[str]] = {}
         self._program: Program | None = None

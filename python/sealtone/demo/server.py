@@ -42,7 +42,7 @@ def own_server() -> Iterator[tuple[ServerAccess, Path]]:
         data = Path(name)
         sip = _free_ports(2)
         # Ports of other programs among these are passed over by the server.
-        media = random.randrange(20000, 32000 - _MEDIA_PORTS, 2)  # noqa: S311 - spreads ports, guards nothing
+        media = random.randrange(61000, 65534 - _MEDIA_PORTS, 2)  # noqa: S311 - spreads ports, guards nothing
         command = [
             sys.executable, "-m", "sealtone.cli", "serve", "--data", name, "--listen", _LOOPBACK,
             "--sip-port", str(sip), "--tls-port", str(sip + 1), "--shared-tls-port", "0",

@@ -200,15 +200,20 @@ class ReceiveStatistics:
 class JitterBuffer:
     """Puts packets back in order and hands out one every 20 ms, `depth` packets behind the newest.
 
-    It fills to `depth` before it begins, and again after it ran dry. A packet that comes after its turn is dropped
+    It fills to `depth` before it begins, and again after it ran dry; where that was a short gap, and so jitter rather
+    than a pause of the sender, it grows by one packet, up to `deepest`. A packet that comes after its turn is dropped
     and counted in `late`. It never holds more than `limit` packets: then the oldest go.
     """
 
-    def __init__(self, depth: int = 3, limit: int = 25) -> None:
-        self._depth, self._limit = depth, limit
+    _SHORT_GAP = 10  # packets' time, 200 ms
+
+    def __init__(self, depth: int = 3, deepest: int = 10, limit: int = 25) -> None:
+        self.depth = depth
+        self._deepest, self._limit = deepest, limit
         self._held: dict[int, RtpPacket] = {}
         self._next: int | None = None
         self._filling = True
+        self._dry: int | None = None
         self.late = 0
 
     def put(self, extended: int, packet: RtpPacket) -> None:
@@ -217,21 +222,27 @@ class JitterBuffer:
                 self.late += 1
                 return
             self.reset()
+        if self._dry is not None:
+            if self._dry <= self._SHORT_GAP:
+                self.depth = min(self.depth + 1, self._deepest)
+            self._dry = None
         self._held[extended] = packet
         if len(self._held) > self._limit:
-            for old in sorted(self._held)[: len(self._held) - self._depth]:
+            for old in sorted(self._held)[: len(self._held) - self.depth]:
                 del self._held[old]
             self._next = min(self._held)
 
     def take(self) -> RtpPacket | None:
         """The packet whose turn it is; None when it is missing, or while the buffer fills."""
         if self._filling:
-            if len(self._held) < self._depth:
+            if self._dry is not None:
+                self._dry += 1
+            if len(self._held) < self.depth:
                 return None
             self._filling = False
             self._next = min(self._held)
         if not self._held:
-            self._filling, self._next = True, None
+            self._filling, self._next, self._dry = True, None, 0
             return None
         assert self._next is not None
         packet = self._held.pop(self._next, None)
@@ -239,9 +250,9 @@ class JitterBuffer:
         return packet
 
     def reset(self) -> None:
-        """Forget everything: a new stream begins."""
+        """Forget everything but the depth: a new stream begins."""
         self._held.clear()
-        self._next, self._filling = None, True
+        self._next, self._filling, self._dry = None, True, None
 
 
 class DtmfReceiver:
