@@ -35,7 +35,7 @@ const CLOCK_EVERY: usize = 32;
 const RATE_WINDOW: Micros = 20_000;
 /// After so long without one round that emptied the ready list, the worker is behind and old packets
 /// have to go. A shorter stall is made up for without loss.
-const BEHIND_AFTER: Micros = 60_000;
+const BEHIND_AFTER: Micros = 200_000;
 /// Commands obeyed between two rounds of packets.
 const COMMANDS: usize = 1_024;
 /// When behind: at most so many packets are read from a socket at a visit,
@@ -57,7 +57,7 @@ pub struct Pace {
 pub struct WorkerCounters {
     /// Rounds through the ready sockets.
     pub rounds: Counter,
-    /// Datagrams received.
+    /// Visits to ready sockets; one datagram each, unless behind.
     pub datagrams: Counter,
     /// Rounds in which the worker was behind and dropped old packets.
     pub behind: Counter,
@@ -164,6 +164,7 @@ impl Worker {
         }
         let behind = self.now.saturating_sub(self.caught_up) > BEHIND_AFTER;
         self.counters.behind.add(u64::from(behind));
+        let mut served = 0;
         for (index, event) in ready[..count].iter().enumerate() {
             if index % CLOCK_EVERY == CLOCK_EVERY - 1 {
                 self.now = self.clock.now();
@@ -171,10 +172,11 @@ impl Worker {
             let mark = event.data.u64();
             if mark != MAILBOX {
                 self.serve(mark, behind);
+                served += 1;
             }
         }
         self.serving = None;
-        self.measure(count as u64);
+        self.measure(served);
         self.obey();
         if self.now >= self.next_tend {
             self.tend();
@@ -210,10 +212,10 @@ impl Worker {
     }
 
     /// Follows the packet rate and decides whether to pause between rounds.
-    fn measure(&mut self, count: u64) {
+    fn measure(&mut self, served: u64) {
         self.counters.rounds.add(1);
-        self.counters.datagrams.add(count);
-        self.window_packets += count;
+        self.counters.datagrams.add(served);
+        self.window_packets += served;
         let elapsed = self.now.saturating_sub(self.window_start);
         if elapsed >= RATE_WINDOW {
             let rate = self.window_packets * 1_000_000 / elapsed;

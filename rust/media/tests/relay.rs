@@ -437,3 +437,30 @@ fn nothing_is_left_behind_by_a_hundred_calls() {
     let state = engine.state();
     assert_eq!((state.calls, state.legs, state.faults), (0, 0, 0));
 }
+
+#[test]
+fn a_leg_on_ipv6_is_joined_to_one_on_ipv4() {
+    if std::net::UdpSocket::bind("[::1]:0").is_err() {
+        eprintln!("no IPv6 on this machine");
+        return;
+    }
+    let engine = engine();
+    let (mut alice, mut bob) = (Phone::at("::1", 1), Phone::new(2));
+    let id = engine.open_call().unwrap();
+    let a = engine.open_leg(id, "::1".parse().unwrap()).unwrap();
+    let b = engine.open_leg(id, LOCAL).unwrap();
+    engine.update_leg(a.id, &plan(alice.address())).unwrap();
+    engine.update_leg(b.id, &plan(bob.address())).unwrap();
+    engine.bridge(a.id, b.id, None, None).unwrap();
+    settle();
+    for _ in 0..3 {
+        alice.send(&a, b"from six");
+        assert_eq!(bob.hear().payload, b"from six");
+        bob.send(&b, b"from four");
+        assert_eq!(alice.hear().payload, b"from four");
+    }
+    assert_eq!(
+        engine.leg_stats(a.id).unwrap().latched,
+        Some(alice.address())
+    );
+}
