@@ -200,6 +200,12 @@ def test_a_call_is_drawn_with_both_legs_and_its_state_in_words(run: Run, data: P
     assert "The caller hung up." in shown
 
 
+def test_a_call_to_a_service_ends_at_the_server(run: Run, data: Path) -> None:
+    record = call(1)
+    write_calls(data, record._replace(callee="echo", dialled="*43@office.example", legs=record.legs[:1]))
+    assert "1000 —SRTP→ server (echo)\n" in run("calls").stdout
+
+
 def test_calls_fit_a_narrow_terminal(run: Run, data: Path) -> None:
     write_calls(data, call(1), call(2))
     shown = run("calls", columns=52).stdout

@@ -83,12 +83,13 @@ def _leg_row(leg: LegRecord) -> dict[str, Any]:
 
 def drawn(record: CallRecord) -> str:
     """Both legs in one line: ``1000 —SRTP→ server —RTP→ 1001``."""
-    shared = _domain(record.caller) == _domain(record.callee)
+    is_service = bool(record.callee) and "@" not in record.callee
+    shared = is_service or _domain(record.caller) == _domain(record.callee)
     caller, callee = (_short(name, shared) for name in (record.caller, record.callee or record.dialled))
     chosen = [leg for leg in record.legs if leg.chosen]
     first = next((leg for leg in record.legs if leg.role == "caller"), None)
     second = next((leg for leg in chosen if leg.role == "callee"), None)
-    if any(leg.role == "service" for leg in record.legs):
+    if is_service:
         return f"{caller} —{_media(first)}→ server ({callee})"
     return f"{caller} —{_media(first)}→ server —{_media(second)}→ {callee}"
 
