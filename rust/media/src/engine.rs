@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -13,136 +13,22 @@ use std::time::Duration;
 
 use rustix::thread::{CpuSet, sched_setaffinity};
 
+mod config;
+
+pub use config::{EngineConfig, EngineError, EngineState, Key, LegPlan, OpenedLeg};
+use config::{check, pool_config};
+
 use crate::clock::{Clock, Micros};
 use crate::command::{Command, DROP, KeyChange, Mailbox, PayloadMap, Plan};
 use crate::event::{EventQueue, MediaEvent};
 use crate::leg::Leg;
-use crate::pool::{Pool, PoolConfig, PoolError, PoolState};
-use crate::port::SocketOptions;
+use crate::pool::Pool;
 use crate::srtp::{SrtpError, SrtpReceiver, SrtpSender, Suite};
 use crate::stats::{LegCounters, LegStats};
 use crate::worker::{Pace, Worker, WorkerCounters};
 
 /// How often posting to a full mailbox is tried again, a millisecond apart.
 const POST_ATTEMPTS: u32 = 1_000;
-
-/// How an engine runs.
-#[derive(Clone, Debug)]
-pub struct EngineConfig {
-    /// Worker threads; 0 is one for each core.
-    pub workers: usize,
-    /// Cores to pin the workers to, in turn; none pins nothing.
-    pub cpus: Vec<usize>,
-    /// First UDP port for media.
-    pub port_min: u16,
-    /// Last UDP port for media.
-    pub port_max: u16,
-    /// Pause between rounds under load.
-    pub tick: Micros,
-    /// Packets a second and worker from which it pauses between rounds.
-    pub coalesce_pps: u64,
-    /// Port pairs kept bound in advance, for each local address.
-    pub stock: usize,
-    /// How long a released port rests.
-    pub quarantine: Micros,
-    /// Receive buffer of each socket, as asked of the kernel (which doubles it).
-    pub receive_buffer: usize,
-    /// Differentiated services code point of what is sent.
-    pub dscp: u8,
-    /// Without media for so long a leg is reported silent.
-    pub silence: Micros,
-    /// Local addresses whose ports are bound in advance from the start.
-    pub local_ips: Vec<IpAddr>,
-}
-
-/// What can go wrong at the owner's side.
-#[derive(Debug)]
-pub enum EngineError {
-    /// No such call or leg, or it is closed.
-    Unknown,
-    /// Two legs of different calls cannot be bridged.
-    ForeignLeg,
-    /// No port.
-    Ports(PoolError),
-    /// A key does not fit its suite.
-    Key(SrtpError),
-    /// An argument out of its range.
-    Invalid(&'static str),
-    /// A worker has not taken its commands for a second.
-    Busy,
-    /// The engine has been stopped.
-    Stopped,
-    /// A thread or descriptor could not be had at the start.
-    Start(std::io::Error),
-}
-
-impl std::fmt::Display for EngineError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Unknown => write!(f, "no such call or leg, or it is closed"),
-            Self::ForeignLeg => write!(f, "only legs of one call can be bridged"),
-            Self::Ports(error) => error.fmt(f),
-            Self::Key(error) => error.fmt(f),
-            Self::Invalid(what) => write!(f, "{what}"),
-            Self::Busy => write!(f, "the media worker does not take commands"),
-            Self::Stopped => write!(f, "the media engine is stopped"),
-            Self::Start(error) => write!(f, "the media engine cannot start: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for EngineError {}
-
-/// A key for one direction of one leg.
-pub struct Key<'a> {
-    /// Which algorithms.
-    pub suite: Suite,
-    /// Master key.
-    pub key: &'a [u8],
-    /// Master salt.
-    pub salt: &'a [u8],
-}
-
-/// What signalling decided about a leg; see [`Plan`] for the fields in common.
-pub struct LegPlan<'a> {
-    /// Where the remote receives RTP.
-    pub remote: Option<SocketAddr>,
-    /// Where the remote receives RTCP.
-    pub remote_rtcp: Option<SocketAddr>,
-    /// Where the leg's signalling came from.
-    pub signalling_ip: Option<IpAddr>,
-    /// RTP and RTCP on one port.
-    pub rtcp_mux: bool,
-    /// Media may be sent to the remote.
-    pub send: bool,
-    /// Media from the remote may pass.
-    pub receive: bool,
-    /// Key of what the remote sends.
-    pub rx: Option<Key<'a>>,
-    /// Key of what we send.
-    pub tx: Option<Key<'a>>,
-    /// Nothing plain may pass.
-    pub secure_required: bool,
-    /// Payload types negotiated with the remote.
-    pub payload_types: &'a [u8],
-    /// RTP clock of the audio codec, Hz.
-    pub clock_rate: u32,
-    /// Forget where the leg is latched.
-    pub new_latch: bool,
-}
-
-/// A leg just opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OpenedLeg {
-    /// Its id, never used again in this process.
-    pub id: u64,
-    /// Local address.
-    pub ip: IpAddr,
-    /// Local RTP port.
-    pub rtp_port: u16,
-    /// Local RTCP port.
-    pub rtcp_port: u16,
-}
 
 struct LegEntry {
     call: u64,
@@ -178,27 +64,6 @@ struct WorkerHandle {
     mailbox: Arc<Mailbox>,
     counters: Arc<WorkerCounters>,
     thread: Mutex<Option<JoinHandle<()>>>,
-}
-
-/// Totals over the engine.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct EngineState {
-    /// Calls open.
-    pub calls: usize,
-    /// Legs open.
-    pub legs: usize,
-    /// Datagrams received.
-    pub datagrams: u64,
-    /// Rounds through ready sockets.
-    pub rounds: u64,
-    /// Rounds in which a worker was behind and dropped old packets.
-    pub behind: u64,
-    /// Legs ended by a failed internal check.
-    pub faults: u64,
-    /// Events dropped because nobody read them.
-    pub events_dropped: u64,
-    /// The ports.
-    pub ports: PoolState,
 }
 
 /// The media engine: workers, ports and the register of calls.
@@ -683,43 +548,6 @@ fn payload_map(pairs: Option<&[(u8, u8)]>) -> Result<Option<Box<PayloadMap>>, En
         map[usize::from(from)] = to;
     }
     Ok(Some(map))
-}
-
-fn check(config: &EngineConfig) -> Result<(), EngineError> {
-    let pairs = config
-        .port_max
-        .saturating_sub(config.port_min.next_multiple_of(2))
-        / 2;
-    if config.port_min < 1_024 || config.port_max <= config.port_min || pairs == 0 {
-        return Err(EngineError::Invalid(
-            "media ports: a range of at least four from 1024 up",
-        ));
-    }
-    if config.tick > 1_000 {
-        return Err(EngineError::Invalid(
-            "the tick is at most 1000 microseconds",
-        ));
-    }
-    if config.workers > 256 {
-        return Err(EngineError::Invalid("at most 256 media workers"));
-    }
-    if config.dscp > 63 {
-        return Err(EngineError::Invalid("a code point is 0 to 63"));
-    }
-    Ok(())
-}
-
-fn pool_config(config: &EngineConfig) -> PoolConfig {
-    PoolConfig {
-        first: config.port_min,
-        last: config.port_max,
-        stock: config.stock,
-        quarantine: config.quarantine,
-        options: SocketOptions {
-            receive_buffer: config.receive_buffer,
-            dscp: config.dscp,
-        },
-    }
 }
 
 fn start_error(errno: rustix::io::Errno) -> EngineError {
