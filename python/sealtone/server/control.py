@@ -52,6 +52,7 @@ def control_actions(
             "network": {
                 "datagrams_in": net.datagrams_in,
                 "datagrams_out": net.datagrams_out,
+                "responses_withheld": node.reflection.withheld,
                 "refused_connections": net.refused_total + net.refused_source,
                 "handshake_failures": net.handshake_failures,
                 "framing_errors": net.framing_errors,

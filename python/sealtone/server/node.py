@@ -21,6 +21,7 @@ from sealtone.server.authentication import Authenticator, Denied
 from sealtone.server.directory import Directory
 from sealtone.server.journal import Journal
 from sealtone.server.message_relay import MessageRelay
+from sealtone.server.reflection import ReflectionLimit
 from sealtone.server.throttle import Throttle
 from sealtone.sip import events as sip
 from sealtone.sip.endpoint import Endpoint, EndpointConfig
@@ -75,6 +76,7 @@ class Node:
             entropy,
         )
         self.throttle = Throttle()
+        self.reflection = ReflectionLimit()
         self.authenticator = Authenticator(entropy(32), self.throttle)
         self._messages = MessageRelay(self.endpoint, directory, lambda count: entropy(count).hex())
         self._store = store
@@ -104,6 +106,8 @@ class Node:
         now = self._loop.time()
         if self.journal.tracing:
             self.journal.trace("<-", data, flow)
+        if flow.transport == "udp":
+            self.reflection.received(flow.remote[0], len(data))
         self.endpoint.receive(data, flow, now)
         self._drain(now)
 
@@ -136,6 +140,8 @@ class Node:
         send = self._transports.send
         tracing = self.journal.tracing
         for data, hop in endpoint.transmits():
+            if hop.transport == "udp" and data.startswith(b"SIP/2.0") and not self._covers(hop, len(data)):
+                continue
             if tracing:
                 self.journal.trace("->", data, hop)
             send(data, hop)
@@ -144,6 +150,9 @@ class Node:
         for record in exchange.records():
             self._store.write_call_record(record)
         self._arm(now)
+
+    def _covers(self, hop: Hop, size: int) -> bool:
+        return self.reflection.covers(hop.remote[0] if isinstance(hop, Flow) else hop.host, size)
 
     def _arm(self, now: float) -> None:
         first = self.endpoint.next_timeout()
@@ -192,7 +201,9 @@ class Node:
                 self.journal.denied(request.call_id, method, flow, user.reason or "")
             respond(tx, user.status, now, user.reason, user.headers)
             return
-        if flow.transport != "udp":
+        if flow.transport == "udp":
+            self.reflection.proved(flow.remote[0])
+        else:
             self._transports.authenticated(flow)
         if self._stopping:
             respond(tx, 503, now, "The server is shutting down", (("Retry-After", "5"),))
