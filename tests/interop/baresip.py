@@ -156,7 +156,8 @@ class Baresip(RealPhone):
         return "registered successfully" in self._log() or bool(re.search(r"\{\d/\w+/v\d\} 200 ", self._log()))
 
     def registration_refused(self) -> bool:
-        return bool(re.search(r"^reg: .*(40[13]|404)|40[134] .*\(.*\).*regist", self._log(), re.M | re.I))
+        # It answers every new challenge, until the server tells it to wait.
+        return bool(re.search(r"reg: \S+ 40[134] ", self._log()))
 
     def call(self, uri: str) -> None:
         self._do("dial", uri)

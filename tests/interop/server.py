@@ -129,6 +129,18 @@ class Server:
     def evidence(self) -> str:
         return self._program.tail(6000) if self._program else ""
 
+    def users_now(self) -> list[str]:
+        """The names of all users in the database."""
+
+        async def read() -> list[str]:
+            store = Store(self.folder)
+            try:
+                return [user.username for user in (await store.load_snapshot()).users()]
+            finally:
+                await store.close()
+
+        return asyncio.run(read())
+
     def calls_of(self, user: str) -> list[CallRecord]:
         """The records of calls that the user had a part in, newest first."""
 
