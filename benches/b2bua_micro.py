@@ -16,7 +16,6 @@ import asyncio
 import cProfile
 import gc
 import heapq
-import io
 import itertools
 import os
 import pstats
@@ -46,20 +45,35 @@ SDP = (
 )
 
 
+class Handle:
+    """A timer of `Clock`."""
+
+    def __init__(self, action: Callable[[], object]) -> None:
+        self.action = action
+
+    def cancel(self) -> None:
+        self.action = _nothing
+
+
+def _nothing() -> None:
+    """What a cancelled timer does."""
+
+
 class Clock:
     """The part of an event loop that a node uses, under simulated time."""
 
     def __init__(self) -> None:
         self.now = 1000.0
-        self._due: list[tuple[float, int, Callable[[], object]]] = []
+        self._due: list[tuple[float, int, Handle]] = []
         self._numbers = itertools.count()
 
     def time(self) -> float:
         return self.now
 
     def call_at(self, at: float, action: Callable[[], object]) -> Handle:
-        heapq.heappush(self._due, (at, next(self._numbers), action))
-        return Handle()
+        handle = Handle(action)
+        heapq.heappush(self._due, (at, next(self._numbers), handle))
+        return handle
 
     def call_later(self, delay_s: float, action: Callable[[], object]) -> Handle:
         return self.call_at(self.now + delay_s, action)
@@ -67,14 +81,9 @@ class Clock:
     def advance(self, seconds: float) -> None:
         until = self.now + seconds
         while self._due and self._due[0][0] <= until:
-            self.now, _, action = heapq.heappop(self._due)
-            action()
+            self.now, _, handle = heapq.heappop(self._due)
+            handle.action()
         self.now = until
-
-
-class Handle:
-    def cancel(self) -> None:
-        """A timer that is not wanted any more does no harm here."""
 
 
 class Ports:
@@ -142,7 +151,7 @@ class Bench:
             [Account(1, "bench")],
             [Domain(1, 1, DOMAIN)],
             [
-                SipUser(index, 1, 1, name, DOMAIN, *(ha1(name, DOMAIN, name, kind) for kind in ("MD5", "SHA-256")))
+                SipUser(index, 1, 1, name, DOMAIN, ha1(name, DOMAIN, name, "MD5"), ha1(name, DOMAIN, name, "SHA-256"))
                 for index, name in enumerate(users)
             ],
             local_names=(SERVER[0],),
@@ -154,7 +163,7 @@ class Bench:
             snapshot=snapshot,
             contact_for=lambda hop: SERVER,
             own_addresses=lambda: frozenset({SERVER}),
-            journal=Journal(io.StringIO(), quiet=False),
+            journal=Journal(Path(os.devnull).open("w")),
             entropy=os.urandom,
             rules=Rules(),
         )

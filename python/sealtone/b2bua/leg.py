@@ -525,3 +525,5 @@ class Leg:
         self._left_keys = ()
         if hasattr(self, "session"):
             self.call.exchange.remove_leg(self)
+            # The session goes on for 32 s, to answer repetitions; the call and all that hangs on it need not.
+            self.session.owner = None

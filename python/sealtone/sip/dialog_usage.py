@@ -115,7 +115,8 @@ class DialogUsage(Timed):
     def __init__(
         self, endpoint: Endpoint, state: SessionState, call_id: str, local_tag: str, hop: Hop, secure: bool
     ) -> None:
-        self.due = self.wake = NEVER
+        self.due = NEVER
+        self.entry = None
         self.endpoint = endpoint
         self.state: SessionState = state
         self.call_id = call_id

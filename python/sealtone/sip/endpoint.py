@@ -347,6 +347,10 @@ class Endpoint:
         if tx is None or validate(response) is not None:
             self.counters.discarded += 1
             return
+        hop = tx.hop
+        if hop is not flow and not _is_from(hop, flow):
+            self.counters.spoofed += 1  # who saw the branch pass by must not answer for its peer
+            return
         tx.receive(response, flow, now)
 
     # requests
@@ -485,6 +489,14 @@ class Endpoint:
 
     def _retry_after_line(self) -> str:
         return f"Retry-After: {5 + self.draw(26)}\r\n"
+
+
+def _is_from(hop: Hop, flow: Flow) -> bool:
+    """Whether a response on `flow` comes from whom a request to `hop` went to. The port may be another (18.1.2)."""
+    if hop.transport != flow.transport:
+        return False
+    sent_to, source = hop.remote[0] if isinstance(hop, Flow) else hop.host, flow.remote[0]
+    return sent_to == source or sent_to.strip("[]").lower() == source.lower()
 
 
 def _server_key(request: Request, flow: Flow, method: str) -> ServerKey:

@@ -48,6 +48,9 @@ class CallerSession(InviteSession):
         "_initial_tx",
         "_interval_retries",
         "_invitation",
+        "_offers_late",
+        "_to",
+        "_uri",
     )
 
     role = "uac"
@@ -63,7 +66,10 @@ class CallerSession(InviteSession):
         self.owner = invitation.owner
         if isinstance(invitation.hop, Flow):
             self.flow = invitation.hop
-        self._invitation = invitation
+        self._invitation: Invitation | None = invitation
+        self._to = invitation.to
+        self._uri = invitation.request_uri
+        self._offers_late = invitation.body is None
         self._timer = SessionTimer(invitation.session_expires_s, invitation.min_se_s)
         self._from = f"{invitation.from_};tag={local_tag}"
         self._initial_seq = invitation.cseq or 1 + endpoint.draw(65536)
@@ -80,12 +86,22 @@ class CallerSession(InviteSession):
         if send:
             self._send_invite(now)
 
+    def _close(self, keep_dialog: bool = False) -> None:
+        super()._close(keep_dialog)
+        # For 64*T1 the transaction keeps this for 2xx that are repeated or come from other forks. Thousands may do so
+        # at once: what they do not need for that goes.
+        self._invitation = None
+        for tag in self._acks:
+            self._early.pop(tag, None)
+
     def refuse(self, status: int) -> None:
         """Fail before anything was sent."""
         self._fail(status, None)
 
     def _send_invite(self, now: float) -> None:
         invitation = self._invitation
+        if invitation is None:
+            return
         body = invitation.body or b""
         uri, routes = routed(invitation.route, invitation.request_uri)
         via = self.new_via()
@@ -205,11 +221,11 @@ class CallerSession(InviteSession):
             self.local_tag,
             tag,
             self._from,
-            response.headers.get("To") or self._invitation.to,
+            response.headers.get("To") or self._to,
             self._initial_seq,
             0,
             _route_set_of(response),
-            contacts[0].uri if contacts else self._invitation.request_uri,
+            contacts[0].uri if contacts else self._uri,
             self._secure,
             self,
         )
@@ -232,7 +248,7 @@ class CallerSession(InviteSession):
         self.dialog = dialog
         body = response.body
         offers = self._offers
-        if reliable and body and not dialog.negotiated and self._invitation.body is None:
+        if reliable and body and not dialog.negotiated and self._offers_late:
             dialog.remote_body = self.remote_body = body
             self.endpoint.emit(Progress(self, response, True))
             if offers.idle:
@@ -305,7 +321,7 @@ class CallerSession(InviteSession):
         if not dialog.negotiated:
             dialog.remote_body = body or dialog.remote_body
             self.remote_body = dialog.remote_body
-        if self._invitation.body is None and not dialog.negotiated:
+        if self._offers_late and not dialog.negotiated:
             self._take_late_offer(dialog, response, now)
             return
         if self._offers.carrier == "INVITE":

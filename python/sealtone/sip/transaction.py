@@ -183,7 +183,8 @@ class ClientTransaction(Timed):
         acknowledgeable: Acknowledgeable | None = None,
     ) -> None:
         """Send `data`. `acknowledgeable` is given for INVITE, and for nothing else."""
-        self.due = self.wake = NEVER
+        self.due = NEVER
+        self.entry = None
         self._layer = layer
         self._key = key
         self._resend = data
@@ -280,7 +281,8 @@ class ClientTransaction(Timed):
     def refused(cls, layer: TransactionLayer, key: ClientKey, hop: Hop, user: TransactionUser) -> ClientTransaction:
         """A transaction that never was, for want of room: nothing is sent."""
         tx = cls.__new__(cls)
-        tx.due = tx.wake = NEVER
+        tx.due = NEVER
+        tx.entry = None
         tx._layer = layer
         tx._key = key
         tx._resend = b""
@@ -361,7 +363,8 @@ class ServerTransaction(Timed):
         hop: Hop,
         now: float,
     ) -> None:
-        self.due = self.wake = NEVER
+        self.due = NEVER
+        self.entry = None
         self._layer = layer
         self._key = key
         self._merge_key = merge_key

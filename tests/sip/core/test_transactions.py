@@ -93,7 +93,8 @@ class Waiter(Timed):
     __slots__ = ("fired", "wanted")
 
     def __init__(self) -> None:
-        self.due = self.wake = NEVER
+        self.due = NEVER
+        self.entry = None
         self.fired: list[float] = []
         self.wanted = NEVER
 
