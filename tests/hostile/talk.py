@@ -193,7 +193,8 @@ async def parties(
         for _ in range(2):
             tap = Tap()
             stack.callback(tap.shut)
-            config = {"wish": wish, "relay": lambda tap=tap: tap, **more}
+            # The tap is for the first call of a phone; further ones go without.
+            config = {"wish": wish, "relay": lambda unused=[tap]: unused.pop() if unused else None, **more}
             phone = await stack.enter_async_context(phone_of(server, server.user(kind), transport, **config))
             await phone.register()
             found.append(Party(phone, tap))
