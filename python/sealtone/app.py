@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-import sqlalchemy
 import uvloop
 
 from sealtone import __version__
@@ -40,7 +39,7 @@ from sealtone.server.media_plane import EnginePlane
 from sealtone.server.node import Node
 from sealtone.sip.flow import Flow, Hop
 from sealtone.store import Store
-from sealtone.store.tables import change_log
+from sealtone.store.directory import last_change
 
 _POLL_S = 2.0
 _CERTIFICATES_S = 24 * 3600.0
@@ -95,7 +94,7 @@ class Server:
             self._advertised = await _resolved(config.advertise)
         self._local_names = {*machine_addresses(), socket.gethostname().lower(), *filter(None, (self._advertised,))}
         snapshot = await store.load_snapshot(self._local_names)
-        self._change_seen = await store.read(lambda transaction: _last_change(transaction.connection))
+        self._change_seen = await store.read(last_change)
         self._authority = Authority.open(config.data / "authority")
         self._certificates = CertificateStore(config.data / "certificates", self._authority)
         self._renew(tuple(domain.name for domain in snapshot.domains()))
@@ -116,6 +115,7 @@ class Server:
             entropy=os.urandom,
             rules=Rules(),
         )
+        await store.delete_expired(time.time())
         node.registrar.load(await store.load_bindings(time.time()))
         self._transports = transports = Transports(
             node.on_message, node.on_closed, node.on_send_failed, certificates=self._certificates
@@ -260,7 +260,7 @@ class Server:
         """Take up what the command line changed while it could not say so."""
         while True:
             await asyncio.sleep(_POLL_S)
-            last = await self._store.read(lambda transaction: _last_change(transaction.connection))
+            last = await self._store.read(last_change)
             if last != self._change_seen:
                 self._change_seen = last
                 await self.reload()
@@ -287,10 +287,6 @@ def _is_ip(name: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _last_change(connection: sqlalchemy.Connection) -> int:
-    return connection.execute(sqlalchemy.select(sqlalchemy.func.max(change_log.c.id))).scalar() or 0
 
 
 def serve(

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from sealtone.model import Account, Domain, LegPolicy, Protection, SipUser, Snapshot, Strictness
 from sealtone.store.database import Transaction
@@ -153,6 +153,11 @@ def read_changes(transaction: Transaction, limit: int = 100, subject: str = "") 
         )
         for row in transaction.connection.execute(query)
     )
+
+
+def last_change(transaction: Transaction) -> int:
+    """The id of the newest row of the change log; 0 when it is empty. It tells cheaply whether anything changed."""
+    return transaction.connection.execute(select(func.max(change_log.c.id))).scalar() or 0
 
 
 def read_setting(transaction: Transaction, name: str) -> str | None:
