@@ -2,9 +2,9 @@
 
 How it works. Whatever waits is a `Timed` with `due`, when it wants to be woken, and `entry`, its place in the heap:
 [when the heap will look at it, serial number, the thing]. Moving `due` later touches no heap: the entry comes up, finds
-`due` later, and goes back. Moving it before its entry, or clearing it, empties the entry, which is skipped when it comes
-up. So the heap keeps nothing alive that no longer waits: an ended call has a session timer that was due in half an
-hour. Empty entries are swept once they are the half.
+`due` later, and goes back. Moving it before its entry, or clearing it, empties the entry, which is skipped when it
+comes up. So the heap keeps nothing alive that no longer waits: an ended call has a session timer that was due in half
+an hour. Empty entries are swept once they are the half.
 """
 
 from __future__ import annotations
