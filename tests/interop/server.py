@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import signal
 import socket
 import sys
@@ -22,8 +21,12 @@ from sealtone.store import directory as rows
 from sealtone.store.records import CallFilter
 
 DOMAIN = "interop.test"
-_USERS_OF_A_KIND = 60
-_KINDS = {"open": ("none", "prefer"), "srtp": ("srtp", "prefer"), "strict": ("srtp", "require")}
+# Of each kind: protection, strictness, first number, how many.
+_KINDS = {
+    "open": ("none", "prefer", 1000, 20),
+    "srtp": ("srtp", "prefer", 2000, 250),
+    "strict": ("srtp", "require", 3000, 20),
+}
 
 
 _SERVE = """
@@ -97,8 +100,8 @@ class Server:
             def fill(transaction):
                 account = rows.insert_account(transaction, "Interop", now)
                 create_domain(transaction, actor, now, DOMAIN, account)
-                for first, (kind, (protection, strictness)) in zip(itertools.count(1000, 1000), _KINDS.items()):
-                    names = [str(first + n) for n in range(_USERS_OF_A_KIND)]
+                for kind, (protection, strictness, first, count) in _KINDS.items():
+                    names = [str(number) for number in range(first, first + count)]
                     for name in names:
                         form = SipUserChange(protection=protection, strictness=strictness)
                         created = create_sip_user(transaction, actor, now, f"{name}@{DOMAIN}", form)

@@ -14,10 +14,10 @@ import asyncio
 import contextlib
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
 from sealtone import __version__
@@ -103,6 +103,7 @@ class Phone:
         self._transfers: dict[ClientTransaction, asyncio.Future[Response | int]] = {}
         self._incoming: asyncio.Queue[Call] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._media_closing: set[asyncio.Task[None]] = set()
         self._refresh: asyncio.Task[None] | None = None
         self._register_call_id, self._register_seq = uuid4().hex, 0
         self._instance = f"<urn:uuid:{uuid4()}>"
@@ -144,6 +145,8 @@ class Phone:
                 await asyncio.wait_for(self.unregister(), 3.0)
         for task in list(self._tasks):
             task.cancel()
+        if self._media_closing:
+            await asyncio.gather(*self._media_closing)  # recordings get their lengths, sockets are let go
         if self._timer is not None:
             self._timer.cancel()
         if self._connection is not None:
@@ -400,11 +403,13 @@ class Phone:
             self.calls.remove(call)
         self._dispatch.ended(call)
         if not self._closing:
-            self.spawn(call.media.close())
+            closing = self._loop.create_task(call.media.close())
+            self._media_closing.add(closing)
+            closing.add_done_callback(self._media_closing.discard)
 
-    def spawn(self, work: object) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine beside; it is cancelled when the phone closes."""
-        task: asyncio.Task[None] = self._loop.create_task(work)  # type: ignore[arg-type]
+        task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
