@@ -59,6 +59,9 @@ class Exchange:
         self._ringing: list[tuple[float, str]] = []
         self._events: list[CallEvent] = []
         self._records: list[CallRecord] = []
+        self.ended = Call(self, "", 0, "", 0.0)
+        """Stands for any call that is over, where a leg of it is still held."""
+        self.ended.state = "ended"
 
     # in
 
