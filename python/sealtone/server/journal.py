@@ -28,6 +28,8 @@ class Journal:
         self._lines: list[str] = []
         self._dropped = 0
         self._flush_at: asyncio.TimerHandle | None = None
+        self._second = 0
+        self._stamp = ""
         self.tracing = tracing
 
     def say(self, line: str) -> None:
@@ -36,8 +38,11 @@ class Journal:
             self._dropped += 1
             return
         now = time.time()
-        stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now))
-        self._lines.append(f"{stamp}.{int(now * 1000) % 1000:03d} {_printable(line)}\n")
+        second = int(now)
+        if second != self._second:
+            self._second = second
+            self._stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now))
+        self._lines.append(f"{self._stamp}.{int(now * 1000) % 1000:03d} {_printable(line)}\n")
         if self._flush_at is None:
             try:
                 self._flush_at = asyncio.get_running_loop().call_later(_FLUSH_S, self.flush)

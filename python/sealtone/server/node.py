@@ -159,12 +159,16 @@ class Node:
         second = self.exchange.next_timeout()
         if first is None or (second is not None and second < first):
             first = second
-        if first is None or first >= self._timer_at:
+        if first is None:
+            return
+        # A grain of some milliseconds lets timers that fall together run together. Under load one is always due by
+        # then: the timer that is set stays, neither made anew at each message nor put off by it.
+        at = max(first, now + _TIMER_GRAIN_S)
+        if at >= self._timer_at:
             return
         if self._timer is not None:
             self._timer.cancel()
-        # A grain of some milliseconds lets timers that fall together run together.
-        self._timer_at = max(first, now + _TIMER_GRAIN_S)
+        self._timer_at = at
         self._timer = self._loop.call_at(self._timer_at, self._on_timer)
 
     def _on_timer(self) -> None:
