@@ -381,3 +381,23 @@ def test_an_answer_that_differs_from_the_early_one_is_what_counts() -> None:
     answered(world)
     assert (b.address[0], 4000) in early
     assert (b.address[0], 4444) in {plan.remote for plan in world.plane.plans.values()}
+
+
+def test_a_phone_without_srtp_is_still_reached_where_encryption_is_a_wish() -> None:
+    world = World()
+    a, b = world.phone("1000"), world.phone("1001", transport="tls", policy=PREFER)
+    b.secure = False
+
+    def no_srtp(event: sip.Event) -> bool:
+        if isinstance(event, sip.RequestReceived) and b"RTP/SAVP" in event.request.body:
+            b.endpoint.respond(event.tx, 488, world.now)
+            return True
+        return False
+
+    b.on_event = no_srtp
+    a.call("1001")
+    answered(world)
+    a.do(a.session.bye)
+    world.run(1)
+    assert world.record.state is CallState.OPEN
+    assert "encryption" in world.record.legs[1].security.note

@@ -42,7 +42,7 @@ SUITE = Suite.AES_CM_128_HMAC_SHA1_80
     [
         (NONE, True, "RTP/AVP", (), False),
         (NONE, False, "RTP/AVP", (), False),
-        (PREFER, True, "RTP/AVP", PREFERENCE, False),
+        (PREFER, True, "RTP/SAVP", PREFERENCE, False),
         (PREFER, False, "RTP/AVP", (), True),
         (REQUIRE, True, "RTP/SAVP", PREFERENCE, False),
         (LegPolicy(Protection.NONE, Strictness.REQUIRE), False, "RTP/AVP", (), False),
@@ -74,11 +74,17 @@ def test_a_new_offer_stays_in_the_clear_only_where_that_is_permitted() -> None:
     assert isinstance(plan_offer(REQUIRE, True, Established("RTP/AVP", None)), Refusal)
 
 
-def test_a_phone_that_refuses_the_clear_is_offered_srtp_and_never_the_other_way_round() -> None:
-    assert plan_second_offer(True, OfferPlan("RTP/AVP")) == OfferPlan("RTP/SAVP", PREFERENCE)
-    assert plan_second_offer(True, OfferPlan("RTP/AVP", PREFERENCE)) == OfferPlan("RTP/SAVP", PREFERENCE)
-    assert plan_second_offer(False, OfferPlan("RTP/AVP")) is None
-    assert plan_second_offer(True, OfferPlan("RTP/SAVP", PREFERENCE)) is None
+def test_a_phone_that_refuses_the_clear_is_offered_srtp() -> None:
+    assert plan_second_offer(NONE, True, OfferPlan("RTP/AVP")) == OfferPlan("RTP/SAVP", PREFERENCE)
+    assert plan_second_offer(NONE, False, OfferPlan("RTP/AVP")) is None
+
+
+def test_only_where_encryption_is_a_wish_is_a_refused_offer_of_srtp_followed_by_one_with_keys_in_rtp_avp() -> None:
+    refused = OfferPlan("RTP/SAVP", PREFERENCE)
+    assert plan_second_offer(PREFER, True, refused) == OfferPlan("RTP/AVP", PREFERENCE)
+    assert plan_second_offer(PREFER, False, refused) is None
+    assert plan_second_offer(REQUIRE, True, refused) is None
+    assert plan_second_offer(NONE, True, refused) is None
 
 
 @pytest.mark.parametrize(

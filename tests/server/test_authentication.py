@@ -79,6 +79,14 @@ def test_sha_256_is_offered_before_md5() -> None:
     assert [Challenge.parse(value).algorithm for _, value in denied.headers] == ["SHA-256", "MD5"]
 
 
+def test_a_phone_that_gives_up_at_sha_256_is_asked_for_md5_alone() -> None:
+    old = request("REGISTER")
+    old.headers.set("User-Agent", "baresip v1.0.0 (x86_64/linux)")
+    denied = Door().knock(old)
+    assert isinstance(denied, Denied)
+    assert [Challenge.parse(value).algorithm for _, value in denied.headers] == ["MD5"]
+
+
 def test_an_unknown_user_and_a_wrong_password_are_answered_alike() -> None:
     door = Door()
     answers = []

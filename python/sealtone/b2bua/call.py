@@ -145,6 +145,7 @@ class Call:
             return
         try:
             direction = self.a.remote_direction() if self.a.described and self.transfer is None else Direction.SENDRECV
+            leg.is_second = plan is not None
             offer = leg.offer(self.a.codecs_for_peer(), direction, plan) if self.a.described else None
         except Refused as refusal:
             leg.release()

@@ -95,6 +95,7 @@ class Leg:
         "destination",
         "established",
         "hop",
+        "is_second",
         "note",
         "offer_plan",
         "port",
@@ -114,6 +115,7 @@ class Leg:
         self.uri = ""
         self.destination: Destination | None = None
         self.offer_plan: OfferPlan | None = None
+        self.is_second = False
         self.route: tuple[str, ...] = ()
         self.session: InviteSession
         self.port: MediaPort = call.exchange.plane.open_leg(call.media_call, hop)
@@ -159,7 +161,11 @@ class Leg:
 
     def second_plan(self) -> OfferPlan | None:
         """What to offer to a phone that refused our offer as it was; None when nothing is left."""
-        return None if self.offer_plan is None else plan_second_offer(self._tls, self.offer_plan)
+        return (
+            None
+            if self.offer_plan is None or self.is_second
+            else plan_second_offer(self.user.policy, self._tls, self.offer_plan)
+        )
 
     def place(self, offer: bytes | None, caller: Leg, now: float) -> None:
         """Send the INVITE. The phone sees the caller's AOR and nothing else of the caller's side."""

@@ -55,6 +55,9 @@ class LegPolicy(NamedTuple):
         return self.protection is Protection.SRTP and self.strictness is Strictness.REQUIRE
 
 
+_PREFER_SRTP = LegPolicy(Protection.SRTP, Strictness.PREFER)
+
+
 class Established(NamedTuple):
     """What a leg's last completed offer and answer reached; suite None is the clear."""
 
@@ -110,18 +113,21 @@ def plan_offer(policy: LegPolicy, hop_is_tls: bool, established: Established | N
         return OfferPlan("RTP/AVP")
     if not hop_is_tls:
         return Refusal(_NEEDS_TLS) if policy.requires_srtp else OfferPlan("RTP/AVP", (), NO_TLS)
-    return OfferPlan("RTP/SAVP" if policy.requires_srtp else "RTP/AVP", PREFERENCE)
+    return OfferPlan("RTP/SAVP", PREFERENCE)
 
 
-def plan_second_offer(hop_is_tls: bool, refused: OfferPlan) -> OfferPlan | None:
+def plan_second_offer(policy: LegPolicy, hop_is_tls: bool, refused: OfferPlan) -> OfferPlan | None:
     """What to offer to a phone that refused the first offer with 488, 415 or 606; None when nothing is left.
 
-    A phone that insists on SRTP refuses RTP/AVP, with or without key lines, and is served with RTP/SAVP where TLS
-    permits (rule 4). The other way, from RTP/SAVP to RTP/AVP, would lower the call and is never tried.
+    A phone that insists on SRTP refuses RTP/AVP, and is served with RTP/SAVP where TLS permits (rule 4). One that cannot
+    encrypt refuses RTP/SAVP; where encryption is only preferred it gets RTP/AVP, still with keys (RFC 8643). That order
+    matters: phones that could encrypt, but are not made to, answer RTP/AVP in the clear.
     """
-    if not hop_is_tls or "/SAVP" in refused.profile:
+    if not hop_is_tls:
         return None
-    return OfferPlan("RTP/SAVP", PREFERENCE)
+    if "/SAVP" not in refused.profile:
+        return OfferPlan("RTP/SAVP", PREFERENCE)
+    return OfferPlan("RTP/AVP", PREFERENCE) if policy == _PREFER_SRTP else None
 
 
 def _plan_new_offer(policy: LegPolicy, hop_is_tls: bool, established: Established) -> OfferPlan | Refusal:

@@ -25,6 +25,7 @@ from sealtone.sip.message import Request
 from sealtone.sip.uri import unescape
 
 ALGORITHMS = ("SHA-256", "MD5")  # RFC 8760 2.4: the stronger first
+MD5_ONLY = ("baresip v0.", "baresip v1.")
 
 
 class Denied(NamedTuple):
@@ -59,13 +60,13 @@ class Authenticator:
         realm = domain.name if domain is not None else uri.host.lower()
         value = request.headers.get("Authorization" if registering else "Proxy-Authorization")
         if value is None:
-            return self._challenge(registering, realm, now_wall)
+            return self._challenge(request, realm, now_wall)
         credentials = self._credentials(request, registering, realm)
         if credentials is None:
-            return self._challenge(registering, realm, now_wall)
+            return self._challenge(request, realm, now_wall)
         state = self._nonces.check(credentials.nonce, now_wall)
         if state is NonceState.FORGED:
-            return self._challenge(registering, realm, now_wall)
+            return self._challenge(request, realm, now_wall)
         aor = f"{credentials.username}@{realm}"
         wait = self._throttle.wait_s(flow.remote[0], aor, now)
         if wait > 0:
@@ -78,11 +79,11 @@ class Authenticator:
         if not self._verify(user, credentials, aor, request):
             self.failed += 1
             self._throttle.failed(flow.remote[0], aor, now)
-            return self._challenge(registering, realm, now_wall)
+            return self._challenge(request, realm, now_wall)
         self._throttle.succeeded(flow.remote[0], aor, now)
         fresh = state is NonceState.FRESH
         if not fresh or not self._counts.accept(credentials.nonce, credentials.nonce_count, now_wall):
-            return self._challenge(registering, realm, now_wall, stale=True)
+            return self._challenge(request, realm, now_wall, stale=True)
         if user is None or not snapshot.is_active(user):
             return Denied(403, "This user is switched off")
         if unescape(uri.user or "") != user.username:
@@ -92,7 +93,7 @@ class Authenticator:
     def _verify(self, user: SipUser | None, credentials: Credentials, aor: str, request: Request) -> bool:
         """Constant in what it does, whether the user exists or not."""
         self.verified += 1
-        decoy = hmac.digest(self._decoy_key, aor.encode("utf-8", "surrogateescape"), hashlib.sha256).hex()
+        decoy = hashlib.blake2s(aor.encode("utf-8", "surrogateescape"), key=self._decoy_key).hexdigest()
         sha256 = credentials.algorithm == "SHA-256"
         digest = decoy if sha256 else decoy[:32]
         if user is not None:
@@ -111,12 +112,15 @@ class Authenticator:
                 return credentials
         return None
 
-    def _challenge(self, registering: bool, realm: str, now_wall: float, stale: bool = False) -> Denied:
+    def _challenge(self, request: Request, realm: str, now_wall: float, stale: bool = False) -> Denied:
         nonce = self._nonces.issue(now_wall)
+        registering = request.method == "REGISTER"
         name = "WWW-Authenticate" if registering else "Proxy-Authenticate"
+        # Some phones give up at the sight of an algorithm that they do not know, though RFC 3261 tells them to pass on.
+        md5_only = (request.headers.get("User-Agent") or "").startswith(MD5_ONLY)
         headers = tuple(
             (name, str(Challenge(realm=realm, nonce=nonce, algorithm=algorithm, stale=stale)))
-            for algorithm in ALGORITHMS
+            for algorithm in (ALGORITHMS[1:] if md5_only else ALGORITHMS)
         )
         return Denied(401 if registering else 407, None, headers)
 
