@@ -37,7 +37,7 @@ serve(load_config({"data": sys.argv[1]}), lambda ready: print("ready", flush=Tru
 class Server:
     """Started by `with`. `user(kind, domain)` hands each user out once, so that tests do not meet."""
 
-    MEDIA_PORTS = 160
+    MEDIA_PORTS = 300
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
