@@ -99,11 +99,6 @@ def check_the_wire(packets, encrypted, secret):
         assert not any("inline:" in line for line in seen), "keys crossed in open signalling"
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="to a phone that prefers SRTP the keys are offered under RTP/AVP first (RFC 8643), and linphonec, unless it "
-    "is set to insist, answers those in the clear; RTP/SAVP first would be answered with SRTP",
-)
 def test_a_phone_that_can_encrypt_without_insisting_is_called_encrypted(server, registered):
     caller, callee = registered("baresip", A_HZ, **PROTECTED), registered("linphone", B_HZ, **OFFERING)
     place(caller, callee)

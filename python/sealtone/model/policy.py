@@ -119,9 +119,9 @@ def plan_offer(policy: LegPolicy, hop_is_tls: bool, established: Established | N
 def plan_second_offer(policy: LegPolicy, hop_is_tls: bool, refused: OfferPlan) -> OfferPlan | None:
     """What to offer to a phone that refused the first offer with 488, 415 or 606; None when nothing is left.
 
-    A phone that insists on SRTP refuses RTP/AVP, and is served with RTP/SAVP where TLS permits (rule 4). One that cannot
-    encrypt refuses RTP/SAVP; where encryption is only preferred it gets RTP/AVP, still with keys (RFC 8643). That order
-    matters: phones that could encrypt, but are not made to, answer RTP/AVP in the clear.
+    A phone that insists on SRTP refuses RTP/AVP, and is served with RTP/SAVP where TLS permits (rule 4). One that
+    cannot encrypt refuses RTP/SAVP; where encryption is only preferred it gets RTP/AVP, still with keys (RFC 8643).
+    That order matters: phones that could encrypt, but are not made to, answer RTP/AVP in the clear.
     """
     if not hop_is_tls:
         return None
