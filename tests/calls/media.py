@@ -11,6 +11,7 @@ class BookedPlane:
         self.free = ports
         self.open_calls: set[int] = set()
         self.legs: dict[int, MediaPort] = {}
+        self.calls_of: dict[int, int] = {}
         self.plans: dict[int, MediaPlan] = {}
         self.joined: dict[int, int] = {}
         self.maps: dict[int, dict[int, int]] = {}
@@ -30,6 +31,7 @@ class BookedPlane:
         self._legs += 1
         port = MediaPort(self._legs, "192.0.2.1", 20_000 + 2 * self._legs, 20_001 + 2 * self._legs)
         self.legs[port.id] = port
+        self.calls_of[port.id] = media_call
         return port
 
     def update_leg(self, leg: int, plan: MediaPlan) -> None:
@@ -64,3 +66,5 @@ class BookedPlane:
 
     def close_call(self, media_call: int) -> None:
         self.open_calls.remove(media_call)
+        for leg in [leg for leg in self.legs if self.calls_of[leg] == media_call]:
+            self.close_leg(leg)

@@ -390,8 +390,9 @@ class Call:
         self.ended_at = now
         self.reason = reason
         self.exchange.over(self, call_record(self, by, status))
+        is_last = not self.exchange.shares_media(self.media_call)
         for leg in self.legs():
-            leg.release()
+            leg.release(with_call=is_last)
         self.exchange.release_media(self.media_call)
         self.tell("ended", f"by {by.value}: {reason}")
         # A call and its legs know each other. Cut, they are freed now; else thousands a minute wait for the collector.

@@ -189,6 +189,10 @@ class Exchange:
         """One more call uses these media ports' group (a transfer keeps the ports of who is transferred)."""
         self._sharing[media_call] = self._sharing.get(media_call, 0) + 1
 
+    def shares_media(self, media_call: int) -> bool:
+        """Whether another call uses these media ports' group too."""
+        return media_call in self._sharing
+
     def release_media(self, media_call: int) -> None:
         left = self._sharing.get(media_call, 0)
         if left == 0:

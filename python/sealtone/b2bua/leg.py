@@ -521,12 +521,17 @@ class Leg:
             return (invite.headers.get("User-Agent") or "")[:200]
         return self.agent[:200]
 
-    def release(self) -> None:
-        """Close the media port and forget the keys. The session is not touched."""
+    def release(self, with_call: bool = False) -> None:
+        """Close the media port and forget the keys. The session is not touched.
+
+        `with_call`: the port is closed by the end of its media call, which follows at once; one command to the media
+        core instead of three.
+        """
         if self._released:
             return
         self._released = True
-        self._final = self.call.exchange.plane.close_leg(self.port.id)
+        plane = self.call.exchange.plane
+        self._final = plane.counters(self.port.id) if with_call else plane.close_leg(self.port.id)
         self._rx = self._tx = None
         self._left_keys = ()
         if hasattr(self, "session"):

@@ -89,7 +89,9 @@ class MediaPlane(Protocol):
 
     def close_leg(self, leg: int) -> MediaCounters: ...
 
-    def close_call(self, media_call: int) -> None: ...
+    def close_call(self, media_call: int) -> None:
+        """Ends it with the legs it still has."""
+        ...
 
 
 class NoMediaPorts(Exception):
