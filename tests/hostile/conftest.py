@@ -28,5 +28,5 @@ def server(hostile_server: Server) -> Iterator[Server]:
     assert hostile_server.running, hostile_server.evidence()
     yield hostile_server
     assert hostile_server.running, hostile_server.evidence()
-    text = hostile_server.output()
+    text = hostile_server.news()
     assert "Traceback" not in text, text[text.index("Traceback") - 500 :][:3000]

@@ -24,7 +24,7 @@ from sealtone.store import directory as rows
 OURS, OTHERS = "ours.test", "others.test"
 """The domains of two accounts that have nothing to do with each other."""
 _KINDS = {"open": ("none", "prefer"), "srtp": ("srtp", "prefer"), "strict": ("srtp", "require")}
-_USERS_OF_A_KIND = 80
+_USERS_OF_A_KIND = 240
 
 _SERVE = """
 import sys
@@ -46,6 +46,8 @@ class Server:
         self.media = free_ports(self.MEDIA_PORTS, 61_000, 65_500)
         self.secrets: dict[str, str] = {}
         """By address: 1000@ours.test."""
+        self.handed_out: list[str] = []
+        self._read = 0
         self._unused: dict[tuple[str, str], Iterator[str]] = {}
         self._program: Program | None = None
 
@@ -55,7 +57,9 @@ class Server:
 
     def user(self, kind: str = "srtp", domain: str = OURS) -> str:
         """The number of a user nobody had before: "open" (protection none), "srtp" (prefer) or "strict" (require)."""
-        return next(self._unused[kind, domain])
+        name = next(self._unused[kind, domain])
+        self.handed_out.append(f"{name}@{domain}")
+        return name
 
     def secret(self, user: str, domain: str = OURS) -> str:
         return self.secrets[f"{user}@{domain}"]
@@ -140,6 +144,15 @@ class Server:
     def output(self) -> str:
         """All that the server said: its journal, and its trace."""
         return self._program.output() if self._program else ""
+
+    def news(self) -> str:
+        """What it said since this was last asked."""
+        assert self._program is not None
+        with self._program.output_file.open("rb") as file:
+            file.seek(self._read)
+            found = file.read()
+        self._read += len(found)
+        return found.decode(errors="replace")
 
     def evidence(self) -> str:
         return self._program.tail(6000) if self._program else ""

@@ -10,7 +10,7 @@ from hostile.server import OURS, Server
 from hostile.wire import SDP, Line, fresh, offer, written
 
 LARGEST = 1.5
-_T1_ROUNDS_S = 3.8  # 0.5 + 1 + 2 s: three repetitions, if there are any
+_T1_ROUNDS_S = 1.8  # 0.5 + 1 s: two repetitions, if there are any
 
 
 def typical(line: Line, method: str) -> bytes:
