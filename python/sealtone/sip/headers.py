@@ -6,6 +6,7 @@ arguments, so that no name chosen by the wire can collide with one of ours. `par
 
 from __future__ import annotations
 
+import re
 from typing import Final, NamedTuple
 
 from sealtone.sip.errors import SipParseError
@@ -39,6 +40,13 @@ _TRANSPORTS: Final = frozenset({"UDP", "TCP", "TLS", "WS", "WSS"})
 
 _new = tuple.__new__
 
+# The forms that nearly every phone writes, in one step. Each takes less than the careful reading below it takes, and
+# what it takes, it reads alike (a property test holds the two against each other).
+_PLAIN_ADDRESS: Final = re.compile(r'(?:"([^"\\]*+)"[ \t]*+)?<([^<>*]++)>(?:;tag=([^;"\s]*+))?').fullmatch
+_PLAIN_VIA: Final = re.compile(
+    r'SIP/2\.0/(UDP|TCP|TLS|WSS|WS) ([A-Za-z0-9_][A-Za-z0-9_.-]*+)(?::([0-9]{1,4}))?;([^"\s]++)'
+).fullmatch
+
 
 class NameAddr(NamedTuple):
     """From, To, Contact, Route, Record-Route, Refer-To, …: an optional display name (unquoted), a URI, parameters.
@@ -53,6 +61,14 @@ class NameAddr(NamedTuple):
     @classmethod
     def parse(cls, raw: str) -> NameAddr:
         """Parse one name-addr or addr-spec with its header parameters."""
+        plain = _PLAIN_ADDRESS(raw)
+        if plain is not None:
+            display, uri, tag = plain.groups()
+            return _new(cls, (display or "", uri, () if tag is None else (("tag", tag),)))
+        return cls._parse_carefully(raw)
+
+    @classmethod
+    def _parse_carefully(cls, raw: str) -> NameAddr:
         raw = raw.strip(WSP)
         if raw[:1] == '"':
             if "\\" in raw:
@@ -145,6 +161,14 @@ class Via(NamedTuple):
     @classmethod
     def parse(cls, raw: str) -> Via:
         """Parse one via-parm (RFC 3261 section 20.42); LWS is allowed around its slashes."""
+        plain = _PLAIN_VIA(raw)
+        if plain is not None:
+            transport, host, port, params = plain.groups()
+            return _new(cls, (transport, host, None if port is None else int(port), parse_params(params)))
+        return cls._parse_carefully(raw)
+
+    @classmethod
+    def _parse_carefully(cls, raw: str) -> Via:
         if raw[:8] == "SIP/2.0/":
             transport, space, rest = raw[8:].partition(" ")
             if not space or (transport not in _TRANSPORTS and not is_token(transport)):

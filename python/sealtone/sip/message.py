@@ -134,8 +134,9 @@ class Headers:
         if first is None:
             # Built back to front, so that the first of several occurrences stays.
             first = self._first = dict(zip(self._names[::-1], self._values[::-1], strict=True))
-        if name in _KNOWN_NAMES:
-            return first.get(name, default)
+        found = first.get(name)
+        if found is not None or name in _KNOWN_NAMES:
+            return default if found is None else found
         for value in self._matching(name):
             return value
         return default
@@ -302,7 +303,11 @@ class Message:
         typed = self.headers.typed
         vias: list[Via] | None = typed.get("vias")
         if vias is None:
-            vias = typed["vias"] = [Via.parse(element) for element in self._elements("Via")]
+            lines = self.headers.all("Via")
+            if len(lines) == 1 and "," not in lines[0]:
+                vias = typed["vias"] = [Via.parse(lines[0])]
+            else:
+                vias = typed["vias"] = [Via.parse(element) for element in self._elements("Via")]
             if vias:
                 typed["via"] = vias[0]
         return vias
@@ -411,9 +416,13 @@ class Message:
 
     def _addresses(self, name: str) -> list[NameAddr]:
         typed = self.headers.typed
-        if name not in typed:
-            typed[name] = [NameAddr.parse(element) for element in self._elements(name)]
-        return typed[name]  # type: ignore[no-any-return]
+        addresses: list[NameAddr] | None = typed.get(name)
+        if addresses is None:
+            lines = self.headers.all(name)
+            if len(lines) > 1 or (lines and "," in lines[0]):
+                lines = self._elements(name)
+            addresses = typed[name] = [NameAddr.parse(line) for line in lines]
+        return addresses
 
     def _tags(self, name: str) -> frozenset[str]:
         typed = self.headers.typed

@@ -56,14 +56,14 @@ def _common(message: Message) -> Problem | None:
         for name in _SINGLE:
             if names.count(name) > 1:
                 return Problem(400, f"{name} stands more than once")
-    if not message.call_id.isascii() or " " in message.call_id or "\t" in message.call_id:
+    call_id = message.call_id
+    if not call_id.isascii() or " " in call_id or "\t" in call_id:
         return Problem(400, "Call-ID is not valid")
-    vias = message.vias
-    if not vias:
+    if not message.vias:
         return Problem(400, "Via is missing")
     for address in (message.from_, message.to):
         _check_uri(address.uri)
-        if address.tag == "":
+        if address.params and address.tag == "":
             return Problem(400, "a tag is empty")
     length = headers.get("Content-Length")
     if length is not None and (
@@ -74,7 +74,8 @@ def _common(message: Message) -> Problem | None:
 
 
 def _request(request: Request) -> Problem | None:
-    if request.cseq.method != request.method:
+    method = request.method
+    if request.cseq.method != method:
         return Problem(400, "CSeq names another method")
     try:
         uri = SipUri.parse(request.uri)
@@ -88,12 +89,12 @@ def _request(request: Request) -> Problem | None:
     if "Expires" in headers:
         _ = request.expires
     contacts = request.contacts
-    if request.method in _WITH_CONTACT and len(contacts) != 1 and (contacts or _is_rfc3261(request)):
+    if method in _WITH_CONTACT and len(contacts) != 1 and (contacts or _is_rfc3261(request)):
         return Problem(400, "exactly one Contact is needed")
     for contact in contacts:
         if contact.uri != "*":
             _check_uri(contact.uri)
-        elif request.method != "REGISTER":
+        elif method != "REGISTER":
             return Problem(400, "Contact: * stands outside of REGISTER")
     _check_routes(request)
     if request.body and not request.content_type:
