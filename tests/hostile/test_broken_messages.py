@@ -64,7 +64,7 @@ async def test_every_message_of_rfc_4475_and_5118_gets_its_status_or_silence(ser
             line.close()
         assert not faults, "\n".join(faults)
         answered = [name for name, line in lines.items() if line.statuses]
-        assert {"unkscm", "quotbal", "esc02", "bext01"} <= set(answered), answered
+        assert {"badvers", "unkscm", "quotbal", "esc02", "bext01"} <= set(answered), answered
         assert lines["unkscm"].statuses[0] == 416
         assert lines["bext01"].statuses[0] == 420
         assert talk.a.established.reason == ""

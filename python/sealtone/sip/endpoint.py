@@ -480,6 +480,11 @@ class Endpoint:
         headers = request.headers
         if request.method == "ACK" or not all(name in headers for name in ("Via", "From", "To", "Call-ID", "CSeq")):
             return
+        if status == 505:  # its Via has that version too, and is read as ours so that the answer finds its way
+            values = headers.all("Via")
+            headers.remove("Via")
+            for value in values:
+                headers.add("Via", f"SIP/2.0/{value.partition('/')[2].partition('/')[2]}")
         try:
             hop = response_hop(request, flow)
             head = response_head(request, flow, "")
