@@ -1,15 +1,19 @@
-"""SDES keys are neither sent nor taken where the signalling is not TLS."""
+"""SDES keys are neither sent nor taken where the signalling is not TLS; where they are required nothing goes without."""
 
 from __future__ import annotations
 
 import asyncio
+import re
+import socket
 
 import pytest
 
 from hostile.server import OURS, Server
-from hostile.talk import talking
+from hostile.talk import forged, parties, talking
 from hostile.wire import SDP, Line, Person, offer
 from interop.processes import LOOPBACK
+from sealtone.phone import CallFailed
+from sealtone.sip.message import Request
 
 CRYPTO = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFB"
 CLEAR = pytest.mark.parametrize("transport", ["udp", "tcp"])
@@ -67,3 +71,44 @@ async def test_the_oracle_sees_keys_over_tls(server: Server) -> None:
         answer = await caller.ask("INVITE", f"sip:*43@{OURS}", headers=headers, body=body)
         assert answer.status == 200
         assert b"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:" in answer.body
+
+
+def answered(invite: Request, status: str, contact: str, body: bytes) -> bytes:
+    """A response of the called phone to the server's INVITE."""
+    head = "".join(
+        f"{name}: {value}{';tag=called' if name == 'To' else ''}\r\n"
+        for name, value in invite.headers.items()
+        if name in ("Via", "From", "To", "Call-ID", "CSeq", "Record-Route")
+    )
+    return (
+        f"SIP/2.0 {status}\r\n{head}Contact: {contact}\r\nContent-Type: application/sdp\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    ).encode() + body
+
+
+@pytest.mark.parametrize("profile", ["RTP/AVP", "RTP/SAVP"])
+async def test_where_srtp_is_required_no_early_media_and_no_answer_goes_without(server: Server, profile: str) -> None:
+    """The called phone takes the keys out of its 183 and its 200, and sends clear voice at once."""
+    async with (
+        talking(server),
+        parties(server, "tls") as (a, _),
+        await Line.to(server, "tls", LOOPBACK) as line,
+    ):
+        called = await person(server, line, "strict")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as media:
+            media.bind((LOOPBACK, 0))
+            call = await a.phone.call(called.user)
+            invite = await line.request_received("INVITE")
+            offered = re.search(rb"m=audio (\d+) RTP/SAVP", invite.body)
+            assert offered is not None
+            body = offer(LOOPBACK, media.getsockname()[1], profile=profile)
+            line.send(answered(invite, "183 Session Progress", called.contact, body))
+            for sequence in range(15):
+                media.sendto(forged(sequence), (LOOPBACK, int(offered[1])))
+                await asyncio.sleep(0.02)
+            assert a.tap.arrived == 0
+            if call.reason == "":
+                line.send(answered(invite, "200 OK", called.contact, body))
+            with pytest.raises(CallFailed, match="488"):
+                await call.answered(3)
+            assert a.tap.arrived == 0
