@@ -23,6 +23,7 @@ MAX_FORMATS = 64
 _SESSION_LETTERS = frozenset("vosiuepcbtrzka")
 _SECTION_LETTERS = frozenset("icbka")
 _ONCE = frozenset("vosc")
+_new = tuple.__new__  # a NamedTuple's own constructor costs several times as much; there is one a line
 _CONTROL = bytes(code for code in (*range(32), 127) if code not in b"\t\r\n")
 
 
@@ -153,7 +154,7 @@ def _read_lines(raw_lines: list[str]) -> tuple[list[Line], list[MediaSection]]:
             if letter in once:
                 raise SdpError(f"the line {letter}= stands twice in one section")
             once.add(letter)
-        lines.append(Line(letter, value))
+        lines.append(_new(Line, (letter, value)))
     return session_lines, sections
 
 
