@@ -112,7 +112,7 @@ async def test_ten_thousand_guesses_are_not_looked_at_and_the_owner_still_regist
                 async with phone_of(server, user, "tls") as owner:
                     await owner.register()
                 assert time.monotonic() - begin <= 5
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):  # all are answered, also where the machine has other work
             while await line.final("guess9999", timeout_s=0.5) is None:
                 line.send(message.replace(b"AUTHORIZATION", value.encode()))
         looked_at = server.verified() - before

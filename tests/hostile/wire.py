@@ -37,6 +37,7 @@ class Line(asyncio.DatagramProtocol):
         self.address = address
         self.port = 0
         self.messages: list[Message] = []
+        self._finals: dict[str, list[Response]] = {}
         self.octets_out = self.octets_in = 0
         self.closed = asyncio.Event()
         self._arrived = asyncio.Event()
@@ -106,7 +107,10 @@ class Line(asyncio.DatagramProtocol):
 
     def _take(self, data: bytes) -> None:
         self.octets_in += len(data)
-        self.messages.append(parse_message(data))
+        message = parse_message(data)
+        self.messages.append(message)
+        if isinstance(message, Response) and message.status >= 200:
+            self._finals.setdefault(message.call_id, []).append(message)
         self._arrived.set()
 
     @property
@@ -122,13 +126,8 @@ class Line(asyncio.DatagramProtocol):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 while True:
-                    for message in self.messages:
-                        if (
-                            isinstance(message, Response)
-                            and message.status >= 200
-                            and message.call_id == call_id
-                            and seq in (None, message.cseq.seq)
-                        ):
+                    for message in self._finals.get(call_id, ()):
+                        if seq in (None, message.cseq.seq):
                             return message
                     if self.closed.is_set():
                         return None
