@@ -31,7 +31,7 @@ class EngineConfig:
     """Port pairs kept bound in advance for each local address."""
     quarantine_s: float = 5.0
     """How long a released port rests, so that late packets of its last call reach nobody."""
-    receive_buffer: int = 16384
+    receive_buffer: int = 65536
     """Bytes asked of the kernel for each socket's queue; it doubles them, and charges only what waits."""
     dscp: int = 46
     """Differentiated services code point of what is sent; 46 is expedited forwarding."""
