@@ -1,0 +1,93 @@
+"""The one timer of a node, under simulated time."""
+
+import heapq
+import io
+import itertools
+import os
+from collections.abc import Callable
+from typing import Any, cast
+
+from sealtone.model import Snapshot
+from sealtone.registrar import Rules
+from sealtone.server.journal import Journal
+from sealtone.server.node import Node
+from sealtone.sip.flow import Flow, Hop
+
+SERVER, PHONE = ("192.0.2.1", 5060), ("192.0.2.10", 5060)
+FLOW = Flow(1, "udp", SERVER, PHONE)
+OPTIONS = (
+    b"OPTIONS sip:192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.10:5060;rport;branch=z9hG4bK1\r\nMax-Forwards: 70\r\n"
+    b"From: <sip:1000@office.example>;tag=1\r\nTo: <sip:192.0.2.1>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\n\r\n"
+)
+
+
+class Timer:
+    def __init__(self, action: Callable[[], object]) -> None:
+        self.action: Callable[[], object] | None = action
+
+    def cancel(self) -> None:
+        self.action = None
+
+
+class Loop:
+    """As much of an event loop as a node's timers need."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._numbers = itertools.count()
+        self._due: list[tuple[float, int, Timer]] = []
+
+    def time(self) -> float:
+        return self.now
+
+    def call_at(self, at: float, action: Callable[[], object]) -> Timer:
+        timer = Timer(action)
+        heapq.heappush(self._due, (at, next(self._numbers), timer))
+        return timer
+
+    def call_later(self, delay_s: float, action: Callable[[], object]) -> Timer:
+        return self.call_at(self.now + delay_s, action)
+
+    def run_until(self, end: float) -> None:
+        while self._due and self._due[0][0] <= end:
+            self.now, _, timer = heapq.heappop(self._due)
+            if timer.action is not None:
+                timer.action()
+        self.now = end
+
+
+class Wire:
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+
+    def send(self, data: bytes, hop: Hop) -> None:
+        self.sent.append(data)
+
+
+def node(loop: Loop, wire: Wire) -> Node:
+    made = Node(
+        user_agent="Sealtone",
+        plane=cast(Any, None),  # neither calls nor registrations here
+        store=cast(Any, None),
+        snapshot=Snapshot(),
+        contact_for=lambda _: SERVER,
+        own_addresses=lambda: frozenset({SERVER}),
+        journal=Journal(io.StringIO()),
+        entropy=os.urandom,
+        rules=Rules(),
+    )
+    made.start(cast(Any, wire), cast(Any, loop))
+    return made
+
+
+def test_timers_run_though_messages_come_in_without_a_pause() -> None:
+    loop, wire = Loop(), Wire()
+    server = node(loop, wire)
+    server.on_message(OPTIONS, FLOW)
+    assert wire.sent[0].startswith(b"SIP/2.0 200")
+    assert server.endpoint.transaction_count == 1
+    # One every 3 ms, oftener than the grain of the timer, for longer than the transaction lingers.
+    for step in range(11_000):
+        loop.run_until(step * 0.003)
+        server.on_message(b"no SIP at all", FLOW)
+    assert server.endpoint.transaction_count == 0
