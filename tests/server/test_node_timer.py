@@ -84,10 +84,13 @@ def test_timers_run_though_messages_come_in_without_a_pause() -> None:
     loop, wire = Loop(), Wire()
     server = node(loop, wire)
     server.on_message(OPTIONS, FLOW)
-    assert wire.sent[0].startswith(b"SIP/2.0 200")
-    assert server.endpoint.transaction_count == 1
-    # One every 3 ms, oftener than the grain of the timer, for longer than the transaction lingers.
-    for step in range(11_000):
+    loop.run_until(0.002)
+    server.on_message(OPTIONS.replace(b"z9hG4bK1", b"z9hG4bK2").replace(b"Call-ID: 1", b"Call-ID: 2"), FLOW)
+    assert [data[:11] for data in wire.sent] == [b"SIP/2.0 200"] * 2
+    assert server.endpoint.transaction_count == 2
+    # One every 3 ms, oftener than the grain of the timer, for longer than the transactions linger. The second is due
+    # within the grain of the first.
+    for step in range(1, 11_000):
         loop.run_until(step * 0.003)
         server.on_message(b"no SIP at all", FLOW)
     assert server.endpoint.transaction_count == 0
