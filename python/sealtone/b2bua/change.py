@@ -23,12 +23,14 @@ from sealtone.sip import events as sip
 class Change(NamedTuple):
     """A change under way: offered to `far`; `asker` waits for it, or is None where nobody does.
 
-    `withdrawn`: who asked took it back meanwhile, so that `far` has to be brought back too.
+    `withdrawn`: who asked took it back meanwhile, so that `far` has to be brought back too. `requested`: `far` itself
+    asked us for an offer.
     """
 
     asker: Leg | None
     far: Leg
     withdrawn: bool = False
+    requested: bool = False
 
 
 def on_offer(leg: Leg, event: sip.OfferReceived, now: float) -> None:
@@ -101,16 +103,18 @@ def on_offer_requested(leg: Leg, _: sip.OfferRequested, now: float) -> None:
     except Refused as refusal:
         _refuse(leg, refusal, now)
         return
+    call.change = Change(None, leg, requested=True)
     leg.session.answer(body, now)
 
 
 def on_answer(leg: Leg, event: sip.AnswerReceived, now: float) -> None:
     """The answer to an offer of ours (or, with a late offer, the caller's in its ACK)."""
     call = leg.call
+    leg.is_answered(event.offer)
     if call.transfer is not None and call.transfer.on_answer(leg, event.body, now):
         return
     change = call.change
-    if change is not None and change.far is leg:
+    if change is not None and change.far is leg and not change.requested:
         _on_far_answer(change, event.body, now)
     elif call.state == "answering" or not leg.described:
         call.on_late_answer(event.body, now)
@@ -140,6 +144,7 @@ def _on_far_answer(change: Change, body: bytes, now: float) -> None:
 
 def _on_requested_answer(leg: Leg, body: bytes, now: float) -> None:
     before = leg.visible()
+    leg.call.change = None
     try:
         leg.read_answer(body)
     except Refused as refusal:
@@ -165,7 +170,6 @@ def _tell_hold(leg: Leg) -> None:
 def on_offer_rejected(leg: Leg, event: sip.OfferRejected, now: float) -> None:
     """Our offer was refused: the phone that asked is told so, and all stays as it was."""
     call = leg.call
-    leg.forget()
     if call.transfer is not None and call.transfer.on_offer_rejected(leg, event, now):
         return
     change = call.change

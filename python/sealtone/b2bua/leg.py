@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from sealtone.sip.session import InviteSession
 
 _MAX_LEFT_KEYS = 32
+_MAX_SENT = 4  # descriptions of ours that an answer may still come to
 FAR_LEG_HEADER = "X-Sealtone-Far-Leg"
 BASIC_CODECS = (
     Codec(8, "PCMA", 8000),
@@ -89,6 +90,7 @@ class Leg:
         "_remote",
         "_rx",
         "_security",
+        "_sent",
         "_tx",
         "agent",
         "call",
@@ -135,6 +137,7 @@ class Leg:
         self._tx: KeyMaterial | None = None
         self._plan: MediaPlan | None = None
         self._security: LegSecurity | None = None
+        self._sent: dict[bytes, AudioDescription] = {}
         self._released = False
 
     @classmethod
@@ -157,6 +160,7 @@ class Leg:
         self.session = session
         session.owner = self
         session.contact_user = self.call.exchange.contact_user
+        session.renew_offer = self._renewed
         self.call.exchange.add_leg(self)
 
     def second_plan(self) -> OfferPlan | None:
@@ -241,9 +245,25 @@ class Leg:
         self._judged = verdict
 
     def forget(self) -> None:
-        """The offer under way, theirs or ours, came to nothing."""
+        """The phone's offer under way came to nothing."""
         self._judged = None
-        self._offered = None
+
+    def is_answered(self, offer: bytes) -> None:
+        """What `read_answer` reads next answers our `offer`; where that is unknown, the description that holds."""
+        self._offered = self._sent.get(offer, self._local)
+
+    def _written(self, audio: AudioDescription) -> bytes:
+        """`audio` as a body, kept so that its answer finds it."""
+        body = self._own.write(audio)
+        self._sent[body] = audio
+        if len(self._sent) > _MAX_SENT:
+            del self._sent[next(iter(self._sent))]
+        return body
+
+    def _renewed(self, body: bytes) -> bytes:
+        """An offer that has to be sent again, under the next version."""
+        audio = self._sent.get(body)
+        return body if audio is None else self._written(audio)
 
     def read_answer(self, body: bytes, *, early: bool = False) -> None:
         """Read, judge and take on the answer to our `offer`. Raises `Refused`.
@@ -312,7 +332,7 @@ class Leg:
             section=said.section if said is not None else 0,
             layout=said.layout if said is not None else (),
         )
-        return self._own.write(self._offered)
+        return self._written(self._offered)
 
     def answer(self, codecs: tuple[Codec, ...], direction: Direction) -> bytes:
         """The answer to the offer read: the codecs that the other leg's phone accepted, and its direction.
@@ -345,7 +365,7 @@ class Leg:
             layout=audio.layout,
         )
         self._settle(judged, own, local)
-        return self._own.write(local)
+        return self._written(local)
 
     def answer_again(self) -> bytes:
         """The answer to an offer that changes nothing for the other side: what is agreed, with this phone's news."""
@@ -364,7 +384,6 @@ class Leg:
         self.established = verdict.established
         self.note = verdict.note if own is not None or verdict.note else self.note
         self._judged = None
-        self._offered = None
         self._security = None
 
     def first_codec(self) -> tuple[Codec, ...]:

@@ -7,6 +7,7 @@ The floors: `DialogUsage` (state, sending, deadlines, the end), `Renegotiation` 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 from sealtone.sip.events import EndCause, Ended
@@ -71,6 +72,7 @@ class DialogUsage(Timed):
     (before there was one: the flow of our INVITE, None where that went to a Target).
     `contact_user` and `contact_params` (";ob" style) count when they are set before the first message with a Contact,
     or before `hop` is set anew. `prefer_update`: offers in a confirmed session go by UPDATE where the peer allows it.
+    `renew_offer`: gives the body under which an offer of ours is sent again.
     """
 
     __slots__ = (
@@ -107,6 +109,7 @@ class DialogUsage(Timed):
         "remote_allow",
         "remote_body",
         "remote_supported",
+        "renew_offer",
         "state",
     )
 
@@ -133,6 +136,7 @@ class DialogUsage(Timed):
         self.local_body = b""
         self.remote_body = b""
         self.owner: object = None
+        self.renew_offer: Callable[[bytes], bytes] | None = None
         self._secure = secure
         self._addressed: Hop | None = None
         self._bye_tx: ClientTransaction | None = None

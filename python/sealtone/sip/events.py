@@ -88,10 +88,14 @@ class OfferReceived(NamedTuple):
 
 
 class AnswerReceived(NamedTuple):
-    """The answer to an offer of ours that was not in the initial INVITE (those come with `Progress` and `Answered`)."""
+    """The answer to an offer of ours that was not in the initial INVITE (those come with `Progress` and `Answered`).
+
+    `offer` is the body that it answers: the last one offered, or, after a session refresh, the description that holds.
+    """
 
     session: InviteSession
     body: bytes
+    offer: bytes = b""
 
 
 class OfferRequested(NamedTuple):

@@ -74,6 +74,9 @@ class Renegotiation(DialogUsage):
             ):
                 return
         current = self._current = queue.popleft()
+        if current.retries and current.body and self.renew_offer is not None:
+            # Something else may have been said meanwhile: the o= line must not go back (RFC 3264 8).
+            current.body = self.renew_offer(current.body)
         if by_update:
             self._send_update(dialog, current, now)
         else:
@@ -150,7 +153,7 @@ class Renegotiation(DialogUsage):
                 self.endpoint.emit(OfferRejected(self._leg, 500, "No answer in the response", None))
             elif body and (current.kind == "offer" or body != self.remote_body):
                 self.remote_body = body
-                self.endpoint.emit(AnswerReceived(self._leg, body))
+                self.endpoint.emit(AnswerReceived(self._leg, body, offered))
         self._pump(now)
 
     def _receive_update_response(self, tx: ClientTransaction, response: Response, now: float) -> None:

@@ -304,7 +304,7 @@ class InviteSession(Renegotiation):
             if self.dialog is not None:
                 self.dialog.negotiated = True
             if self._parting is None:
-                self.endpoint.emit(AnswerReceived(self, body))
+                self.endpoint.emit(AnswerReceived(self, body, proposed))
         elif self._parting is None:
             if first:
                 self._abandon("error", now)

@@ -201,7 +201,7 @@ class CalledSession(InviteSession):
                 self.local_body = proposed
                 self.remote_body = body
                 dialog.negotiated = True
-                self.endpoint.emit(AnswerReceived(self, body))
+                self.endpoint.emit(AnswerReceived(self, body, proposed))
             else:
                 self.endpoint.emit(OfferRejected(self, 500, "No answer in the PRACK", None))
         else:
