@@ -22,10 +22,12 @@ def snapshot() -> Snapshot:
     return Snapshot([Account(1, "office")], [Domain(1, 1, REALM)], [user, off], local_names=["192.0.2.1"])
 
 
-def request(method: str, user: str = "1000", credentials: str | None = None, host: str = REALM) -> Request:
+def request(
+    method: str, user: str = "1000", credentials: str | None = None, host: str = REALM, uri: str | None = None
+) -> Request:
     name = "Authorization" if method == "REGISTER" else "Proxy-Authorization"
     lines = [
-        f"{method} sip:{host} SIP/2.0",
+        f"{method} {uri or f'sip:{host}'} SIP/2.0",
         "Via: SIP/2.0/UDP 198.51.100.9;branch=z9hG4bK1;rport",
         f"From: <sip:{user}@{host}>;tag=a",
         f"To: <sip:{user}@{host}>",
@@ -58,8 +60,13 @@ class Door:
         return next(one for one in found if one.algorithm == algorithm)
 
     def credentials(self, challenge: Challenge, method: str, user: str = "1000", password: str = "secret") -> str:
+        return self.made_for(f"sip:{REALM}", challenge, method, user, password)
+
+    def made_for(
+        self, uri: str, challenge: Challenge, method: str, user: str = "1000", password: str = "secret"
+    ) -> str:
         self.count += 1
-        return authorization_for(challenge, user, method, f"sip:{REALM}", "cnonce", nc=self.count, password=password)
+        return authorization_for(challenge, user, method, uri, "cnonce", nc=self.count, password=password)
 
 
 @pytest.mark.parametrize("method", ["REGISTER", "INVITE", "MESSAGE"])
@@ -158,3 +165,47 @@ def test_ten_thousand_guesses_are_mostly_not_looked_at_and_the_owner_elsewhere_g
     owner = Flow(2, "udp", ("192.0.2.1", 5060), ("203.0.113.5", 5060))
     found = door.knock(request("REGISTER", credentials=door.credentials(challenge, "REGISTER")), owner)
     assert isinstance(found, SipUser)
+
+
+def test_a_captured_answer_does_not_buy_more_guesses() -> None:
+    door = Door()
+    captured = request("INVITE", credentials=door.credentials(door.challenge("INVITE"), "INVITE"))
+    assert isinstance(door.knock(captured), SipUser)
+    door.now += 3600
+    before = door.authenticator.failed
+    for guess in range(300):
+        wrong = door.credentials(door.challenge("INVITE"), "INVITE", password=f"guess{guess}")
+        door.knock(request("INVITE", credentials=wrong))
+        if guess % 6 == 5:
+            door.knock(captured)
+    assert door.authenticator.failed - before <= 20
+
+
+@pytest.mark.parametrize(
+    "called",
+    ["sip:*90090012345@office.example", "sip:office.example", "sips:1001@office.example", "sip:1001@elsewhere.example"],
+)
+def test_an_answer_made_for_one_address_does_not_call_another(called: str) -> None:
+    door = Door()
+    made = door.made_for("sip:1001@office.example", door.challenge("INVITE"), "INVITE")
+    verified = door.authenticator.verified
+    denied = door.knock(request("INVITE", credentials=made, uri=called))
+    assert isinstance(denied, Denied)
+    assert denied.status == 407
+    assert door.authenticator.verified == verified, "it is not looked at, so nothing is learned from it"
+
+
+@pytest.mark.parametrize(
+    ("made_for", "called"),
+    [
+        ("sip:1001@office.example", "sip:1001@office.example:5060;transport=tcp"),
+        ("sip:1001@office.example:5061;transport=tls", "sip:1001@OFFICE.example"),
+        ("sip:%31001@office.example", "sip:1001@office.example;user=phone"),
+        ("sip:1001@192.0.2.1:5060", "sip:1001@office.example"),
+        ("tel:+43123", "tel:+43123;phone-context=x"),
+    ],
+)
+def test_a_phone_may_write_the_address_it_calls_with_or_without_port_and_parameters(made_for: str, called: str) -> None:
+    door = Door()
+    made = door.made_for(made_for, door.challenge("INVITE"), "INVITE")
+    assert isinstance(door.knock(request("INVITE", credentials=made, uri=called)), SipUser)

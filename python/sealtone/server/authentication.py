@@ -6,7 +6,9 @@ Rules:
    answer, so that neither words nor time tell who exists.
 2. Nonces are stateless; only the counts of those in use are kept, in a bounded table, so that no answer is taken twice.
 3. A nonce that is too old is said to be stale only to who proved to know the password.
-4. What an authenticated user may claim to be is its own address and nothing else.
+4. An answer counts only for the address that it was made for (RFC 7616 3.4.6), and clears guesses only when it is new:
+   who has captured one can neither call elsewhere with it nor buy more guesses.
+5. What an authenticated user may claim to be is its own address and nothing else.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from sealtone.sip.errors import SipError
 from sealtone.sip.flow import Flow
 from sealtone.sip.headers import NameAddr
 from sealtone.sip.message import Request
-from sealtone.sip.uri import unescape
+from sealtone.sip.uri import SipUri, unescape
 
 ALGORITHMS = ("SHA-256", "MD5")  # RFC 8760 2.4: the stronger first
 MD5_ONLY = ("baresip v0.", "baresip v1.")
@@ -62,7 +64,7 @@ class Authenticator:
         if value is None:
             return self._challenge(request, realm, now_wall)
         credentials = self._credentials(request, registering, realm)
-        if credentials is None:
+        if credentials is None or not _names_same(credentials.uri, request.uri, snapshot):
             return self._challenge(request, realm, now_wall)
         state = self._nonces.check(credentials.nonce, now_wall)
         if state is NonceState.FORGED:
@@ -80,10 +82,10 @@ class Authenticator:
             self.failed += 1
             self._throttle.failed(flow.remote[0], aor, now)
             return self._challenge(request, realm, now_wall)
-        self._throttle.succeeded(flow.remote[0], aor, now)
         fresh = state is NonceState.FRESH
         if not fresh or not self._counts.accept(credentials.nonce, credentials.nonce_count, now_wall):
             return self._challenge(request, realm, now_wall, stale=True)
+        self._throttle.succeeded(flow.remote[0], aor, now)
         if user is None or not snapshot.is_active(user):
             return Denied(403, "This user is switched off")
         if unescape(uri.user or "") != user.username:
@@ -123,6 +125,25 @@ class Authenticator:
             for algorithm in (ALGORITHMS[1:] if md5_only else ALGORITHMS)
         )
         return Denied(401 if registering else 407, None, headers)
+
+
+def _names_same(made_for: str, asked: str, snapshot: Snapshot) -> bool:
+    """Whether a digest's URI is the Request-URI: scheme, user and host. Phones add or leave out port and parameters."""
+    if made_for == asked:
+        return True
+    try:
+        ours, theirs = SipUri.parse(asked), SipUri.parse(made_for)
+    except SipError:
+        return False
+    if ours.scheme != theirs.scheme or unescape(ours.user or "") != unescape(theirs.user or ""):
+        return False
+    return _host_meant(ours.host, snapshot) == _host_meant(theirs.host, snapshot)
+
+
+def _host_meant(host: str, snapshot: Snapshot) -> str:
+    host = host.lower().rstrip(".")
+    domain = home_domain(host, snapshot)
+    return host if domain is None else domain.name
 
 
 def home_domain(host: str, snapshot: Snapshot) -> Domain | None:
