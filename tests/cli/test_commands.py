@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -267,7 +268,7 @@ def test_a_running_server_is_told_of_a_change(run: Run, server: list[str]) -> No
 def test_live_calls_and_status_come_from_the_running_server(run: Run, server: list[str]) -> None:
     shown = run("calls", "--live").stdout
     assert "1000 —SRTP→ server —SRTP→ 1001" in shown
-    assert "◐ Protected to the server · 1:05 · talking" in shown
+    assert re.search(r"◐ Protected to the server · 1:0\d · talking", shown)
     shown = run("status").stdout
     assert "● Running, version 0.1.0, for 1:01:40" in shown
     assert "TLS [::]:5061" in shown

@@ -100,7 +100,7 @@ async def test_spraying_before_during_and_after_the_answer_injects_and_bleeds_no
         async with spraying(lambda: ports_of(talk), every_s=0.005) as closer:
             await asyncio.sleep(0.6)
         assert sprayer.sent > 1000
-        assert closer.sent > 300
+        assert closer.sent > 40
         assert sprayer.bled == closer.bled == 0
         assert a.tap.marked + b.tap.marked <= 5, (a.tap.marked, b.tap.marked)
         await talk.check()

@@ -77,10 +77,22 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture
-def registered(server: Server, phone: PhoneFactory) -> PhoneFactory:
-    """A factory of phones at our server: `registered("baresip", 440, transport="tls", encryption="required")`."""
+def guarded_server(tmp_path: Path) -> Iterator[Server]:
+    """A server for one test alone: wrong secrets make it throttle the address that all phones here share."""
+    with Server(tmp_path / "server") as running:
+        yield running
 
-    def start(kind: str, tone_hz: float, **settings: Any) -> RealPhone:
+
+@pytest.fixture
+def registered(server: Server, phone: PhoneFactory) -> PhoneFactory:
+    """A factory of phones at our server: `registered("baresip", 440, transport="tls", encryption="required")`.
+
+    `at` names another server.
+    """
+    usual = server
+
+    def start(kind: str, tone_hz: float, at: Server | None = None, **settings: Any) -> RealPhone:
+        server = at or usual
         user = settings.pop("user", None) or server.user("srtp")
         settings.setdefault("secret", server.secrets[user])
         tls = settings.get("transport") == "tls"

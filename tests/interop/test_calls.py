@@ -138,8 +138,8 @@ def wait_quiet(tap, listener, hz):
 
 @pytest.mark.parametrize("line", [UDP, PROTECTED], ids=["udp", "tls"])
 @pytest.mark.parametrize("kind", ["baresip", "linphone"])
-def test_a_wrong_secret_is_refused_and_never_registers(registered, kind, line):
-    phone = registered(kind, A_HZ, secret="wrong-secret", **line)
+def test_a_wrong_secret_is_refused_and_never_registers(registered, guarded_server, kind, line):
+    phone = registered(kind, A_HZ, at=guarded_server, secret="wrong-secret", **line)
     eventually(phone.registration_refused, 10, "the refusal is seen", phone.evidence)
     assert not phone.is_registered()
 

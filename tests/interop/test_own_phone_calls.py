@@ -26,9 +26,11 @@ HZ = {"a": 440.0, "b": 1000.0, "c": 1700.0}
 @pytest.fixture
 async def phones(server, tmp_path):
     """A factory of our own registered phones; what each hears is in `<name>.wav`, what it is told in `told`."""
+    usual = server
     async with contextlib.AsyncExitStack() as running:
 
-        async def start(name, transport="tls", encryption=Encryption.REQUIRE, kind="srtp", **more):
+        async def start(name, transport="tls", encryption=Encryption.REQUIRE, kind="srtp", at=None, **more):
+            server = at or usual
             user = more.pop("user", None) or server.user(kind)
             config = PhoneConfig(
                 user,
@@ -191,9 +193,9 @@ async def test_nobody_answers_and_the_caller_gives_up(server, phones):
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
-async def test_a_wrong_secret_is_refused(phones, transport):
+async def test_a_wrong_secret_is_refused(phones, guarded_server, transport):
     with pytest.raises(RegistrationFailed) as failed:
-        await phones("a", transport, secret="not-the-secret")
+        await phones("a", transport, at=guarded_server, secret="not-the-secret")
     assert failed.value.status in (401, 403)
 
 
