@@ -311,7 +311,10 @@ class Leg:
         if not permitted:
             raise Refused(488, _NO_COMMON_CODEC)
         if self._local is not None:
-            permitted = renumbered(permitted, self._local.codecs)
+            try:
+                permitted = renumbered(permitted, self._local.codecs)
+            except SdpError as error:
+                raise Refused(488, str(error)) from None
         entropy = self.call.exchange.entropy
         if not plan.suites:
             crypto: tuple[CryptoAttribute, ...] = ()

@@ -211,6 +211,8 @@ def _read_section(
     if null_address and direction.receives:
         # RFC 3264 8.4: hold as RFC 2543 did it.
         direction = Direction.SENDONLY if direction.sends else Direction.INACTIVE
+    if section.port == 65_535 and attributes.rtcp is None and not attributes.rtcp_mux:
+        raise SdpError("the audio port leaves no port above it for RTCP")
     crypto, refused = _read_crypto(attributes.crypto)
     return AudioDescription(
         address,
