@@ -5,7 +5,12 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-PYTHON ?= python3
+# The system's Python where it will do: Debian builds it with profile-guided optimisation, which saves about
+# a tenth of every call. Without root it must have its venv module already.
+find_python = for python in /usr/bin/python3 python3; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+	if [ "$$(id -u)" = 0 ] || $$python -c 'import ensurepip, venv' 2>/dev/null; then echo $$python; break; fi; done
+PYTHON ?= $(or $(shell $(find_python)),python3)
 DATA ?= data
 ARGS ?=
 FUZZ_SECONDS ?= 60
@@ -153,7 +158,7 @@ $(STAMPS)/bench $(STAMPS)/fuzz: $(STAMPS)/%: requirements/%.txt $(STAMPS)/dev
 $(STAMPS)/rust:
 	@mkdir -p $(STAMPS)
 	@command -v cargo >/dev/null || { \
-		printf 'Sealtone needs Rust 1.85 or newer. Get it from https://rustup.rs :\n' >&2; \
+		printf 'Sealtone needs Rust 1.89 or newer. Get it from https://rustup.rs :\n' >&2; \
 		printf "  curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh\n" >&2; \
 		printf 'Then open a new shell and repeat this command.\n' >&2; exit 1; }
 	$(call install_programs,cc:build-essential)
