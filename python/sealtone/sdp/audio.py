@@ -78,11 +78,11 @@ class AudioDescription(NamedTuple):
         return "/SAVP" in self.profile
 
     @property
-    def rtcp_address(self) -> tuple[str, int]:
-        """Where RTCP is received, by default included; RTP's own port when multiplexed."""
+    def rtcp_address(self) -> tuple[str, int] | None:
+        """Where RTCP is received, by default included; RTP's own port when multiplexed. None: no port is left for it."""
         if self.rtcp_mux:
             return self.address, self.port
-        return self.rtcp or (self.address, self.port + 1)
+        return self.rtcp or ((self.address, self.port + 1) if self.port < 65_535 else None)
 
 
 def read_audio(source: bytes | SessionDescription) -> AudioDescription:
@@ -211,8 +211,6 @@ def _read_section(
     if null_address and direction.receives:
         # RFC 3264 8.4: hold as RFC 2543 did it.
         direction = Direction.SENDONLY if direction.sends else Direction.INACTIVE
-    if section.port == 65_535 and attributes.rtcp is None and not attributes.rtcp_mux:
-        raise SdpError("the audio port leaves no port above it for RTCP")
     crypto, refused = _read_crypto(attributes.crypto)
     return AudioDescription(
         address,
