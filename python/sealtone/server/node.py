@@ -248,21 +248,30 @@ class Node:
             self.endpoint.respond(tx, 503, now, "The server cannot store this now", (("Retry-After", "10"),))
             self.journal.store_failed(call_id)
         else:
+            known = {
+                binding.flow.id for binding in self.registrar.bindings(registration.aor, time.time()) if binding.flow
+            }
             self.registrar.apply(registration)
-            self._follow(registration)
+            self._follow(registration, known)
             self.journal.registered(registration, call_id)
             self._answer_register(tx, registration, now)
         self._drain(now)
 
-    def _follow(self, registration: Registration) -> None:
-        """A phone that connected anew is reached over its new connection, in its running calls too (RFC 5626 5.3)."""
+    def _follow(self, registration: Registration, known: set[int]) -> None:
+        """A phone that connected anew is reached over its new connection, in its running calls too (RFC 5626 5.3).
+
+        From another address only over a connection that is not in `known`: a user's other phone, whose registration
+        is merely refreshed, has not moved.
+        """
         for binding in registration.saved:
             flow = binding.flow
             if flow is None or flow.transport == "udp":
                 continue
             for leg in self.exchange.legs_of(registration.aor):
                 old = leg.session.hop
-                if isinstance(old, Flow) and old.remote[0] == flow.remote[0] and not self._transports.is_open(old):
+                if not isinstance(old, Flow) or old.transport != flow.transport or self._transports.is_open(old):
+                    continue
+                if old.remote[0] == flow.remote[0] or flow.id not in known:
                     leg.session.hop = flow
 
     def _answer_register(self, tx: ServerTransaction, registration: Registration, now: float) -> None:

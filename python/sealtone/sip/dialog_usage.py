@@ -222,16 +222,21 @@ class DialogUsage(Timed):
     # what the peer's messages change
 
     def _follow(self, flow: Flow) -> None:
-        """Send to where the peer now is: a new connection of its, or its address behind a NAT that has changed."""
-        self.flow = flow
+        """Send to where the peer now is: a new connection of its, its address behind a NAT that has changed, or
+        another network, if that is known to be its phone's. Never over another transport: it may be less secure."""
         hop = self.hop
-        if flow is hop or flow == hop:
-            return
-        if isinstance(hop, Target):
-            if hop.transport == flow.transport and (hop.transport != "udp" or flow.remote == (hop.host, hop.port)):
+        if not (flow is hop or flow == hop) and hop.transport == flow.transport:
+            if isinstance(hop, Target):
+                same = hop.transport != "udp" or flow.remote == (hop.host, hop.port)
+            else:
+                same = hop.remote[0] == flow.remote[0]
+            if same or self._is_accepted(flow):
                 self.hop = flow
-        elif hop.transport == flow.transport and hop.remote[0] == flow.remote[0]:
-            self.hop = flow
+        self.flow = flow
+
+    def _is_accepted(self, flow: Flow) -> bool:
+        accepts = self.endpoint.config.accept_in_dialog
+        return accepts is not None and accepts(self._leg, flow)
 
     def _refresh_target(self, dialog: Dialog, message: Message) -> None:
         contacts = message.contacts

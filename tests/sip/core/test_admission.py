@@ -184,6 +184,26 @@ def test_the_owner_may_require_that_in_dialog_requests_come_from_the_right_place
     assert statuses(peer.send(peer.request("BYE", 2, "z9hG4bKb9", to=to))) == [200]
 
 
+@pytest.mark.parametrize("method", ["INFO", "INVITE", "UPDATE"])
+def test_a_phone_that_is_known_to_have_moved_to_another_network_is_reached_there(method: str) -> None:
+    net, bob, peer = bob_and_peer(accept_in_dialog=lambda session, flow: flow.remote[0] in ("10.0.0.9", "10.6.6.6"))
+    session, to = answered_call(net, bob, peer)
+    there = Flow(bob.socket_id, "udp", ("10.0.0.2", 5060), ("10.6.6.6", 5060))
+    RawPeer(bob, net, there).send(peer.request(method, 5, "z9hG4bKm", to=to))
+    assert session.hop == session.flow == there
+    session.bye(net.now)
+    assert [message.hop for message in bob.endpoint.transmits() if message.data.startswith(b"BYE")] == [there]
+
+
+def test_a_phone_that_asks_over_another_transport_is_not_followed_there() -> None:
+    net, bob, peer = bob_and_peer(accept_in_dialog=lambda session, flow: True)
+    session, to = answered_call(net, bob, peer)
+    before = session.hop
+    there = Flow(99, "tcp", ("10.0.0.2", 5060), ("10.6.6.6", 40000))
+    RawPeer(bob, net, there).send(peer.request("INFO", 5, "z9hG4bKm", to=to))
+    assert session.hop == before
+
+
 def test_a_request_with_an_old_cseq_is_refused_with_500() -> None:
     net, bob, peer = bob_and_peer()
     session, to = answered_call(net, bob, peer)
