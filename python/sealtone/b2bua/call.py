@@ -18,20 +18,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from sealtone.b2bua.change import Change
 from sealtone.b2bua.leg import Leg, Refused
 from sealtone.b2bua.plane import Destination, NoMediaPorts, NoRoute, Service
 from sealtone.b2bua.record import EndedBy, call_record, leg_record, state_of, weaker
 from sealtone.model import CallState, OfferPlan, SipUser
 from sealtone.model.record import LegRecord
 from sealtone.sdp import Direction
-from sealtone.sip.headers import NameAddr
 
 if TYPE_CHECKING:
-    from sealtone.b2bua.change import Change
     from sealtone.b2bua.events import CallEventKind
     from sealtone.b2bua.exchange import Exchange
     from sealtone.b2bua.transfer import Transfer
     from sealtone.sip.events import Answered, Ended, Progress, Rejected
+    from sealtone.sip.headers import NameAddr
 
 Stage = Literal["routing", "ringing", "answering", "answered", "ended"]
 
@@ -53,6 +53,7 @@ class Call:
         "branches",
         "called_aor",
         "change",
+        "contacts",
         "ended_at",
         "exchange",
         "failure",
@@ -90,6 +91,7 @@ class Call:
         self.weakest: CallState | None = None
         self.moved: dict[int, LegRecord] = {}
         self.lost_branches: list[LegRecord] = []
+        self.contacts: list[str] = []
         self.redirects = 0
         self.rung = 0
         self.started_at = now
@@ -110,21 +112,24 @@ class Call:
                 self.refuse(refusal.status, refusal.reason, now)
                 return
         self.tell("started", f"{leg.aor} calls {self.target}")
-        self._route(self.target, leg.user, now)
+        if not self._route(self.target, leg.user, now):
+            self._give_up("Nobody is reachable there now", now)
 
     def start_transferred(self, referrer: SipUser, now: float) -> None:
         """Ring the target of a blind transfer, by the rights of who asked for it; the caller's leg is up already."""
         self.tell("started", f"{self.a.aor} is transferred to {self.target}")
-        self._route(self.target, referrer, now)
+        if not self._route(self.target, referrer, now):
+            self._give_up("Nobody is reachable there now", now)
 
-    def _route(self, uri: str, caller: SipUser, now: float) -> None:
+    def _route(self, uri: str, caller: SipUser, now: float) -> bool:
+        """Ring whom `uri` means; whether anybody rings, or a service has taken the call."""
         found = self.exchange.directory.resolve(uri, caller)
         if isinstance(found, NoRoute):
             self._note_failure(found.status, found.reason)
         elif isinstance(found, Service):
             if self.transfer is None:
                 self._serve(found.name, now)
-                return
+                return True
             self._note_failure(488, "A call cannot be transferred to a service")
         else:
             self.called_aor = self.called_aor or found.aor
@@ -132,10 +137,10 @@ class Call:
                 self._ring(destination, now)
             if self.branches:
                 self.state = "ringing"
-                return
-        if not self.branches:
-            status, reason = self.failure or (480, "Nobody is reachable there now")
-            self.refuse(status, reason, now)
+        return bool(self.branches)
+
+    def _give_up(self, reason: str, now: float) -> None:
+        self.refuse(*(self.failure or (480, reason)), now)
 
     def _ring(self, destination: Destination, now: float, plan: OfferPlan | None = None) -> None:
         try:
@@ -158,9 +163,12 @@ class Call:
         """Answer with a service: for now the echo test."""
         leg = self.a
         self.service = name
+        self._drop_branches(now, BUSY_ELSEWHERE)
         try:
-            if leg.described:
+            if leg.is_answerable:
                 body = leg.answer(leg.first_codec(), leg.remote_direction().reverse)
+            elif leg.described:
+                body = leg.local_body()
             else:
                 body = leg.offer(leg.basic_codecs(), None)
         except Refused as refusal:
@@ -183,12 +191,12 @@ class Call:
         if self.transfer is not None:
             self.transfer.on_progress(status, now)
             return
-        if early and not leg.described:
+        if early and not leg.described and self.a.is_answerable:
             try:
                 leg.read_answer(early, early=True)
-                body = self.a.answer(leg.codecs_for_peer(), leg.remote_direction())
+                body = self.a.answer(leg.codecs_for_peer(), leg.remote_direction(), early=not self.a.needs_reliable)
             except Refused as refusal:
-                self._drop(leg, now)
+                self._drop_branches(now)
                 self.refuse(refusal.status, refusal.reason, now)
                 return
             self.b = leg
@@ -214,24 +222,35 @@ class Call:
         self.b = leg
         leg.agent = event.response.headers.get("User-Agent") or event.response.headers.get("Server") or ""
         self.branches.remove(leg)
-        for other in self.branches:
-            other.session.cancel(now, BUSY_ELSEWHERE)
-            self._lose(other, 487)
-        self.branches.clear()
+        self._drop_branches(now, BUSY_ELSEWHERE)
         if self.transfer is not None:
             self.transfer.on_answered(leg, now)
             return
         if not self.a.described:
             return  # the callee's offer follows as OfferReceived
+        a = self.a
+        is_open = a.is_answerable
         try:
             leg.read_answer(leg.session.remote_body)
-            body = self.a.local_body() or self.a.answer(leg.codecs_for_peer(), leg.remote_direction())
+            body = a.answer(leg.codecs_for_peer(), leg.remote_direction()) if is_open else a.local_body()
         except Refused as refusal:
             self.refuse(refusal.status, refusal.reason, now)
             return
         self.link()
-        self.a.session.accept(body, now, leg.headers_about())
+        a.session.accept(body, now, leg.headers_about())
         self._is_answered(now)
+        if not is_open and not a.fits(leg):
+            self._tell_caller_anew(leg, now)
+
+    def _tell_caller_anew(self, leg: Leg, now: float) -> None:
+        """The caller has its one answer, sent reliably with early media; what has changed since needs an offer."""
+        try:
+            offer = self.a.offer(leg.codecs_for_peer(), leg.remote_direction())
+        except Refused as refusal:
+            self.end(EndedBy.SERVER, refusal.reason, now, status=refusal.status)
+            return
+        self.change = Change(None, self.a)
+        self.a.session.offer(offer, now)
 
     def on_late_offer(self, leg: Leg, body: bytes, now: float) -> None:
         """The callee's offer in its 200: pass it on in ours."""
@@ -272,16 +291,16 @@ class Call:
             return
         if event.status in (430, 503) and self._ring_other_flow(leg, now):
             return
-        if 300 <= event.status < 400 and event.response is not None and self._redirect(event, now):
-            return
-        self._note_failure(*_passed_on(event.status, event.reason))
+        if 300 <= event.status < 400 and event.response is not None:
+            self._note_contacts(event.response.contacts)
+            if self._redirect(now):
+                return
+        self._note_failure(*passed_on(event.status, event.reason))
         if event.status >= 600:
-            for other in self.branches:
-                self._drop(other, now)
-            self.branches.clear()
-        if not self.branches and self.state in ("routing", "ringing"):
-            status, reason = self.failure or (480, "Nobody answered")
-            self.refuse(status, reason, now)
+            self.contacts.clear()
+            self._drop_branches(now)
+        if not self.branches and self.state in ("routing", "ringing") and not self._redirect(now):
+            self._give_up("Nobody answered", now)
 
     def _offer_otherwise(self, leg: Leg, now: float) -> bool:
         """A phone that refuses the clear is offered SRTP as a condition, where its connection permits that."""
@@ -302,23 +321,32 @@ class Call:
         self._ring(first._replace(others=tuple(rest)), now)
         return len(self.branches) > rung
 
-    def _redirect(self, event: Rejected, now: float) -> bool:
-        """Follow a 3xx to another user, by the caller's rights; each new branch meets its own policy."""
-        contacts: list[NameAddr] = event.response.contacts if event.response is not None else []
-        if not contacts or self.redirects >= MAX_REDIRECTS:
-            return False
-        self.redirects += 1
-        self._route(contacts[0].uri, self.a.user, now)
-        return True
+    def _note_contacts(self, contacts: list[NameAddr]) -> None:
+        """Where a 3xx sends the caller: the best first (RFC 3261 8.1.3.4), before those of an earlier one."""
+        ranked = sorted(contacts, key=_preference, reverse=True)
+        self.contacts[:0] = [contact.uri for contact in ranked[:MAX_REDIRECTS]]
+        del self.contacts[MAX_REDIRECTS:]
+
+    def _redirect(self, now: float) -> bool:
+        """Follow a 3xx to the next that can be rung, by the caller's rights; each new branch meets its own policy."""
+        rung = len(self.branches)
+        while self.contacts and self.redirects < MAX_REDIRECTS and self.state in ("routing", "ringing"):
+            self.redirects += 1
+            self._route(self.contacts.pop(0), self.a.user, now)
+            if len(self.branches) > rung or self.service is not None:
+                return True
+        return False
 
     def _note_failure(self, status: int, reason: str) -> None:
         """Keep the best failure to tell the caller (RFC 3261 16.7: 6xx, then the lowest class; a reason beats 408)."""
         if self.failure is None or _rank(status) < _rank(self.failure[0]):
             self.failure = (status, reason)
 
-    def _drop(self, leg: Leg, now: float) -> None:
-        leg.session.bye(now)
-        self._lose(leg, 487)
+    def _drop_branches(self, now: float, why: str | None = None) -> None:
+        for leg in self.branches:
+            leg.session.cancel(now, why)
+            self._lose(leg, 487)
+        self.branches.clear()
 
     def _lose(self, leg: Leg, status: int) -> None:
         """A branch that did not get the call: note it for the record, close its media."""
@@ -328,6 +356,12 @@ class Call:
     # how it ends
 
     def on_cancelled(self, now: float) -> None:
+        """The caller gave up before it had our answer; a phone that has answered already is hung up on."""
+        self.answered_at = None
+        self._abandon_transfer(487, "cancelled", now)
+        for leg in self.legs():
+            if leg is not self.a:
+                leg.session.bye(now)
         self.finish(EndedBy.CALLER, "cancelled", now, status=487)
 
     def on_ended(self, leg: Leg, event: Ended, now: float) -> None:
@@ -338,12 +372,14 @@ class Call:
         reason = _END_REASONS[event.cause]
         if event.cause != "bye":
             by = EndedBy.SERVER
-        if self.transfer is not None and self.transfer.on_ended(leg, now):
-            return
+        status = 487 if leg is self.a else 480
+        if self.moved:
+            reason = "transferred"
+        self._abandon_transfer(status, reason, now)
         for other in self.legs():
             if other is not leg:
                 other.session.bye(now)
-        self.finish(by, "transferred" if self.moved else reason, now)
+        self.finish(by, reason, now, 200 if self.answered_at is not None else status)
 
     def on_ring_timeout(self, now: float) -> None:
         """Nobody picked up in time."""
@@ -354,13 +390,11 @@ class Call:
 
     def refuse(self, status: int, reason: str, now: float, headers: tuple[tuple[str, str], ...] = ()) -> None:
         """End a call that nobody has answered: the caller is told the status and, in words, why."""
-        if self.transfer is not None:
-            self.transfer.on_refused(status, reason, now)
-        else:
-            self.a.session.reject(status, now, reason, headers)
+        self._abandon_transfer(status, reason, now)
         for leg in self.legs():
-            if leg is not self.a:
-                leg.session.bye(now)
+            if leg is self.a and leg.session.role == "uas":
+                leg.session.reject(status, now, reason, headers)
+            leg.session.bye(now)
         self.finish(EndedBy.CALLEE if status in (486, 600, 603) else EndedBy.SERVER, reason, now, status=status)
 
     def hang_up(self, reason: str, now: float) -> None:
@@ -370,22 +404,32 @@ class Call:
         else:
             self.refuse(480, reason, now)
 
+    def break_off(self, reason: str, now: float) -> None:
+        """End it after a fault of our own, at whatever stage it is."""
+        if self.state in ("answered", "answering"):
+            self.end(EndedBy.SERVER, reason, now, 500)
+        elif self.state != "ended":
+            self.refuse(500, reason, now)
+
     def end(self, by: EndedBy, reason: str, now: float, status: int = 200) -> None:
         """Hang up on everybody."""
         if self.state == "ended":
             return
+        self._abandon_transfer(status if status >= 300 else 480, reason, now)
         for leg in self.legs():
             leg.session.bye(now)
-        self.finish(by, reason, now, status)
+        self.finish(by, reason, now, 480 if status < 300 and self.answered_at is None else status)
+
+    def _abandon_transfer(self, status: int, reason: str, now: float) -> None:
+        """A call that ends before its transfer came to an end: whoever can go back, goes back."""
+        if self.transfer is not None:
+            self.transfer.abandon(status, reason, now)
 
     def finish(self, by: EndedBy, reason: str, now: float, status: int = 200) -> None:
         """Close the media, write the record. The sessions have been told already."""
         if self.state == "ended":
             return
-        for leg in self.branches:
-            leg.session.cancel(now)
-            self._lose(leg, 487)
-        self.branches.clear()
+        self._drop_branches(now)
         self.state = "ended"
         self.ended_at = now
         self.reason = reason
@@ -404,21 +448,24 @@ class Call:
     def link(self) -> None:
         """Give each leg its plan and join them, or the echo, where both have said what they want.
 
-        The media core opens a leg only to what its plan permits, so that this is the only way in.
+        The media core opens a leg only to what its plan permits, so that this is the only way in. A leg that another
+        call has taken over is that call's to join.
         """
         plane = self.exchange.plane
         a, b = self.a, self.b
-        a.apply()
+        if a.call is self:
+            a.apply()
         if self.service is not None:
             self.weakest = weaker(self.weakest, state_of(self))
             plane.echo(a.port.id)
             return
-        if b is None:
+        if b is None or b.call is not self:
             return
         b.apply()
+        if a.call is not self or self.transfer is not None:
+            return
         if a.may_flow() and b.may_flow():
-            if self.state != "ringing":
-                self.weakest = weaker(self.weakest, state_of(self))
+            self.weakest = weaker(self.weakest, state_of(self))
             plane.bridge(a.port.id, b.port.id, a.payload_map_to(b), b.payload_map_to(a))
         else:
             plane.unbridge(a.port.id)
@@ -465,9 +512,23 @@ def _rank(status: int) -> int:
     return 2 if status not in (408, 503, 500) else 3
 
 
-def _passed_on(status: int, reason: str) -> tuple[int, str]:
+_OURS_ALONE = frozenset(
+    (401, 403, 404, 405, 407, 410, 412, 414, 416, 417, 420, 421, 422, 423, 430, 439, 481, 482, 483, 485, 487, 489, 491)
+)
+
+
+def _preference(contact: NameAddr) -> float:
+    """The q of a Contact, 0 to 1; 1 where there is none that can be read."""
+    try:
+        q = float(contact.param("q") or 1)
+    except ValueError:
+        return 1.0
+    return q if 0 <= q <= 1 else 1.0
+
+
+def passed_on(status: int, reason: str) -> tuple[int, str]:
     """What the caller is told of a callee's refusal. What concerns only our own dialogue with the phone is not."""
-    if status in (401, 407, 403) or 300 <= status < 400 or status in (481, 482, 483, 485, 404, 410, 430):
+    if 300 <= status < 400 or status in _OURS_ALONE:
         return 480, "The phone refuses the call"
     if status in (408, 503):
         return 480, "The phone does not answer"

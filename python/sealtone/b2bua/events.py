@@ -3,7 +3,7 @@
 from typing import Literal, NamedTuple
 
 CallEventKind = Literal[
-    "started", "ringing", "early", "answered", "held", "resumed", "changed", "refused", "transferred", "ended"
+    "started", "ringing", "early", "answered", "held", "resumed", "changed", "refused", "transferred", "error", "ended"
 ]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from sealtone.b2bua import change, transfer
 from sealtone.b2bua.call import Call
@@ -97,7 +98,7 @@ class Exchange:
             session.reject(503, now, "No media ports are left", (("Retry-After", "10"),))
             return None
         self.admit(call)
-        call.start(now)
+        self.guarded(call, call.start, now)
         return call
 
     def admit(self, call: Call) -> None:
@@ -115,7 +116,7 @@ class Exchange:
         leg = event.session.owner  # type: ignore[union-attr]
         if isinstance(leg, Leg):
             if leg.call.state != "ended":
-                handler(leg, event, now)
+                self.guarded(leg.call, handler, leg, event, now)
         elif isinstance(event, sip.InDialogRequest):
             self.endpoint.respond(event.tx, 481, now)
 
@@ -127,12 +128,33 @@ class Exchange:
         while self._ringing and self._ringing[0][0] <= now:
             call = self.calls.get(heapq.heappop(self._ringing)[1])
             if call is not None:
-                call.on_ring_timeout(now)
+                self.guarded(call, call.on_ring_timeout, now)
 
     def end_all(self, now: float) -> None:
         """The server stops: every call ends with BYE, and its record says why."""
         for call in list(self.calls.values()):
-            call.hang_up("the server is shutting down", now)
+            self.guarded(call, call.hang_up, "the server is shutting down", now)
+
+    # the rim
+
+    def guarded(self, call: Call, step: Callable[..., None], *arguments: Any) -> None:
+        """One step of a call; the last argument is `now`. A fault of ours costs that call and no other.
+
+        Whatever is raised below, by the media core too, ends here: what called us serves every other call as well.
+        """
+        try:
+            step(*arguments)
+        except Exception as fault:
+            self._break_off(call, fault, arguments[-1])
+
+    def _break_off(self, call: Call, fault: Exception, now: float) -> None:
+        self.tell("error", call, _place_of(fault))
+        try:
+            call.break_off("an error of the server", now)
+        except Exception as again:  # the media core itself, say: the call is written off as it stands
+            self.tell("error", call, _place_of(again))
+            call.state = "ended"
+        self._forget(call)
 
     # out
 
@@ -152,6 +174,9 @@ class Exchange:
     def over(self, call: Call, record: CallRecord) -> None:
         """A call has ended: its record goes out, it counts no more."""
         self._records.append(record)
+        self._forget(call)
+
+    def _forget(self, call: Call) -> None:
         if self.calls.pop(call.id, None) is None:
             return
         aor = call.a.user.aor
@@ -201,6 +226,17 @@ class Exchange:
             del self._sharing[media_call]
         else:
             self._sharing[media_call] = left - 1
+
+
+def _place_of(fault: Exception) -> str:
+    """What was raised and where, without the values at hand: there may be keys among them."""
+    trace = fault.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return type(fault).__name__
+    code = trace.tb_frame.f_code
+    return f"{type(fault).__name__} in {code.co_qualname} line {trace.tb_lineno}"
 
 
 def _on_progress(leg: Leg, event: sip.Progress, now: float) -> None:

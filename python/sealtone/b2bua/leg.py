@@ -78,7 +78,9 @@ class Leg:
     """See the module. `name` is the user part shown to people; `hop` where the phone is reached."""
 
     __slots__ = (
+        "_agreed",
         "_baseline",
+        "_baseline_before",
         "_final",
         "_judged",
         "_left_keys",
@@ -126,7 +128,8 @@ class Leg:
         self.agent = ""
         self.was_held = False
         self._final: MediaCounters | None = None
-        self._baseline = MediaCounters()
+        self._agreed: tuple[Codec, ...] = ()
+        self._baseline = self._baseline_before = MediaCounters()
         self._own = OwnDescription(int.from_bytes(call.exchange.entropy(4)) >> 1)
         self._judged: Acceptance | None = None
         self._left_keys: tuple[KeyMaterial, ...] = ()
@@ -281,7 +284,7 @@ class Leg:
         if isinstance(verdict, Refusal):
             raise Refused(verdict.status, verdict.reason)
         self._check_key(verdict)
-        self._settle(verdict, verdict.own, offered)
+        self._settle(verdict, verdict.own, offered, audio.codecs)
         self._offered = offered if early else None
 
     def _check_key(self, verdict: Acceptance) -> None:
@@ -292,6 +295,26 @@ class Leg:
             raise Refused(488, "The phone has changed its key too often in this call")
 
     # what we say
+
+    @property
+    def is_answerable(self) -> bool:
+        """Whether an offer of the phone still waits for its (last) answer."""
+        return self._judged is not None
+
+    @property
+    def needs_reliable(self) -> bool:
+        """Whether the phone wants provisional responses reliable: an answer in one is then its last."""
+        invite = self.session.invite_request
+        return invite is not None and "100rel" in invite.require
+
+    def fits(self, other: Leg) -> bool:
+        """Whether what this phone was told agrees with what the other one says now."""
+        local = self._local
+        if local is None:
+            return False
+        codecs = answer_codecs(local.codecs, permitted_codecs(other.codecs_for_peer(), self.user.codecs))
+        direction = answer_direction(self._said.direction, other.remote_direction())
+        return codecs[:1] == local.codecs[:1] and len(codecs) == len(local.codecs) and direction is local.direction
 
     def local_body(self) -> bytes:
         """Our answer, where one was given already (early media); else b""."""
@@ -337,10 +360,11 @@ class Leg:
         )
         return self._written(self._offered)
 
-    def answer(self, codecs: tuple[Codec, ...], direction: Direction) -> bytes:
+    def answer(self, codecs: tuple[Codec, ...], direction: Direction, *, early: bool = False) -> bytes:
         """The answer to the offer read: the codecs that the other leg's phone accepted, and its direction.
 
-        Raises `Refused` where none of them is in the offer.
+        `early`: it goes out before the 200 and unreliably, and another one may follow. Raises `Refused` where none of
+        the codecs is in the offer.
         """
         judged = self._judged
         if judged is None:
@@ -367,7 +391,9 @@ class Leg:
             section=audio.section,
             layout=audio.layout,
         )
-        self._settle(judged, own, local)
+        self._settle(judged, own, local, chosen)
+        if early:
+            self._judged = judged
         return self._written(local)
 
     def answer_again(self) -> bytes:
@@ -377,7 +403,11 @@ class Leg:
             raise Refused(488, "There is nothing agreed yet")
         return self.answer(local.codecs, local.direction)
 
-    def _settle(self, verdict: Acceptance, own: CryptoAttribute | None, local: AudioDescription) -> None:
+    def _settle(
+        self, verdict: Acceptance, own: CryptoAttribute | None, local: AudioDescription, agreed: tuple[Codec, ...]
+    ) -> None:
+        """`agreed` are the codecs of whichever of the two is the answer."""
+        self._agreed = agreed
         self._remote = verdict.audio
         self._local = local
         if self._rx is not None and (verdict.remote is None or verdict.remote.key != self._rx):
@@ -465,7 +495,7 @@ class Leg:
             tx=self._tx,
             secure_required=self._rx is not None,
             payload_types=tuple(self._payload_types(remote, local)),
-            clock_rate=next((codec.clock for codec in remote.codecs if not codec.is_telephone_event), 8000),
+            clock_rate=next((codec.clock for codec in self._agreed if not codec.is_telephone_event), 8000),
             new_latch=last is None
             or (last.remote != address and address is not None)
             or last.signalling_ip != signalling_ip,
@@ -494,10 +524,7 @@ class Leg:
 
     def codec_name(self) -> str:
         """The codec in use: the first voice codec agreed."""
-        local, remote = self._local, self._remote
-        if local is None or remote is None:
-            return ""
-        for codec in remote.codecs if self.role == "callee" else local.codecs:
+        for codec in self._agreed:
             if not codec.is_telephone_event:
                 return f"{codec.encoding}/{codec.clock}"
         return ""
@@ -510,7 +537,15 @@ class Leg:
     def leave(self, call: Call) -> None:
         """Become a leg of another call, media port and all; the call it leaves keeps what it came to there."""
         self.call.moved[id(self)] = leg_record(self, 200, chosen=True)
+        self._baseline_before = self._baseline
         self._baseline = self.call.exchange.plane.counters(self.port.id)
+        self.call = call
+
+    def go_back(self, call: Call, status: int) -> None:
+        """Be a leg of the call that it left last once more, as if it had never left."""
+        self.call.moved[id(self)] = leg_record(self, status, chosen=True)
+        call.moved.pop(id(self), None)
+        self._baseline = self._baseline_before
         self.call = call
 
     def move(self, call: Call) -> None:

@@ -62,9 +62,11 @@ def call_record(call: Call, ended_by: EndedBy, status: int) -> CallRecord:
     wall = call.exchange.settings.wall_of
     a, b = call.a, call.b
     answered = call.answered_at
-    legs = [call.moved.get(id(a)) or leg_record(a, status, chosen=True)]
+    # After a transfer the one that called may be the called one's leg, and the other way round.
+    legs = [(call.moved.get(id(a)) or leg_record(a, status, chosen=True))._replace(role="caller")]
     if b is not None:
-        legs.append(call.moved.get(id(b)) or leg_record(b, 200 if answered is not None else status, chosen=True))
+        of_b = call.moved.get(id(b)) or leg_record(b, 200 if answered is not None else status, chosen=True)
+        legs.append(of_b._replace(role="callee"))
     legs.extend(call.lost_branches)
     return CallRecord(
         id=call.id,

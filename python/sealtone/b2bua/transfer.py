@@ -16,10 +16,11 @@ Only legs of the caller's own account can be named.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote
 
-from sealtone.b2bua.call import Call
+from sealtone.b2bua.call import Call, passed_on
+from sealtone.b2bua.change import Change
 from sealtone.b2bua.leg import Leg, Refused
 from sealtone.b2bua.plane import NoMediaPorts
 from sealtone.b2bua.record import EndedBy
@@ -40,15 +41,18 @@ _TRANSFERRED = "transferred"
 class Transfer:
     """The part of a call that joins two phones that did not call each other.
 
-    `joiner`'s phone is asked first, then the call's other leg; or only that one where `joiner` has just answered.
-    `origin` is the call that `referrer` asked in; None where nobody has to be told.
+    `guest` is the leg that came from `origin`, and can go back there until it has answered an offer of this call.
+    `joiner`'s phone is asked first, then `guest`; or only that one where the other has just answered.
+    `referrer` is who asked, in `origin`; None where nobody has to be told. `replaced` is the call that `joiner` left.
     """
 
-    __slots__ = ("call", "joiner", "late_tx", "origin", "referrer", "replaced", "rung")
+    __slots__ = ("call", "guest", "guest_is", "joiner", "origin", "referrer", "replaced", "rung")
 
-    def __init__(self, call: Call, origin: Call | None, referrer: Leg | None) -> None:
+    def __init__(self, call: Call, origin: Call, guest: Leg, referrer: Leg | None) -> None:
         self.call = call
         self.origin = origin
+        self.guest = guest
+        self.guest_is: Literal["unasked", "asked", "changed"] = "unasked"
         self.referrer = referrer
         self.joiner: Leg | None = None
         self.replaced: Call | None = None
@@ -78,9 +82,15 @@ class Transfer:
         call = self.call
         try:
             leg.read_answer(leg.session.remote_body)
-            call.a.session.offer(call.a.offer(leg.codecs_for_peer(), Direction.SENDRECV), now)
+            self.ask_guest(leg, now)
         except Refused as refusal:
             call.refuse(refusal.status, refusal.reason, now)
+
+    def ask_guest(self, far: Leg, now: float) -> None:
+        """Offer the guest what the phone of `far` said. Raises `Refused`."""
+        offer = self.guest.offer(far.codecs_for_peer(), Direction.SENDRECV)
+        self.guest_is = "asked"
+        self.guest.session.offer(offer, now)
 
     def on_answer(self, leg: Leg, body: bytes, now: float) -> bool:
         """An answer to an offer that joins; the other side is next, or all is done."""
@@ -91,16 +101,14 @@ class Transfer:
             leg.read_answer(body)
             if leg is self.joiner:
                 self.joiner = None
-                far = call.other(leg)
-                if far is None:
-                    return True
-                far.session.offer(far.offer(leg.codecs_for_peer(), Direction.SENDRECV), now)
+                self.ask_guest(leg, now)
                 return True
+            self.guest_is = "changed"
             late = call.a if call.a.session.state == "incoming" else None
             if late is not None:
                 late.session.accept(late.answer(leg.codecs_for_peer(), leg.remote_direction()), now)
         except Refused as refusal:
-            self._fail(refusal.status, refusal.reason, now)
+            call.refuse(refusal.status, refusal.reason, now)
             return True
         self._done(now)
         return True
@@ -116,44 +124,50 @@ class Transfer:
         call.tell("transferred", f"{call.drawn()}; {call.security_state()}")
         self.notify(200, "OK", now)
         for old in (self.origin, self.replaced):
-            if old is not None and old.state != "ended":
+            if old is not None:
                 old.end(EndedBy.SERVER, _TRANSFERRED, now)
 
     def on_offer_rejected(self, leg: Leg, event: sip.OfferRejected, now: float) -> bool:
         if self.call.state != "answering":
             return False
-        self._fail(event.status, event.reason, now)
+        if leg is self.guest:
+            self.guest_is = "unasked"  # it stayed as it was
+        self.call.refuse(*passed_on(event.status, event.reason), now)
         return True
 
-    def _fail(self, status: int, reason: str, now: float) -> None:
-        """A join in the middle went wrong: both phones have been changed already, so both are let go."""
+    def abandon(self, status: int, reason: str, now: float) -> None:
+        """The transfer ends without success, whatever the cause; its call ends right after, with the legs it has then.
+
+        The guest and the phone it talked to are together again, where both are still there and the guest can go back.
+        A joiner cannot: its media port is another one by now.
+        """
+        self.call.transfer = None
         self.notify(status, reason, now)
         self.referrer = None
-        call = self.call
-        call.transfer = None
-        call.end(EndedBy.SERVER, f"the transfer failed: {reason}", now, status)
+        origin, guest = self.origin, self.guest
+        if origin.state != "ended":
+            if guest.session.state == "ended":
+                origin.end(EndedBy.CALLER if guest is origin.a else EndedBy.CALLEE, "hung up", now)
+            elif self.guest_is == "changed":
+                origin.end(EndedBy.SERVER, f"the transfer failed: {reason}", now)
+            else:
+                self._give_back(status, reason, now)
+        replaced = self.replaced
+        if replaced is not None and replaced.moved:
+            replaced.end(EndedBy.SERVER, f"the transfer failed: {reason}", now)
 
-    def on_refused(self, status: int, reason: str, now: float) -> None:
-        """The target cannot be had: the two who were talking are together again, if both are still there."""
-        self.notify(status, reason, now)
-        call, origin, leg = self.call, self.origin, self.call.a
-        call.transfer = None
-        if origin is None or origin.state == "ended":
-            leg.session.bye(now)
-            return
-        leg.call = origin
-        origin.moved.pop(id(leg), None)
+    def _give_back(self, status: int, reason: str, now: float) -> None:
+        origin, guest = self.origin, self.guest
+        guest.go_back(origin, status)
+        if self.guest_is == "asked":
+            # It will answer all the same; then it is offered again what holds between the two.
+            if origin.change is not None and origin.change.asker is not None:
+                asker = origin.change.asker
+                asker.forget()
+                asker.session.reject_offer(491, now)
+            origin.change = Change(None, guest, withdrawn=True)
         origin.link()
-        origin.tell("transferred", f"back to {leg.aor}: {reason}")
-
-    def on_ended(self, leg: Leg, now: float) -> bool:
-        """A phone hung up while the target rings. True: nothing more is to be done by the call."""
-        call = self.call
-        if leg is call.a and self.origin is not None and self.origin.state != "ended":
-            self.notify(487, "The other phone hung up", now)
-            self.origin.end(EndedBy.CALLEE, "hung up", now)
-        self.referrer = None
-        return False
+        origin.tell("transferred", f"back to {guest.aor}: {reason}")
 
 
 # in-dialog requests
@@ -221,7 +235,9 @@ def _refer(leg: Leg, tx: ServerTransaction, values: list[str], now: float) -> No
     second = exchange.find_leg(replaces.call_id, replaces.to_tag, replaces.from_tag)
     if second is None or second.user.account_id != leg.user.account_id or second.call is call:
         exchange.endpoint.respond(tx, 481, now, "The call to join is not here")
-    elif second.call.state != "answered" or second.call.transfer is not None:
+    elif second.call.transfer is not None:
+        exchange.endpoint.respond(tx, 603, now, "The call to join is being transferred itself")
+    elif second.call.state != "answered":
         # The second phone still rings: let it ring for the transferred one instead.
         _begin_blind(call, leg, other, tx, second.call.target, now)
         second.call.end(EndedBy.CALLER, _TRANSFERRED, now)
@@ -246,7 +262,7 @@ def _begin_blind(call: Call, leg: Leg, other: Leg, tx: ServerTransaction, target
     exchange.share_media(call.media_call)
     fresh.a = other
     other.leave(fresh)
-    fresh.transfer = Transfer(fresh, call, leg)
+    fresh.transfer = Transfer(fresh, call, other, leg)
     exchange.admit(fresh)
     fresh.transfer.notify(100, "Trying", now)
     fresh.start_transferred(leg.user, now)
@@ -266,7 +282,7 @@ def _begin_attended(call: Call, leg: Leg, other: Leg, second: Leg, tx: ServerTra
     other.leave(fresh)
     fresh.b = target
     fresh.state = "answering"
-    transfer = fresh.transfer = Transfer(fresh, call, leg)
+    transfer = fresh.transfer = Transfer(fresh, call, other, leg)
     transfer.replaced = replaced
     transfer.joiner = target
     exchange.admit(fresh)
@@ -274,8 +290,10 @@ def _begin_attended(call: Call, leg: Leg, other: Leg, second: Leg, tx: ServerTra
     try:
         target.move(fresh)
         target.session.offer(target.offer(other.codecs_for_peer(), Direction.SENDRECV), now)
-    except (Refused, NoMediaPorts) as error:
-        transfer._fail(488, str(error), now)
+    except NoMediaPorts:
+        fresh.refuse(503, "No media ports are left", now)
+    except Refused as refusal:
+        fresh.refuse(refusal.status, refusal.reason, now)
 
 
 def replace(exchange: Exchange, tx: ServerTransaction, caller: SipUser, value: str, now: float) -> None:
@@ -318,16 +336,20 @@ def _take_over(
     exchange.share_media(before.media_call)
     exchange.admit(fresh)
     fresh.tell("started", f"{caller.aor} takes over a call with {stays.aor}")
+    exchange.guarded(fresh, _join_taker, fresh, stays, now)
+
+
+def _join_taker(fresh: Call, stays: Leg, now: float) -> None:
+    """Offer the phone that stays what the one that takes over said; its answer makes the 200."""
+    before, session = stays.call, fresh.a.session
     try:
         if not session.remote_body:
             raise Refused(488, "An INVITE with Replaces needs an offer")
         fresh.a.read_offer(session.remote_body)
-        offer = stays.offer(fresh.a.codecs_for_peer(), Direction.SENDRECV)
+        fresh.b = stays
+        stays.leave(fresh)
+        fresh.state = "answering"
+        fresh.transfer = Transfer(fresh, before, stays, None)
+        fresh.transfer.ask_guest(fresh.a, now)
     except Refused as refusal:
         fresh.refuse(refusal.status, refusal.reason, now)
-        return
-    fresh.b = stays
-    stays.leave(fresh)
-    fresh.state = "answering"
-    fresh.transfer = Transfer(fresh, before, None)
-    stays.session.offer(offer, now)

@@ -175,9 +175,12 @@ class Node:
         self._timer = None
         self._timer_at = float("inf")
         now = self._loop.time()
-        self.endpoint.handle_timeout(now)
-        self.exchange.handle_timeout(now)
-        self._drain(now)
+        try:
+            self.endpoint.handle_timeout(now)
+            self.exchange.handle_timeout(now)
+            self._drain(now)
+        finally:
+            self._arm(now)  # whatever went wrong: the timers of all other calls hang on this one
 
     def _housekeep(self) -> None:
         expired = self.registrar.expire(time.time())
