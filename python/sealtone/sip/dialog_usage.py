@@ -25,19 +25,20 @@ if TYPE_CHECKING:
     from sealtone.sip.session import InviteSession
 
 SessionState = Literal["calling", "incoming", "early", "answered", "confirmed", "ended"]
-Deadline = Literal["ack", "glare", "refresh", "expiry", "reliable", "cancel", "late-answer"]
+Deadline = Literal["ack", "glare", "refresh", "expiry", "reliable", "cancel", "late-answer", "reinvite"]
 
 
 class QueuedOffer:
     """An offer of ours, waiting or under way. `kind`: "offer", "request" (a re-INVITE without body), "refresh"."""
 
-    __slots__ = ("body", "headers", "kind", "retries")
+    __slots__ = ("body", "given_up", "headers", "kind", "retries")
 
     def __init__(self, kind: Literal["offer", "request", "refresh"], body: bytes, headers: HeaderPairs) -> None:
         self.kind = kind
         self.body = body
         self.headers = headers
         self.retries = 0
+        self.given_up = False  # it took too long, and CANCEL was sent
 
 
 class UnackedAnswer:

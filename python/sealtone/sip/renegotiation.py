@@ -3,7 +3,8 @@
 Rules. 1. One offer at a time (`OfferState`); further ones of ours wait in a queue. 2. A re-INVITE of ours waits until
 no INVITE is under way in either direction and every 2xx has its ACK (RFC 3261 14.1). 3. A 491 is retried, by the side
 that owns the Call-ID after 2.1-4 s, by the other after 0-2 s. 4. 408 and 481 to a re-INVITE or UPDATE end the session
-(12.2.1.2). 5. A 2xx to an INVITE of ours always gets an ACK, also after the session is over.
+(12.2.1.2). 5. A 2xx to an INVITE of ours always gets an ACK, also after the session is over. 6. A re-INVITE that is
+answered with provisional responses only is cancelled before whoever waits for its outcome gives up; the call goes on.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from sealtone.sip.events import (
 )
 from sealtone.sip.responses import HeaderPairs, content_lines, header_lines, reason_for, response_to
 from sealtone.sip.session_timer import SMALLEST_S
+from sealtone.sip.transaction import NOBODY, PROCEEDING
 
 if TYPE_CHECKING:
     from sealtone.sip.dialog import Dialog
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from sealtone.sip.transaction import ClientTransaction, ServerTransaction
 
 LATE_ANSWER_T1S: Final = 48  # T1s for the owner to answer an offer in a 2xx, before the peer gives up at 64
+_REINVITE_T1S: Final = 48  # T1s for the final response to a re-INVITE of ours; then it is cancelled
+_CANCELLED_T1S: Final = 12  # and T1s for the one to the cancelled INVITE: together less than 64, as above
 _RETRIES: Final = 4  # of one offer after 491, 500 with Retry-After, or 422
 _LONGEST_RETRY_AFTER_S: Final = 10
 
@@ -99,6 +103,21 @@ class Renegotiation(DialogUsage):
         lines = f"{self.contact_line()}{self.endpoint.capability_lines}{self._timer.request_lines()}"
         lines += header_lines(current.headers) + content_lines(body, None)
         self._invite_tx = self._send(dialog, "INVITE", lines, body, now)
+        self._arm("reinvite", now + _REINVITE_T1S * self.endpoint.config.t1)
+
+    def _hurry_reinvite(self, now: float) -> None:
+        """A re-INVITE of ours has no final response yet."""
+        tx, current = self._invite_tx, self._current
+        if tx is None or current is None:
+            return
+        if current.given_up:
+            tx.abandon()
+            self._offer_failed(tx, 408, None, now)
+            return
+        if tx.state == PROCEEDING:  # else timer B decides
+            current.given_up = True
+            tx.cancel("", NOBODY, now)
+        self._arm("reinvite", now + _CANCELLED_T1S * self.endpoint.config.t1)
 
     def _receive_reinvite_response(self, tx: ClientTransaction, response: Response, flow: Flow, now: float) -> None:
         status = response.status
@@ -117,6 +136,7 @@ class Renegotiation(DialogUsage):
         if tx is not self._invite_tx:
             return  # its 2xx came already, and the ACK waits for our answer to the offer in it
         self._invite_tx = None
+        self._disarm("reinvite")
         current, self._current = self._current, None
         if self.state == "ended" or current is None:
             self._send_ack(dialog, seq, b"")
@@ -176,6 +196,7 @@ class Renegotiation(DialogUsage):
         """A re-INVITE or UPDATE of ours got no 2xx."""
         if tx is self._invite_tx:
             self._invite_tx = None
+            self._disarm("reinvite")
         elif tx is self._update_tx:
             self._update_tx = None
         else:
@@ -185,6 +206,9 @@ class Renegotiation(DialogUsage):
             self._offers.settle()
         if self.state == "ended" or current is None:
             return
+        if current.given_up and (response is None or status == 487):
+            # Neither 408 nor 487: to whoever asked for this change, the one is the end of a call, the other nonsense.
+            status, response = 480, None
         if status in (408, 481):
             self._abandon("transport" if response is None else "error", now)
         elif self._retries(current, tx.method, status, response, now):
@@ -202,7 +226,7 @@ class Renegotiation(DialogUsage):
         self, current: QueuedOffer, method: str, status: int, response: Response | None, now: float
     ) -> bool:  # fmt: skip
         """Whether a failed offer is to be sent again; then it is the first in the queue once more."""
-        if response is None or current.retries >= _RETRIES:
+        if response is None or current.given_up or current.retries >= _RETRIES:
             return False
         if status == 491:
             draw = self.endpoint.draw(200)

@@ -236,7 +236,9 @@ class InviteSession(Renegotiation):
                 self._receive_plain_response(tx, response.status, now)
         elif response.status >= 200 and self.state != "ended":
             self.endpoint.emit(InDialogResponse(self, tx, response, response.status))
-            if response.status == 481:
+            # RFC 5057 5.1: 481 ends the usage that the request belongs to. Of these only INFO is one of this usage
+            # (RFC 6086 4.2.2); a phone that knows nothing of a NOTIFY's subscription still has its call.
+            if response.status == 481 and method == "INFO":
                 self._abandon("error", now)
 
     def on_failure(self, tx: ClientTransaction, status: int, now: float) -> None:
@@ -328,5 +330,7 @@ class InviteSession(Renegotiation):
             self._refresh(now)
         elif deadline == "expiry":
             self._abandon("session-timer", now)
+        elif deadline == "reinvite":
+            self._hurry_reinvite(now)
         elif deadline == "late-answer":
             self._abandon("error", now)

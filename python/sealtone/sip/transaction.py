@@ -3,7 +3,8 @@
 How it works. The four machines, their states and what each state waits for (U: only over unreliable transports):
 
     INVITE client      CALLING     timer A (T1, doubling, U) resends; timer B (64*T1) fails with 408
-                       PROCEEDING  nothing: a phone may ring for long, giving up is the user's decision
+                       PROCEEDING  nothing: a phone may ring for long, giving up is the user's decision;
+                                   within a dialog timer B goes on, as nothing rings there
                        COMPLETED   timer D (64*T1, U; else over at once): ACKs each repeated final response
                        ACCEPTED    timer M (64*T1): every further 2xx goes to the user, who ACKs it
     non-INVITE client  CALLING     timer E (T1, doubling to T2, U) resends; timer F (64*T1) fails with 408
@@ -68,7 +69,7 @@ class Nobody:
         """Not told."""
 
 
-_NOBODY: Final = Nobody()
+NOBODY: Final = Nobody()
 
 
 class Acknowledgeable(NamedTuple):
@@ -242,8 +243,12 @@ class ClientTransaction(Timed):
         elif status < 200:
             if state == TRYING:
                 self.state = PROCEEDING
-                if self._acknowledgeable is not None:
-                    self._layer.timers.clear(self)
+                invite = self._acknowledgeable
+                if invite is not None:
+                    if ";tag=" in invite.to:
+                        self._layer.timers.set(self, self._deadline)
+                    else:
+                        self._layer.timers.clear(self)
             user.on_response(self, response, flow, now)
         elif self._acknowledgeable is None:
             self._complete(COMPLETED, now + self._layer.t4, now)
@@ -318,7 +323,7 @@ class ClientTransaction(Timed):
         self._layer.clients.pop(self._key, None)
         self._unindex()
         self._resend = b""
-        self._user = _NOBODY
+        self._user = NOBODY
 
     def _unindex(self) -> None:
         hop = self.hop

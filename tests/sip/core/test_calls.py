@@ -2,6 +2,8 @@
 
 import gc
 
+import pytest
+
 from calls.simnet import SimNet
 from sealtone.sip.events import (
     Answered,
@@ -277,7 +279,22 @@ def test_requests_in_the_dialog_are_handed_to_the_owner_and_their_answers_back()
     assert_clean(net, alice, bob)
 
 
-def test_an_in_dialog_request_answered_481_ends_the_session() -> None:
+@pytest.mark.parametrize("status", [481, 408])
+@pytest.mark.parametrize("method", ["NOTIFY", "REFER", "MESSAGE", "OPTIONS"])
+def test_a_request_of_no_call_that_is_answered_481_or_408_does_not_end_the_call(method: str, status: int) -> None:
+    net = SimNet()
+    alice, bob = pair(net)
+    calling, called = call(net, alice, bob)
+    extra = {"NOTIFY": (("Event", "refer"), ("Subscription-State", "active")), "REFER": (("Refer-To", "<sip:c@d>"),)}
+    calling.request(method, net.now, extra.get(method, ()))
+    net.run(0.1)
+    bob.endpoint.respond(bob.take_one(InDialogRequest).tx, status, net.now)
+    net.run(0.5)
+    assert alice.take_one(InDialogResponse).status == status
+    assert calling.state == called.state == "confirmed"
+
+
+def test_an_info_answered_481_ends_the_session() -> None:
     net = SimNet()
     alice, bob = pair(net)
     calling, _ = call(net, alice, bob)

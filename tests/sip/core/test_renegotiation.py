@@ -7,12 +7,14 @@ from sealtone.sip.events import (
     AnswerReceived,
     Confirmed,
     Ended,
+    InDialogResponse,
     OfferReceived,
     OfferRejected,
     OfferRequested,
     OfferWithdrawn,
 )
 from sealtone.sip.message import parse_message
+from sealtone.sip.responses import response_to
 from sip.core.scenes import assert_clean, call, pair
 
 HOLD = b"v=0 hold"
@@ -215,6 +217,89 @@ def test_a_reinvite_that_gets_no_response_ends_the_call() -> None:
     net.run(40.0)
     assert alice.take_one(Ended).cause == "transport"
     assert calling.state == "ended"
+
+
+def only_trying(node: Node, net: SimNet) -> None:
+    """From now on a node answers offers with 100 and no more."""
+
+    def answer(event: object) -> None:
+        if isinstance(event, OfferReceived):
+            tx = event.session._invite_server
+            assert tx is not None
+            tx.send(100, response_to(tx, 100), net.now)
+
+    node.on_event = answer
+
+
+@pytest.mark.parametrize("by_called", [False, True])
+def test_a_reinvite_that_gets_100_and_no_more_is_cancelled_and_the_call_goes_on(by_called: bool) -> None:
+    net = SimNet()
+    nodes = pair(net)
+    sessions = call(net, *nodes)
+    (near, far), mine = (nodes[::-1], sessions[1]) if by_called else (nodes, sessions[0])
+    only_trying(far, net)
+    mine.prefer_update = False
+    before = mine.local_body
+    mine.offer(HOLD, net.now)
+    net.run(23.9)
+    assert not near.take(OfferRejected)
+    net.run(0.2)
+    assert near.take_one(OfferRejected).status == 480
+    assert far.take_one(OfferWithdrawn)
+    assert not near.take(InDialogResponse), "the CANCEL is nothing the owner asked for"
+    assert mine.local_body == before
+    far.on_event = None
+    far.take(OfferReceived)
+    mine.offer(HOLD, net.now)
+    net.run(0.1)
+    far.take_one(OfferReceived).session.answer(HELD, net.now)
+    net.run(0.1)
+    assert near.take_one(AnswerReceived).body == HELD
+    end(net, *nodes, mine)
+
+
+def test_a_reinvite_whose_cancel_changes_nothing_is_given_up_and_the_call_goes_on() -> None:
+    net = SimNet()
+    alice, bob = pair(net)
+    calling, called = call(net, alice, bob)
+    only_trying(bob, net)
+    net.drop = lambda data, node: data.startswith((b"SIP/2.0 487", b"CANCEL"))
+    calling.prefer_update = False
+    calling.offer(HOLD, net.now)
+    net.run(30.5)
+    assert alice.take_one(OfferRejected).status == 480
+    net.run(40)
+    assert calling.state == called.state == "confirmed"
+    end(net, alice, bob, calling)
+
+
+def test_an_answer_that_crosses_the_cancel_of_a_reinvite_holds() -> None:
+    net = SimNet()
+    alice, bob = pair(net)
+    calling, called = call(net, alice, bob)
+    only_trying(bob, net)
+    net.drop = lambda data, node: data.startswith(b"CANCEL")
+    calling.prefer_update = False
+    calling.offer(HOLD, net.now)
+    net.run(25)
+    called.answer(HELD, net.now)
+    net.run(1)
+    assert alice.take_one(AnswerReceived).body == HELD
+    assert not alice.take(OfferRejected)
+    bob.take_one(Confirmed)
+    end(net, alice, bob, calling)
+
+
+def test_nothing_stays_of_a_reinvite_without_an_outcome_in_a_call_that_ended() -> None:
+    net = SimNet()
+    alice, bob = pair(net)
+    calling, _ = call(net, alice, bob)
+    only_trying(bob, net)
+    calling.prefer_update = False
+    calling.offer(HOLD, net.now)
+    net.run(1)
+    net.drop = lambda data, node: data.startswith(b"SIP/2.0 487")
+    end(net, alice, bob, calling)
 
 
 def test_a_bye_during_a_reinvite_ends_both_and_refuses_the_reinvite_with_487() -> None:
