@@ -5,7 +5,7 @@ from sealtone.sip.flow import Hop
 
 
 class BookedPlane:
-    """Says at any moment which legs are joined and with which plan."""
+    """Says at any moment which legs are joined and with which plan; raises where the real core does."""
 
     def __init__(self, ports: int = 1000) -> None:
         self.free = ports
@@ -36,15 +36,23 @@ class BookedPlane:
 
     def update_leg(self, leg: int, plan: MediaPlan) -> None:
         assert leg in self.legs
+        for address in (plan.remote, plan.remote_rtcp):
+            if address is not None and address[1] > 65_535:
+                raise OverflowError("out of range integral type conversion attempted")
         self.plans[leg] = plan
 
     def bridge(self, a: int, b: int, map_ab: dict[int, int], map_ba: dict[int, int]) -> None:
         assert a in self.legs
         assert b in self.legs
+        if self.calls_of[a] != self.calls_of[b]:
+            raise ValueError("only legs of one call can be bridged")
+        self.unbridge(a)
+        self.unbridge(b)
         self.joined[a], self.joined[b] = b, a
         self.maps[a], self.maps[b] = map_ab, map_ba
 
     def unbridge(self, leg: int) -> None:
+        assert leg in self.legs
         other = self.joined.pop(leg, None)
         if other is not None:
             self.joined.pop(other, None)

@@ -1,0 +1,197 @@
+"""Transfers and take-overs that go wrong: nobody is left alone, and who asked is told."""
+
+from dataclasses import replace
+
+import pytest
+
+from calls.scenes import (
+    all_gone,
+    attended,
+    deaf_to_offers,
+    fragments,
+    in_call,
+    join,
+    nobody_hangs,
+    refer,
+    refusing_offers,
+    replaces_of,
+    take_over,
+    three,
+)
+from calls.world import PCMA, PCMU, World
+from sealtone.sip import events as sip
+
+
+@pytest.mark.parametrize("who", ["b", "c"])
+@pytest.mark.parametrize("how", ["refuses", "hangs up"])
+def test_an_attended_transfer_that_fails_in_the_middle_leaves_nobody_alone(who: str, how: str) -> None:
+    world = World()
+    a, b, c = three(world)
+    first, second = attended(world, a, b, c)
+    phone = {"b": b, "c": c}[who]
+    phone.on_event = refusing_offers(phone) if how == "refuses" else deaf_to_offers(phone)
+    join(a, first, second)
+    world.run(1)
+    if how == "hangs up":
+        phone.do(phone.session.bye)
+    world.run(5)
+    assert not fragments(a)[-1].startswith((b"SIP/2.0 1", b"SIP/2.0 2")), "who asked is not told the end"
+    nobody_hangs(world)
+
+
+@pytest.mark.parametrize("who", ["b", "c"])
+@pytest.mark.parametrize("how", ["refuses", "hangs up"])
+def test_a_blind_transfer_that_fails_while_joining_leaves_nobody_alone(who: str, how: str) -> None:
+    world = World()
+    a, b, c = three(world)
+    in_call(world, a, b)
+    b.on_event = refusing_offers(b) if how == "refuses" and who == "b" else deaf_to_offers(b)
+    refer(a, a.session, "<sip:1002@office.example>")
+    world.run(1)
+    if how == "hangs up" or who == "c":
+        phone = {"b": b, "c": c}[who]
+        phone.do(phone.session.bye)
+    world.run(5)
+    nobody_hangs(world)
+
+
+def test_an_attended_transfer_of_phones_without_a_common_codec_ends_neither_call_half() -> None:
+    world = World()
+    a, b, c = three(world)
+    a.codecs, b.codecs, c.codecs = (PCMA, PCMU), (PCMA,), (PCMU,)
+    first, second = attended(world, a, b, c)
+    c.on_event = refusing_offers(c)  # as a phone does that has none of the codecs
+    join(a, first, second)
+    world.run(5)
+    nobody_hangs(world)
+
+
+def test_a_change_by_the_transferor_during_an_attended_joining_does_not_break_the_server() -> None:
+    world = World()
+    a, b, c = three(world)
+    first, second = attended(world, a, b, c)
+    c.on_event = deaf_to_offers(c)
+    join(a, first, second)
+    world.run(0.2)
+    a.hold(second)
+    world.run(5)
+
+
+def test_a_ringing_transfer_named_by_replaces_does_not_leave_who_asked_for_it_alone() -> None:
+    world = World()
+    a, b, c = three(world)
+    d = world.phone("1003")
+    c.answers = None
+    in_call(world, a, b)
+    moved = a.session
+    in_call(world, a, d)
+    refer(b, b.session, "<sip:1002@office.example>")
+    world.run(1)
+    refer(a, a.session, f"<sip:1002@office.example?Replaces={replaces_of(moved)}>")
+    world.run(1)
+    for session in c.sessions:
+        c.do(lambda now, session=session: c.pick_up(session, now) if session.state != "ended" else None)  # type: ignore[misc]
+    world.run(3)
+    nobody_hangs(world)
+
+
+def test_a_failed_transfer_does_not_take_packets_out_of_the_record() -> None:
+    world = World()
+    a, b, c = three(world)
+    c.answers = 486
+    in_call(world, a, b)
+    refer(a, a.session, "<sip:1002@office.example>")
+    world.run(3)
+    a.do(a.session.bye)
+    world.run(1)
+    assert [leg.packets_rx for leg in world.records[-1].legs] == [100, 100]
+
+
+def test_a_take_over_that_is_cancelled_leaves_nobody_alone() -> None:
+    world = World()
+    a, b, c = three(world)
+    in_call(world, a, b)
+    a.on_event = deaf_to_offers(a)
+    session = take_over(a, b, c)
+    world.run(1)
+    c.do(session.cancel)
+    world.run(5)
+    nobody_hangs(world)
+
+
+def test_a_take_over_that_the_other_phone_refuses_leaves_nobody_alone() -> None:
+    world = World()
+    a, b, c = three(world)
+    in_call(world, a, b)
+    a.on_event = refusing_offers(a)
+    take_over(a, b, c)
+    world.run(5)
+    nobody_hangs(world)
+
+
+def test_a_refer_sent_twice_makes_one_transfer() -> None:
+    world = World()
+    a, b, c = three(world)
+    c.answers = None
+    in_call(world, a, b)
+    refer(a, a.session, "<sip:1002@office.example>")
+    refer(a, a.session, "<sip:1002@office.example>")
+    world.run(1)
+    assert sorted(event.status for event in a.saw(sip.InDialogResponse)) == [202, 603]
+    c.do(lambda now: c.pick_up(c.session, now))
+    world.run(2)
+    nobody_hangs(world)
+    b.do(b.session.bye)
+    world.run(2)
+    all_gone(world)
+
+
+def test_a_transfer_back_to_who_asked_for_it_works() -> None:
+    world = World()
+    a, b, _ = three(world)
+    in_call(world, a, b)
+    refer(a, a.sessions[0], "<sip:1000@office.example>")
+    world.run(4)
+    assert a.sessions[0].state == "ended"
+    assert a.sessions[1].state == "confirmed"
+    nobody_hangs(world)
+    b.do(b.session.bye)
+    world.run(2)
+    all_gone(world)
+
+
+def test_replaces_of_a_leg_whose_call_is_being_transferred_is_refused() -> None:
+    world = World()
+    a, b, c = three(world)
+    d = world.phone("1003")
+    c.answers = None
+    in_call(world, a, b)
+    refer(a, a.session, "<sip:1002@office.example>")
+    world.run(1)
+    take_over(a, b, d)
+    world.run(1)
+    assert [event.status for event in d.saw(sip.Rejected)] == [486]
+    for phone in (b, a):
+        phone.do(phone.session.bye)
+    world.run(3)
+    all_gone(world)
+
+
+@pytest.mark.parametrize("what", ["replaces", "refer"])
+def test_a_leg_of_another_account_cannot_be_named(what: str) -> None:
+    world = World()
+    a, b, c = three(world)
+    d = world.phone("1003")
+    in_call(world, a, b)
+    for phone in (c, d):
+        phone.user = replace(phone.user, account_id=2)
+    if what == "replaces":
+        take_over(a, b, c)
+        world.run(1)
+        assert [event.status for event in c.saw(sip.Rejected)] == [481]
+    else:
+        in_call(world, c, d)
+        refer(c, c.session, f"<sip:1001@office.example?Replaces={replaces_of(b.session)}>")
+        world.run(1)
+        assert [event.status for event in c.saw(sip.InDialogResponse)] == [481]
+    assert a.session.state == b.session.state == "confirmed"
