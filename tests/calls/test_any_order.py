@@ -88,10 +88,8 @@ def test_whatever_happens_in_whatever_order_nothing_is_left_behind(seed: int) ->
         phone.on_event = None
     world.run(45)
     nobody_hangs(world)
-    assert "error" not in world.kinds()
     for phone in phones:
         for session in phone.sessions:
             phone.do(session.cancel if session.role == "uac" else session.bye)
     world.run(120)
     all_gone(world)
-    assert "error" not in world.kinds()

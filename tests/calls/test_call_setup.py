@@ -54,7 +54,10 @@ def test_nothing_of_one_side_reaches_the_other() -> None:
     assert b"phone 1000" not in to_b
 
 
-@pytest.mark.parametrize(("status", "told"), [(486, 486), (603, 603), (500, 500), (404, 480), (407, 480), (403, 480)])
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [(486, 486), (603, 603), (500, 500), *((status, 480) for status in (403, 404, 407, 420, 422, 481, 487, 491))],
+)
 def test_a_refusal_is_passed_on_unless_it_concerns_only_the_server(status: int, told: int) -> None:
     world = World()
     a, b = world.phone("1000"), world.phone("1001")

@@ -89,3 +89,23 @@ def test_a_caller_that_requires_100rel_gets_early_media_and_the_answer(late: boo
     a.do(session.bye)
     world.run(1)
     all_gone(world)
+
+
+def test_a_caller_whose_answer_went_reliably_with_early_media_is_offered_what_changed_since() -> None:
+    world = World()
+    a, b, _ = three(world)
+    b.codecs, b.early_media, b.answers = (PCMA,), True, None
+    session = a.endpoint.invite(reliable_invitation(a), world.now)
+    a.sessions.append(session)
+    world.pump()
+    world.run(1)
+    b.codecs = (PCMU,)
+    b.do(lambda now: b.pick_up(b.session, now))
+    world.run(3)
+    assert a.saw(sip.OfferReceived)
+    assert a.heard is not None
+    assert [codec.encoding for codec in a.heard.codecs] == ["PCMU"]
+    ((x, y),) = world.joined()
+    assert world.plane.maps[x]
+    assert world.plane.maps[y]
+    assert world.exchange.calls[next(iter(world.exchange.calls))].change is None

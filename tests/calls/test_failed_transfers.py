@@ -55,7 +55,7 @@ def test_a_blind_transfer_that_fails_while_joining_leaves_nobody_alone(who: str,
     nobody_hangs(world)
 
 
-def test_an_attended_transfer_of_phones_without_a_common_codec_ends_neither_call_half() -> None:
+def test_an_attended_transfer_of_phones_without_a_common_codec_leaves_nobody_alone() -> None:
     world = World()
     a, b, c = three(world)
     a.codecs, b.codecs, c.codecs = (PCMA, PCMU), (PCMA,), (PCMU,)
@@ -195,3 +195,79 @@ def test_a_leg_of_another_account_cannot_be_named(what: str) -> None:
         world.run(1)
         assert [event.status for event in c.saw(sip.InDialogResponse)] == [481]
     assert a.session.state == b.session.state == "confirmed"
+
+
+def test_a_phone_that_refuses_an_attended_transfer_leaves_the_two_of_the_first_call_together() -> None:
+    world = World()
+    a, b, c = three(world)
+    first, second = attended(world, a, b, c)
+    c.on_event = refusing_offers(c)
+    join(a, first, second)
+    world.run(3)
+    (call,) = world.exchange.calls.values()
+    assert [leg.aor for leg in call.legs()] == [a.user.aor, b.user.aor]
+    assert len(world.joined()) == 1
+    assert first.state == "confirmed"
+    assert second.state == c.session.state == "ended"
+
+
+def test_an_attended_transfer_without_a_free_port_leaves_both_calls_as_they_were() -> None:
+    world = World()
+    a, b, c = three(world)
+    first, second = attended(world, a, b, c)
+    world.plane.free = 4
+    join(a, first, second)
+    world.run(3)
+    assert fragments(a)[-1].startswith(b"SIP/2.0 503")
+    assert first.state == second.state == "confirmed"
+    assert len(world.joined()) == 2
+    nobody_hangs(world)
+
+
+@pytest.mark.parametrize("how", ["hangs up", "cancels"])
+def test_a_phone_that_was_already_asked_to_join_goes_back_to_what_holds_there(how: str) -> None:
+    """Its answer to the new offer still comes; by then it is with its old partner again."""
+    world = World()
+    a, b, c = three(world)
+    a.codecs, b.codecs, c.codecs = (PCMA,), (PCMA, PCMU), (PCMA,) if how == "hangs up" else (PCMU,)
+    in_call(world, a, b)
+    asked: list[sip.OfferReceived] = []
+
+    def slow(event: sip.Event) -> bool:
+        if isinstance(event, sip.OfferReceived) and not asked:
+            asked.append(event)
+            return True
+        return False
+
+    b.on_event = slow
+    if how == "hangs up":
+        refer(a, a.session, "<sip:1002@office.example>")
+        world.run(1)
+        c.do(c.session.bye)
+    else:
+        session = c.call(
+            "1001", headers=(("Replaces", replaces_of(a.session).replace("%3B", ";").replace("%3D", "=")),)
+        )
+        world.run(1)
+        c.do(session.cancel)
+    world.run(1)
+    b.do(lambda now: b.session.answer(b.answer_body(asked[0].body), now))
+    world.run(3)
+    nobody_hangs(world)
+    assert a.session.state == b.session.state == "confirmed"
+    ((x, y),) = world.joined()
+    assert world.plane.maps[x] == world.plane.maps[y] == {8: 8}
+    assert all(plan.send and plan.receive for plan in world.plane.plans.values())
+
+
+def test_the_record_of_a_transferred_call_calls_its_first_leg_the_caller() -> None:
+    world = World()
+    a, b, _ = three(world)
+    in_call(world, a, b)
+    refer(a, a.session, "<sip:1002@office.example>")
+    world.run(3)
+    b.do(b.session.bye)
+    world.run(1)
+    record = world.records[-1]
+    assert record.caller == b.user.aor
+    assert [(leg.role, leg.aor) for leg in record.legs] == [("caller", b.user.aor), ("callee", "1002@office.example")]

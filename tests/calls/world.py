@@ -185,6 +185,8 @@ class World:
         self.refused: list[tuple[str, float]] = []
         self.account = Account(1, "office")
         self.wire: list[bytes] = []
+        self.may_fail = False
+        """Whether a fault of the server is what the test is about; else it fails the test."""
         self.endpoint = Endpoint(EndpointConfig("Sealtone", lambda _: SERVER), self.random.randbytes)
         self.exchange = Exchange(
             self.endpoint,
@@ -264,7 +266,9 @@ class World:
                 for data, _ in phone.endpoint.transmits():
                     busy = True
                     self.after(self.latency_s, self._arrive(data, phone))
-        self.events += self.exchange.events()
+        told = self.exchange.events()
+        assert self.may_fail or all(event.kind != "error" for event in told), told
+        self.events += told
         self.records += self.exchange.records()
 
     def _arrive(self, data: bytes, phone: Phone) -> Callable[[], None]:

@@ -1,5 +1,6 @@
 """The one timer of a node, under simulated time."""
 
+import contextlib
 import heapq
 import io
 import itertools
@@ -93,4 +94,22 @@ def test_timers_run_though_messages_come_in_without_a_pause() -> None:
     for step in range(1, 11_000):
         loop.run_until(step * 0.003)
         server.on_message(b"no SIP at all", FLOW)
+    assert server.endpoint.transaction_count == 0
+
+
+def test_the_timer_is_set_again_after_a_fault_in_one_of_those_it_runs() -> None:
+    loop, wire = Loop(), Wire()
+    server = node(loop, wire)
+    server.on_message(OPTIONS, FLOW)
+
+    def fail(now: float) -> None:
+        server.exchange.handle_timeout = whole  # type: ignore[method-assign]
+        raise RuntimeError
+
+    whole, server.exchange.handle_timeout = server.exchange.handle_timeout, fail  # type: ignore[method-assign]
+    while server.exchange.handle_timeout is fail:
+        with contextlib.suppress(RuntimeError):
+            loop.run_until(loop.now + 1)
+    server.on_message(OPTIONS.replace(b"z9hG4bK1", b"z9hG4bK2").replace(b"Call-ID: 1", b"Call-ID: 2"), FLOW)
+    loop.run_until(loop.now + 60)
     assert server.endpoint.transaction_count == 0
