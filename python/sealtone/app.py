@@ -27,23 +27,24 @@ from sealtone.admin import FirstUse, first_use
 from sealtone.config import Config
 from sealtone.media import Engine, EngineConfig, Silent
 from sealtone.net.control import SOCKET_FILE, ControlSocket
-from sealtone.net.errors import ListenError
+from sealtone.net.errors import ControlError, ListenError
 from sealtone.net.listen import nearest_free_port
 from sealtone.net.local_address import machine_addresses, primary_addresses
 from sealtone.net.transport import Listening, Transports
-from sealtone.pki import Authority, CertificateStore
+from sealtone.pki import Authority, CertificateError, CertificateStore
 from sealtone.registrar import Rules
 from sealtone.server.control import control_actions
 from sealtone.server.journal import Journal
 from sealtone.server.media_plane import EnginePlane
 from sealtone.server.node import Node
 from sealtone.sip.flow import Flow, Hop
-from sealtone.store import Store
+from sealtone.store import Store, StoreError
 from sealtone.store.directory import last_change
 
 _POLL_S = 2.0
 _CERTIFICATES_S = 24 * 3600.0
 _LOOPBACK = ("127.0.0.1", "::1")
+_EXPECTED = (StoreError, CertificateError, OSError)  # of a full disk, a locked database, a folder without permission
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +134,12 @@ class Server:
                 store=store,
                 listening=listening,
                 started_at=time.time(),
-                reload=self.reload,
+                reload=self._reload_on_request,
             )
         )
-        for background in (self._watch_changes(), self._renew_daily()):
-            task = loop.create_task(background)
+        for background in (self._watch_changes, self._renew_daily):
+            task = loop.create_task(background(), name=background.__name__)
+            task.add_done_callback(self._on_background_end)
             self._tasks.add(task)
         # What exists now lives as long as the process: the collector need not look at it at every call.
         gc.collect()
@@ -155,18 +157,32 @@ class Server:
         )
 
     async def stop(self) -> None:
-        """End calls with BYE, write their records, end all parts in reverse order."""
+        """End calls with BYE, write their records, end all parts in reverse order.
+
+        The phones have half a second (`Node.stop`). A BYE that has to wait for the ACK of our 200 (RFC 3261 15) goes
+        out if that comes within this time; a phone whose ACK is later finds out by its session timer.
+        """
         for task in self._tasks:
             task.cancel()
         await self._parts.aclose()
         self._journal.flush()
 
     async def reload(self) -> int:
-        """Read users and domains anew; calls go on. Gives the new snapshot's version."""
+        """Read users and domains anew; calls go on. Gives the new snapshot's version.
+
+        Raises `StoreError`, in which case nothing has changed, or `CertificateError` or `OSError`: then the users and
+        domains count already, with the certificates there were.
+        """
         snapshot = await self._store.load_snapshot(self._local_names)
-        self._renew(tuple(domain.name for domain in snapshot.domains()))
         self.node.swap(snapshot)
+        self._renew(tuple(domain.name for domain in snapshot.domains()))
         return snapshot.version
+
+    async def _reload_on_request(self) -> int:
+        try:
+            return await self.reload()
+        except _EXPECTED as error:
+            raise ControlError(f"The running server has not taken all of this up yet: {error}") from error
 
     # listening
 
@@ -254,16 +270,34 @@ class Server:
     async def _renew_daily(self) -> None:
         while True:
             await asyncio.sleep(_CERTIFICATES_S)
-            self._renew(tuple(domain.name for domain in self.node.snapshot.domains()))
+            try:
+                self._renew(tuple(domain.name for domain in self.node.snapshot.domains()))
+            except _EXPECTED as error:
+                self._journal.say(f"error the certificates were not renewed, next try in a day: {error}")
 
     async def _watch_changes(self) -> None:
-        """Take up what the command line changed while it could not say so."""
+        """Take up what the command line changed while it could not say so.
+
+        What fails is tried again with the next look, and said once.
+        """
+        said = ""
         while True:
             await asyncio.sleep(_POLL_S)
-            last = await self._store.read(last_change)
-            if last != self._change_seen:
-                self._change_seen = last
-                await self.reload()
+            try:
+                last = await self._store.read(last_change)
+                if last != self._change_seen:
+                    await self.reload()
+                    self._change_seen = last
+                said = ""
+            except _EXPECTED as error:
+                if str(error) != said:
+                    said = str(error)
+                    self._journal.say(f"error a change was not taken up, it is tried again every {_POLL_S:g} s: {said}")
+
+    def _on_background_end(self, task: asyncio.Task[None]) -> None:
+        """Neither ever ends by itself: where one does, that must not stay unseen."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._journal.say(f"error {task.get_name()} has ended, restart the server: {error!r}")
 
 
 async def _resolved(name: str) -> str:

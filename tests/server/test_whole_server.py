@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,10 +19,10 @@ import pytest
 from sealtone.admin import Actor, SipUserChange, update_sip_user
 from sealtone.model import CallState
 from sealtone.net.control import ask
-from sealtone.net.errors import ListenError
+from sealtone.net.errors import ControlError, ListenError
 from sealtone.phone import CallFailed, Encryption, Wish
 from sealtone.phone.phone import RegistrationFailed
-from server.whole import config_in, free_ports, running
+from server.whole import Whole, config_in, free_ports, running
 
 SRTP = Wish(Encryption.REQUIRE)
 PLAIN = Wish(Encryption.NONE)
@@ -144,6 +146,66 @@ async def test_a_changed_user_counts_from_the_next_call_without_a_restart(tmp_pa
         await asyncio.sleep(0.3)
         assert running_call.stats().received > before
         await running_call.hang_up()
+
+
+async def until(happened: Callable[[], object], seconds: float = 5.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not happened():  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
+async def switch(whole: Whole, enabled: bool) -> None:
+    """As the command line does that cannot tell the server."""
+    change, actor = SipUserChange(enabled=enabled), Actor("test", "here")
+    await whole.server._store.submit(
+        lambda transaction: update_sip_user(transaction, actor, time.time(), "1001@office.example", change)
+    )
+
+
+def is_enabled(whole: Whole) -> bool:
+    user = whole.server.node.snapshot.user("1001@office.example")
+    assert user is not None
+    return user.enabled
+
+
+async def test_a_database_that_cannot_be_read_for_a_while_does_not_end_the_watch_for_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sealtone.app._POLL_S", 0.1)
+    async with running(config_in(tmp_path)) as whole:
+        with contextlib.closing(sqlite3.connect(tmp_path / "sealtone.db", isolation_level=None)) as database:
+            database.execute("ALTER TABLE change_log RENAME TO elsewhere")
+            await asyncio.sleep(0.5)
+            database.execute("ALTER TABLE elsewhere RENAME TO change_log")
+        await switch(whole, enabled=False)
+        await until(lambda: not is_enabled(whole))
+        whole.server._journal.flush()
+        assert whole.log.getvalue().count("error a change was not taken up") == 1
+
+
+async def test_a_certificate_that_cannot_be_read_holds_up_no_change_and_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sealtone.app._POLL_S", 0.1)
+    monkeypatch.setattr("sealtone.app._CERTIFICATES_S", 0.1)
+    async with running(config_in(tmp_path)) as whole:
+        file = tmp_path / "certificates" / "office.example.pem"
+        good = file.read_bytes()
+        file.write_bytes(b"no certificate")
+        await switch(whole, enabled=False)
+        await until(lambda: not is_enabled(whole))
+        with pytest.raises(ControlError, match="not taken all of this up yet"):
+            await asyncio.to_thread(ask, tmp_path, "reload")
+        seen = whole.server._change_seen
+        await asyncio.sleep(0.3)
+        assert whole.server._change_seen == seen, "the change is not done with yet"
+        file.write_bytes(good)
+        await until(lambda: whole.server._change_seen > seen)
+        assert not any(task.done() for task in whole.server._tasks)
+        whole.server._journal.flush()
+        told = whole.log.getvalue()
+        assert told.count("error a change was not taken up") == 1
+        assert "error the certificates were not renewed" in told
 
 
 async def test_the_control_socket_tells_state_registrations_and_live_calls_and_hangs_up(tmp_path: Path) -> None:
