@@ -19,6 +19,7 @@ from calls.scenes import (
     three,
 )
 from calls.world import PCMA, PCMU, World
+from sealtone.sdp import Direction
 from sealtone.sip import events as sip
 
 
@@ -271,3 +272,26 @@ def test_the_record_of_a_transferred_call_calls_its_first_leg_the_caller() -> No
     record = world.records[-1]
     assert record.caller == b.user.aor
     assert [(leg.role, leg.aor) for leg in record.legs] == [("caller", b.user.aor), ("callee", "1002@office.example")]
+
+
+def test_a_take_over_in_the_middle_of_a_hold_that_is_cancelled_lets_the_hold_be_asked_for_again() -> None:
+    world = World()
+    a, b, c = three(world)
+    in_call(world, a, b)
+    a.on_event = deaf_to_offers(a)
+    b.hold(b.session)
+    world.run(0.1)
+    session = take_over(a, b, c)
+    world.run(1)
+    (waiting,) = a.saw(sip.OfferReceived)
+    a.on_event = None
+    c.do(session.cancel)
+    world.run(0.5)
+    a.do(lambda now: a.session.answer(a.answer_body(waiting.body), now))
+    world.run(10)
+    nobody_hangs(world)
+    (call,) = world.exchange.calls.values()
+    assert call.change is None
+    assert a.heard is not None
+    assert a.heard.direction is Direction.SENDONLY
+    assert [event.status for event in b.saw(sip.OfferRejected)] == []

@@ -57,7 +57,7 @@ def test_a_call_that_cannot_even_be_ended_cleanly_is_counted_no_more(command: st
     world.run(2)
     assert "error" in world.kinds()
     assert not world.exchange.calls
-    assert not world.exchange._per_user
+    assert (world.exchange._per_user, world.exchange._legs, world.exchange._by_aor) == ({}, {}, {})
 
 
 def test_the_time_limit_of_ringing_is_kept_in_the_calls_after_one_that_failed() -> None:

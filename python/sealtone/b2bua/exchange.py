@@ -154,6 +154,8 @@ class Exchange:
         except Exception as again:  # the media core itself, say: the call is written off as it stands
             self.tell("error", call, _place_of(again))
             call.state = "ended"
+        for leg in call.legs():
+            self.remove_leg(leg)
         self._forget(call)
 
     # out

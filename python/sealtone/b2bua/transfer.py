@@ -10,6 +10,8 @@ How it works:
 4. An INVITE with Replaces puts its sender in the place of the leg it names.
 5. Joining means: offer each side what the other can do, then link. What a policy refuses ends the transfer, not the
    rule; the phones concerned are told the reason.
+6. Whatever ends a transfer without success goes through `Transfer.abandon`: who can go back to the call it came from
+   goes back, and of the calls concerned none is left with one leg.
 
 Only legs of the caller's own account can be named.
 """
@@ -44,15 +46,17 @@ class Transfer:
     `guest` is the leg that came from `origin`, and can go back there until it has answered an offer of this call.
     `joiner`'s phone is asked first, then `guest`; or only that one where the other has just answered.
     `referrer` is who asked, in `origin`; None where nobody has to be told. `replaced` is the call that `joiner` left.
+    `owing` are the legs that still have an offer of their former call to answer, before ours.
     """
 
-    __slots__ = ("call", "guest", "guest_is", "joiner", "origin", "referrer", "replaced", "rung")
+    __slots__ = ("call", "guest", "guest_is", "joiner", "origin", "owing", "referrer", "replaced", "rung")
 
     def __init__(self, call: Call, origin: Call, guest: Leg, referrer: Leg | None) -> None:
         self.call = call
         self.origin = origin
         self.guest = guest
         self.guest_is: Literal["unasked", "asked", "changed"] = "unasked"
+        self.owing = [guest] if _owes(guest, origin) else []
         self.referrer = referrer
         self.joiner: Leg | None = None
         self.replaced: Call | None = None
@@ -95,10 +99,14 @@ class Transfer:
     def on_answer(self, leg: Leg, body: bytes, now: float) -> bool:
         """An answer to an offer that joins; the other side is next, or all is done."""
         call = self.call
-        if call.state != "answering":
+        owed = leg in self.owing
+        if not owed and call.state != "answering":
             return False
         try:
             leg.read_answer(body)
+            if owed:
+                self.owing.remove(leg)
+                return True
             if leg is self.joiner:
                 self.joiner = None
                 self.ask_guest(leg, now)
@@ -128,6 +136,9 @@ class Transfer:
                 old.end(EndedBy.SERVER, _TRANSFERRED, now)
 
     def on_offer_rejected(self, leg: Leg, event: sip.OfferRejected, now: float) -> bool:
+        if leg in self.owing:
+            self.owing.remove(leg)
+            return True
         if self.call.state != "answering":
             return False
         if leg is self.guest:
@@ -159,15 +170,22 @@ class Transfer:
     def _give_back(self, status: int, reason: str, now: float) -> None:
         origin, guest = self.origin, self.guest
         guest.go_back(origin, status)
+        change = origin.change
+        if change is not None and change.far is guest and (self.guest_is == "asked" or guest not in self.owing):
+            if change.asker is not None:
+                change.asker.forget()
+                change.asker.session.reject_offer(491, now)
+            origin.change = None
         if self.guest_is == "asked":
             # It will answer all the same; then it is offered again what holds between the two.
-            if origin.change is not None and origin.change.asker is not None:
-                asker = origin.change.asker
-                asker.forget()
-                asker.session.reject_offer(491, now)
             origin.change = Change(None, guest, withdrawn=True)
         origin.link()
         origin.tell("transferred", f"back to {guest.aor}: {reason}")
+
+
+def _owes(leg: Leg, call: Call) -> bool:
+    """Whether an answer of this phone is still to come for the call it leaves."""
+    return call.change is not None and call.change.far is leg
 
 
 # in-dialog requests
@@ -285,6 +303,8 @@ def _begin_attended(call: Call, leg: Leg, other: Leg, second: Leg, tx: ServerTra
     transfer = fresh.transfer = Transfer(fresh, call, other, leg)
     transfer.replaced = replaced
     transfer.joiner = target
+    if _owes(target, replaced):
+        transfer.owing.append(target)
     exchange.admit(fresh)
     transfer.notify(100, "Trying", now)
     try:
