@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,33 @@ async def test_a_phone_that_reconnects_over_tls_keeps_its_call(tmp_path: Path) -
             await asyncio.sleep(0.3)
             await b.connect()
             await b.register()
+            await call.hang_up()
+            assert await far.ended(3)
+
+
+async def test_a_phone_that_reconnects_from_another_address_keeps_its_call(tmp_path: Path) -> None:
+    async with running(config_in(tmp_path, ("127.0.0.1", "::1"))) as whole:
+        async with (
+            whole.phone("1000") as a,
+            whole.phone("1001", "tls") as b,
+            whole.phone("1001", "tls", host="::1") as other,
+        ):
+            await a.register()
+            await b.register()
+            call = await a.call("1001")
+            await call.answered(5)
+            far = await b.next_call(5)
+            await other.register()
+            (leg,) = whole.server.node.exchange.legs_of("1001@office.example")
+            lost = leg.session.hop
+            whole.server._transports.close_flow(lost)
+            await asyncio.sleep(0.3)
+            await other.register()
+            assert leg.session.hop == lost, "the user's other phone has not moved"
+            b.config = replace(b.config, proxy=("::1", whole.config.tls_port))
+            await b.connect()
+            await b.register()
+            assert leg.session.hop.remote[0] == "::1"
             await call.hang_up()
             assert await far.ended(3)
 
