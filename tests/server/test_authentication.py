@@ -209,3 +209,12 @@ def test_a_phone_may_write_the_address_it_calls_with_or_without_port_and_paramet
     door = Door()
     made = door.made_for(made_for, door.challenge("INVITE"), "INVITE")
     assert isinstance(door.knock(request("INVITE", credentials=made, uri=called)), SipUser)
+
+
+def test_a_client_that_names_only_the_server_in_its_proof_is_let_in() -> None:
+    door = Door()
+    challenge = door.challenge("INVITE")
+    door.count += 1
+    value = authorization_for(challenge, "1000", "INVITE", "sip:192.0.2.1:5060", "cnonce", nc=1, password="secret")
+    invite = request("INVITE", credentials=value)
+    assert isinstance(door.knock(invite), SipUser)

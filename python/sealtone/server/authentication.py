@@ -128,13 +128,19 @@ class Authenticator:
 
 
 def _names_same(made_for: str, asked: str, snapshot: Snapshot) -> bool:
-    """Whether a digest's URI is the Request-URI: scheme, user and host. Phones add or leave out port and parameters."""
+    """Whether a digest's URI is the Request-URI: scheme, user and host. Phones add or leave out port and parameters.
+
+    Some clients (SIPp among them) name only the server there; such a proof is bound to this server, not to a number.
+    """
     if made_for == asked:
         return True
     try:
         ours, theirs = SipUri.parse(asked), SipUri.parse(made_for)
     except SipError:
         return False
+    host = theirs.host.lower().rstrip(".")
+    if theirs.user is None and (host in snapshot.local_names or snapshot.domain(host) is not None):
+        return True
     if ours.scheme != theirs.scheme or unescape(ours.user or "") != unescape(theirs.user or ""):
         return False
     return _host_meant(ours.host, snapshot) == _host_meant(theirs.host, snapshot)
