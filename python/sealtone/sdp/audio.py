@@ -79,7 +79,7 @@ class AudioDescription(NamedTuple):
 
     @property
     def rtcp_address(self) -> tuple[str, int] | None:
-        """Where RTCP is received; RTP's own port when multiplexed, by default the next. None: no port is left for it."""
+        """Where RTCP is received: RTP's own port when multiplexed, by default the next; None where there is none."""
         if self.rtcp_mux:
             return self.address, self.port
         return self.rtcp or ((self.address, self.port + 1) if self.port < 65_535 else None)

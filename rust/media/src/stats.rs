@@ -171,7 +171,7 @@ impl SharedAddress {
             let low = self.ip_low.load(Ordering::Relaxed);
             let port = self.port.load(Ordering::Relaxed);
             fence(Ordering::Acquire);
-            if before % 2 == 0 && before == self.version.load(Ordering::Relaxed) {
+            if before.is_multiple_of(2) && before == self.version.load(Ordering::Relaxed) {
                 return unpack(high, low, port);
             }
             std::hint::spin_loop();

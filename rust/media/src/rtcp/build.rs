@@ -193,7 +193,7 @@ impl PacketWriter<'_> {
 
     /// Fills up to a 32-bit boundary, writes the length and returns where the next packet begins.
     fn end(mut self) -> Result<usize, RtcpError> {
-        while (self.at - self.start) % 4 != 0 {
+        while !(self.at - self.start).is_multiple_of(4) {
             self.octets(&[0])?;
         }
         let words = (self.at - self.start - HEADER_LEN) / 4;
