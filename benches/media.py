@@ -48,7 +48,7 @@ def make_relay(name: str, plan: MediaPlan) -> RelayUnderTest:
         return SealtoneEngine(plan.work / "sealtone-engine.log")
     if name == PEER:
         return Rtpengine()
-    return Forwarder(plan.binaries / "forwarder", 0 if "no coalescing" in name else 250)
+    return Forwarder(plan.binaries / "forwarder", 0 if "no coalescing" in name else 500)
 
 
 @contextlib.contextmanager

@@ -18,9 +18,9 @@ def key_words(key: SrtpKey) -> str:
 
 
 class Forwarder:
-    """`coalesce_us` 0 never waits; 250 is the same coalescing as Sealtone's."""
+    """`coalesce_us` 0 never waits; 500 is the same coalescing as Sealtone's."""
 
-    def __init__(self, binary: Path, coalesce_us: int = 250) -> None:
+    def __init__(self, binary: Path, coalesce_us: int = 500) -> None:
         self.name = "forwarder" if coalesce_us else "forwarder, no coalescing"
         self._command = [str(binary), "--coalesce-us", str(coalesce_us)]
         self._child: LineProcess | None = None

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use rustix::process::setpriority_process;
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 mod config;
@@ -27,6 +28,8 @@ use crate::srtp::{SrtpError, SrtpReceiver, SrtpSender, Suite};
 use crate::stats::{LegCounters, LegStats};
 use crate::worker::{Pace, Worker, WorkerCounters};
 
+/// Scheduling priority asked for the workers' threads.
+const WORKER_NICE: i32 = -10;
 /// How often posting to a full mailbox is tried again, a millisecond apart.
 const POST_ATTEMPTS: u32 = 1_000;
 
@@ -149,6 +152,8 @@ impl Engine {
                     // A core that is not ours to use leaves the worker unpinned, which works as well.
                     let _ = sched_setaffinity(None, &set);
                 }
+                // Late media is lost media: it goes before the control plane on a busy core, where that is permitted.
+                let _ = setpriority_process(None, WORKER_NICE);
                 worker.run();
             })
             .map_err(EngineError::Start)?;

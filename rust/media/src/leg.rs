@@ -228,6 +228,20 @@ impl Leg {
         (ip, number, sockets)
     }
 
+    /// Reads a bit of everything that [`Leg::accept`] will need.
+    #[inline]
+    #[must_use]
+    pub fn warm_in(&self) -> u64 {
+        self.counters.rx_packets.get() ^ u64::from(self.rx_ssrc) ^ u64::from(self.map[0])
+    }
+
+    /// Reads a bit of everything that [`Leg::send`] will need.
+    #[inline]
+    #[must_use]
+    pub fn warm_out(&self) -> u64 {
+        self.counters.tx_packets.get() ^ u64::from(self.rewriter.ssrc())
+    }
+
     // ---- what a packet meets on its way in ----
 
     /// Decides by its source whether a packet is worth looking at.
@@ -522,7 +536,7 @@ impl Leg {
 
     // ---- timers ----
 
-    /// What has to be done about ten times a second. True if a report is due.
+    /// What has to be done about five times a second. True if a report is due.
     pub fn tend(&mut self, now: Micros, events: &EventQueue) -> bool {
         let totals = self.reception.totals();
         self.counters

@@ -18,7 +18,7 @@ pub struct EngineConfig {
     pub port_min: u16,
     /// Last UDP port for media.
     pub port_max: u16,
-    /// Pause between rounds under load.
+    /// Under load rounds begin at most so far apart; 0 never pauses.
     pub tick: Micros,
     /// Packets a second and worker from which it pauses between rounds.
     pub coalesce_pps: u64,
