@@ -10,6 +10,7 @@ import pytest
 from interop import wire
 from interop.processes import eventually
 from sealtone.model import CallState, Protection
+from sealtone.net.control import ask
 
 A_HZ, B_HZ = 440.0, 1000.0
 PROTECTED = {"transport": "tls", "encryption": "required"}
@@ -28,6 +29,16 @@ CALLS = [
     pytest.param("linphone", UDP, "baresip", UDP, "caller", id="plain-linphone-to-baresip"),
     pytest.param("baresip", TCP, "linphone", UDP, "callee", id="plain-baresip-to-linphone"),
 ]
+
+
+@pytest.mark.parametrize("kind", ["linphone", "baresip"])
+def test_the_first_messages_of_a_real_phone_are_answered_at_once(guarded_server, registered, kind):
+    """What the unauthenticated get back is limited by what they sent; a phone must not notice."""
+    caller = registered(kind, A_HZ, at=guarded_server, user=guarded_server.user("open"), **UDP)
+    caller.wait_registered()
+    caller.call(caller.uri("nobody"))
+    caller.wait_for("closed")
+    assert ask(guarded_server.folder, "status")["network"]["responses_withheld"] == 0
 
 
 def place(caller, callee):
