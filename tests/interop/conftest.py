@@ -94,7 +94,7 @@ def registered(server: Server, phone: PhoneFactory) -> PhoneFactory:
     def start(kind: str, tone_hz: float, at: Server | None = None, **settings: Any) -> RealPhone:
         server = at or usual
         user = settings.pop("user", None) or server.user("srtp")
-        settings.setdefault("secret", server.secrets[user])
+        settings.setdefault("secret", server.secret(user))
         tls = settings.get("transport") == "tls"
         # linphonec's TLS library compares names only, never a certificate's addresses.
         host = "localhost" if tls and kind == "linphone" else LOOPBACK

@@ -87,7 +87,7 @@ def test_a_call_is_heard_both_ways_and_recorded_as_it_was(server, registered, wi
         assert min(leg.packets_rx, leg.packets_tx) > 50
         assert leg.lost <= 2
         line_of_phone = wire.of_ports(packets, phone.ports, int(leg.remote_signalling.rpartition(":")[2]))
-        check_the_wire(line_of_phone, encrypted, server.secrets[phone.setup.user])
+        check_the_wire(line_of_phone, encrypted, server.secret(phone.setup.user))
 
 
 def check_the_wire(packets, encrypted, secret):
@@ -123,28 +123,12 @@ def test_hold_silences_the_held_phone_and_resume_brings_both_voices_back(registe
     tap = wiretap(caller.ports, callee.ports)
     place(caller, callee)
     caller.hold()
-    wait_quiet(tap, caller, B_HZ)
+    wire.wait_quiet(tap, caller, B_HZ)
     resumed = time.time()
     caller.resume()
     for listener, hz in ((callee, A_HZ), (caller, B_HZ)):
-        eventually(
-            lambda listener=listener, hz=hz: wire.tone_towards(tap.so_far(), listener.ports, hz, resumed).tone_s > 1,
-            8,
-            f"{hz:g} Hz reaches {listener.setup.user} again",
-            listener.evidence,
-        )
+        wire.wait_tone(tap, listener, hz, resumed)
     end_and_prove(caller, callee)
-
-
-def wait_quiet(tap, listener, hz):
-    """Wait until in a whole second nothing of the tone travels to the listener."""
-
-    def quiet_second():
-        start = time.time()
-        time.sleep(1.6)  # one second, and what the recorder may lag
-        return wire.tone_towards(tap.so_far(), listener.ports, hz, start, start + 1).tone_s <= 0.08
-
-    eventually(quiet_second, 10, f"{hz:g} Hz no more reaches {listener.setup.user}", listener.evidence)
 
 
 @pytest.mark.parametrize("line", [UDP, PROTECTED], ids=["udp", "tls"])

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from interop import tone, wire
-from interop.processes import eventually
 
 A_HZ, B_HZ = 440.0, 1000.0
 
@@ -118,25 +117,9 @@ def test_a_held_phone_is_silent_and_is_heard_again_after_resume(phone, wiretap, 
     caller.call(callee.address)
     _talk(caller, callee)
     caller.hold()
-    wait_quiet(tap, caller, B_HZ)  # the holder may play its tone on, as music; the held must be silent
+    wire.wait_quiet(tap, caller, B_HZ)  # the holder may play its tone on, as music; the held must be silent
     resumed = time.time()
     caller.resume()
     for listener, hz in ((callee, A_HZ), (caller, B_HZ)):
-        eventually(
-            lambda listener=listener, hz=hz: wire.tone_towards(tap.so_far(), listener.ports, hz, resumed).tone_s > 1,
-            8,
-            f"{hz:g} Hz reaches {listener.setup.user} again",
-            listener.evidence,
-        )
+        wire.wait_tone(tap, listener, hz, resumed)
     _end_and_prove(caller, callee)
-
-
-def wait_quiet(tap, listener, hz):
-    """Wait until in a whole second nothing of the tone travels to the listener."""
-
-    def quiet_second():
-        start = time.time()
-        time.sleep(1.6)  # one second, and what the recorder may lag
-        return wire.tone_towards(tap.so_far(), listener.ports, hz, start, start + 1).tone_s <= 0.08
-
-    eventually(quiet_second, 10, f"{hz:g} Hz no more reaches {listener.setup.user}", listener.evidence)

@@ -11,6 +11,11 @@ use support::*;
 
 const SHORT: Duration = Duration::from_millis(120);
 
+/// Time for two workers to pass a leg over, on a machine with more to do.
+fn arrive() {
+    std::thread::sleep(Duration::from_millis(200));
+}
+
 /// With so many workers; calls go to them in turn.
 fn engine_of(workers: usize) -> Engine {
     Engine::start(&EngineConfig {
@@ -52,7 +57,7 @@ fn a_stream_past_its_roll_over_goes_on_in_the_other_call() {
             engine.move_leg(first.a.id, second).unwrap();
             engine.bridge(first.a.id, c.id, None, None).unwrap();
             engine.close_call(first.id).unwrap();
-            settle();
+            arrive();
 
             alice.send(&first.a, b"still heard");
             assert_eq!(carol.hear().payload, b"still heard");
@@ -84,14 +89,14 @@ fn a_leg_that_moves_leaves_its_partner_in_silence_and_may_come_back() {
         for _ in 0..3 {
             engine.move_leg(first.a.id, second).unwrap();
             engine.bridge(first.a.id, c.id, None, None).unwrap();
-            settle();
+            arrive();
             bob.send(&first.b, b"to nobody");
             alice.hears_nothing_for(SHORT);
             alice.send(&first.a, b"to carol");
             assert_eq!(carol.hear().payload, b"to carol");
             engine.move_leg(first.a.id, first.id).unwrap();
             engine.bridge(first.a.id, first.b.id, None, None).unwrap();
-            settle();
+            arrive();
             alice.send(&first.a, b"to bob again");
             assert_eq!(bob.hear().payload, b"to bob again");
             carol.hears_nothing_for(SHORT);
@@ -116,10 +121,13 @@ fn many_legs_that_cross_over_at_once_all_arrive() {
     for (_, leg) in &homes {
         engine.echo(leg.id).unwrap();
     }
-    settle();
     for (phone, (_, leg)) in phones.iter_mut().zip(&homes) {
-        phone.send(leg, b"are you there");
-        assert_eq!(phone.hear().payload, b"are you there");
+        wait_for("every leg's echo", || {
+            phone.send(leg, b"are you there");
+            phone
+                .try_hear()
+                .is_some_and(|heard| heard.payload == b"are you there")
+        });
     }
     assert_eq!(engine.state().legs, 8);
 }
@@ -133,7 +141,7 @@ fn a_leg_cannot_move_to_a_call_that_is_not() {
     assert!(engine.move_leg(999, call).is_err());
     let mut heard = vec![0; 64];
     engine.echo(leg.id).unwrap();
-    settle();
+    arrive();
     phone.send_raw(&leg, &rtp(0, 1, 2, 3, b"x"));
     let length = phone.socket.recv(&mut heard).unwrap();
     assert!(RtpHeader::parse(&heard[..length]).is_ok());
