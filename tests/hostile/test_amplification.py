@@ -9,8 +9,9 @@ from functools import partial
 import pytest
 
 from hostile.server import OURS, Server
-from hostile.talk import talking
 from hostile.wire import SDP, Line, Person, fresh, offer, written
+
+pytestmark = pytest.mark.usefixtures("unharmed")
 
 LARGEST = 1.5
 Make = Callable[[Line], bytes]
@@ -70,7 +71,7 @@ def cut_to(size: int) -> Make:
 
 
 async def test_a_short_request_that_is_repeated_as_sip_does_is_answered_in_the_end(server: Server) -> None:
-    async with talking(server), await Line.to(server, "udp", "127.0.2.1") as line:
+    async with await Line.to(server, "udp", "127.0.2.1") as line:
         request = shortest(line, "REGISTER", f"sip:1@{OURS}")
         line.send(request)
         await asyncio.sleep(0.3)
@@ -82,7 +83,7 @@ async def test_a_short_request_that_is_repeated_as_sip_does_is_answered_in_the_e
 
 
 async def test_a_request_as_long_as_phones_send_is_answered_at_once(server: Server) -> None:
-    async with talking(server), await Line.to(server, "udp", "127.0.2.2") as line:
+    async with await Line.to(server, "udp", "127.0.2.2") as line:
         line.send(typical(line, "REGISTER"))
         await asyncio.sleep(0.3)
         assert line.statuses == [401]
@@ -107,23 +108,21 @@ def none_over(ratios: dict[str, float]) -> None:
 
 
 async def test_nobody_unauthenticated_gets_more_than_half_as_much_again(server: Server) -> None:
-    async with talking(server):
-        ratios = await ratios_of(server, CASES, 3, times=16)
-        assert sum(ratio > 0 for ratio in ratios.values()) >= 10, ratios
-        none_over(ratios)
+    ratios = await ratios_of(server, CASES, 3, times=16)
+    assert sum(ratio > 0 for ratio in ratios.values()) >= 10, ratios
+    none_over(ratios)
 
 
 async def test_a_first_request_alone_gets_no_more_than_half_as_much_again(server: Server) -> None:
     sizes = {f"{size} octets": cut_to(size) for size in range(20, 460, 10)}
-    async with talking(server):
-        ratios = await ratios_of(server, {**CASES, **sizes}, 4, times=1)
-        assert sum(ratio > 0 for ratio in ratios.values()) >= 3, ratios
-        none_over(ratios)
+    ratios = await ratios_of(server, {**CASES, **sizes}, 4, times=1)
+    assert sum(ratio > 0 for ratio in ratios.values()) >= 3, ratios
+    none_over(ratios)
 
 
 async def test_next_to_a_phone_of_the_same_address_nobody_gets_more_either(server: Server) -> None:
     """A phone has proved that its port is its own, not that its whole address is."""
-    async with talking(server), await Line.to(server, "udp", "127.0.5.1") as phone:
+    async with await Line.to(server, "udp", "127.0.5.1") as phone:
         user = server.user("open")
         assert (await Person(phone, user, server.secret(user)).register()).status == 200
         async with await Line.to(server, "udp", "127.0.5.1") as line:
@@ -135,7 +134,7 @@ async def test_next_to_a_phone_of_the_same_address_nobody_gets_more_either(serve
 
 @pytest.mark.parametrize("method", ["INVITE", "REGISTER"])
 async def test_a_repetition_gets_no_more_than_its_request_did(server: Server, method: str) -> None:
-    async with talking(server), await Line.to(server, "udp", "127.0.0.42") as line:
+    async with await Line.to(server, "udp", "127.0.0.42") as line:
         request = typical(line, method)
         for _ in range(10):
             line.send(request)
