@@ -24,7 +24,7 @@ STAMPS := .cache/stamps
 RUST_SOURCES := $(shell find rust -name '*.rs' -not -path '*/target/*') $(wildcard rust/*/Cargo.toml) Cargo.toml Cargo.lock
 
 TEST_PROGRAMS := linphonec:linphone-cli baresip:baresip-core sipp:sip-tester tshark:tshark sox:sox stunnel4:stunnel4 \
-	openssl:openssl ip:iproute2 nft:nftables
+	openssl:openssl ip:iproute2 nft:nftables aplay:alsa-utils
 BENCH_PROGRAMS := rtpengine:rtpengine-daemon kamailio:kamailio taskset:util-linux
 
 say = @printf '\033[1m==> %s\033[0m\n' "$(1)"

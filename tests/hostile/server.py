@@ -17,10 +17,9 @@ class Server(server.Server):
 
     DOMAINS = (OURS, OTHERS)
     USERS = {"open": 240, "srtp": 240, "strict": 240}
-    MEDIA_PORTS = 300
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+        super().__init__(folder, media_ports=300)
         self._read = 0
 
     def status(self) -> dict[str, Any]:

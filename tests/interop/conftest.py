@@ -79,7 +79,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture
 def guarded_server(tmp_path: Path) -> Iterator[Server]:
     """A server for one test alone: wrong secrets make it throttle the address that all phones here share."""
-    with Server(tmp_path / "server") as running:
+    with Server(tmp_path / "server", media_ports=20) as running:
         yield running
 
 

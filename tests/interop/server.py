@@ -41,13 +41,13 @@ class Server:
     USERS = {"open": 20, "srtp": 250, "strict": 20}
     """How many of each kind the first domain has; any other has `USERS_ELSEWHERE`."""
     USERS_ELSEWHERE = 8
-    MEDIA_PORTS = 400
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, media_ports: int = 400) -> None:
         self.folder = folder
+        self.media_ports = media_ports
         self.sip_port = free_ports(4)
         self.tls_port = self.sip_port + 1
-        self.media = free_ports(self.MEDIA_PORTS, 61_000, 65_500)  # above the ephemeral ports
+        self.media = free_ports(media_ports, 61_000, 65_500)  # above the ephemeral ports
         self.secrets: dict[str, str] = {}
         """By address: 1000@interop.test."""
         self.handed_out: list[str] = []
@@ -57,7 +57,7 @@ class Server:
     @property
     def ports(self) -> tuple[tuple[int, int], tuple[int, int]]:
         """All ports of the server, for a wiretap."""
-        return (self.sip_port, self.sip_port + 1), (self.media, self.media + self.MEDIA_PORTS - 1)
+        return (self.sip_port, self.sip_port + 1), (self.media, self.media + self.media_ports - 1)
 
     @property
     def authority(self) -> Path:
@@ -84,7 +84,7 @@ class Server:
             f"sip_port = {self.sip_port}",
             f"tls_port = {self.tls_port}",
             "shared_tls_port = 0",
-            f'media_ports = "{self.media}-{self.media + self.MEDIA_PORTS - 1}"',
+            f'media_ports = "{self.media}-{self.media + self.media_ports - 1}"',
             "workers = 1",
             f'domain = "{self.DOMAINS[0]}"',
         ]

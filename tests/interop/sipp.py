@@ -26,15 +26,19 @@ class Sipp:
         self._running: list[Program] = []
 
     def start(self, scenario: str, *fields: str, timeout_s: int = 20) -> Program:
-        """Begin a scenario in the background; `finish` waits for it."""
+        """Begin a scenario (a file's name, or its text) in the background; `finish` waits for it."""
         self._runs += 1
-        name = f"{scenario}-{self._runs}"
+        file = SCENARIOS / f"{scenario}.xml"
+        if scenario.startswith("<"):
+            file = self._folder / f"written-{self._runs}.xml"
+            file.write_text(scenario)
+        name = f"{file.stem}-{self._runs}"
         values = self._folder / f"{name}.csv"
         with values.open("w", newline="") as out:
             out.write("SEQUENTIAL\n")
             out.write(";".join(fields or ("none",)) + "\n")
         command = [
-            "sipp", f"{self._server[0]}:{self._server[1]}", "-sf", str(SCENARIOS / f"{scenario}.xml"),
+            "sipp", f"{self._server[0]}:{self._server[1]}", "-sf", str(file),
             "-inf", str(values), "-i", LOOPBACK, "-p", str(self.port), "-m", "1", "-l", "1", "-nostdin",
             "-mi", LOOPBACK, "-mp", str(self.port + 2), "-timeout", f"{timeout_s}s", "-timeout_error",
             "-trace_err", "-error_file", str(self._folder / f"{name}.err"),

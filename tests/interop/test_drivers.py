@@ -5,12 +5,16 @@ An oracle that never saw the bad case proves nothing: each is shown an open call
 
 from __future__ import annotations
 
+import contextlib
+import shutil
+import socket
 import time
 
 import numpy as np
 import pytest
 
 from interop import tone, wire
+from interop.processes import LOOPBACK, free_ports
 
 A_HZ, B_HZ = 440.0, 1000.0
 
@@ -33,6 +37,31 @@ def test_g711_tables_agree_with_the_standard_at_its_corners():
     assert [tone.ALAW[code] for code in (0x00, 0x55, 0x80, 0xD5)] == [-5504, -8, 5504, 8]
     assert tone.ALAW[0x2A] == -32256
     assert tone.ALAW[0xAA] == 32256
+
+
+@pytest.mark.skipif(not wire.may_capture(), reason="recording needs the right to capture")
+@pytest.mark.parametrize("recorder", ["dumpcap", "socket"])
+def test_the_wiretap_records_every_packet_of_its_ports_once_and_no_other(tmp_path, recorder):
+    if recorder == "dumpcap" and shutil.which("dumpcap") is None:
+        pytest.skip("dumpcap is missing (Debian package tshark)")
+    port = free_ports(4)
+    payloads = [f"packet {number}".encode() for number in range(500)]
+    with wire.Wiretap([(port, port + 1)], tmp_path, recorder) as tap, contextlib.ExitStack() as open_sockets:
+        udp, other = (open_sockets.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(2))
+        udp.bind((LOOPBACK, port))
+        other.bind((LOOPBACK, port + 3))
+        for payload in payloads:
+            udp.sendto(payload, (LOOPBACK, 9))
+            other.sendto(b"of another port", (LOOPBACK, 9))
+        with socket.create_server((LOOPBACK, port + 1)) as listener:
+            client = open_sockets.enter_context(socket.create_connection((LOOPBACK, port + 1)))
+            server_side = open_sockets.enter_context(listener.accept()[0])
+            client.sendall(b"over TCP, there")
+            server_side.sendall(b"and back")
+        time.sleep(0.8)
+        packets = tap.stop()
+    assert [packet.payload for packet in packets if packet.protocol == "udp"] == payloads
+    assert [packet.payload for packet in packets if packet.protocol == "tcp"] == [b"over TCP, there", b"and back"]
 
 
 def _talk(caller, callee):

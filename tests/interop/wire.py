@@ -102,7 +102,9 @@ def read_pcap(path: Path) -> list[Packet]:
 class Wiretap:
     """Records loopback traffic from or to any of `ranges` (first and last port, inclusive) between start and stop."""
 
-    def __init__(self, ranges: Sequence[tuple[int, int]], folder: Path) -> None:
+    def __init__(self, ranges: Sequence[tuple[int, int]], folder: Path, recorder: str | None = None) -> None:
+        """`recorder` is "dumpcap" or "socket"; by default dumpcap where there is one."""
+        self._recorder = recorder or ("dumpcap" if shutil.which("dumpcap") else "socket")
         self._ranges = list(ranges)
         number = len(list(folder.glob("wire-*.pcap")))
         self._file = folder / f"wire-{number}-{ranges[0][0]}.pcap"
@@ -112,7 +114,7 @@ class Wiretap:
         self._packets: list[Packet] = []
 
     def __enter__(self) -> Wiretap:
-        if shutil.which("dumpcap"):
+        if self._recorder == "dumpcap":
             self._start_dumpcap()
         else:
             self._start_packet_socket()
