@@ -11,6 +11,9 @@ find_python = for python in /usr/bin/python3 python3; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
 	if [ "$$(id -u)" = 0 ] || $$python -c 'import ensurepip, venv' 2>/dev/null; then echo $$python; break; fi; done
 PYTHON ?= $(or $(shell $(find_python)),python3)
+# The oldest Rust that will do, and where rustup puts it, whether or not this shell knows yet.
+RUST := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+export PATH := $(HOME)/.cargo/bin:$(PATH)
 DATA ?= data
 ARGS ?=
 FUZZ_SECONDS ?= 60
@@ -21,25 +24,27 @@ STAMPS := .cache/stamps
 RUST_SOURCES := $(shell find rust -name '*.rs' -not -path '*/target/*') $(wildcard rust/*/Cargo.toml) Cargo.toml Cargo.lock
 
 TEST_PROGRAMS := linphonec:linphone-cli baresip:baresip-core sipp:sip-tester tshark:tshark sox:sox stunnel4:stunnel4 \
-	openssl:openssl ip:iproute2 nft:nftables
+	openssl:openssl ip:iproute2 nft:nftables aplay:alsa-utils
 BENCH_PROGRAMS := rtpengine:rtpengine-daemon kamailio:kamailio taskset:util-linux
 
 say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
 
-# Installs the Debian packages of missing programs (program:package …) when root; else names the command to run.
+# Installs Debian packages when root; else names the command to run.
+define apt_install
+if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	printf '\033[1m==> Installing Debian packages: %s\033[0m\n' "$(strip $(1))"; \
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(1) >/dev/null; \
+else \
+	printf 'Something is missing. Install it, then repeat this command:\n  sudo apt-get install %s\n' "$(strip $(1))" >&2; \
+	exit 1; \
+fi
+endef
+
+# The same for the packages of those programs (program:package …) that are missing.
 define install_programs
 @missing=; PATH="$$PATH:/usr/sbin:/sbin"; \
 for pair in $(1); do command -v "$${pair%%:*}" >/dev/null || missing="$$missing $${pair##*:}"; done; \
-if [ -n "$$missing" ]; then \
-	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		printf '\033[1m==> Installing Debian packages:%s\033[0m\n' "$$missing"; \
-		export DEBIAN_FRONTEND=noninteractive; \
-		apt-get update -qq && apt-get install -qq -y --no-install-recommends $$missing >/dev/null; \
-	else \
-		printf 'These programs are missing. Install them, then repeat this command:\n  sudo apt-get install%s\n' "$$missing" >&2; \
-		exit 1; \
-	fi; \
-fi
+if [ -n "$$missing" ]; then $(call apt_install,$$missing); fi
 endef
 
 .PHONY: help
@@ -127,14 +132,10 @@ clean: ## Remove everything built; data stays
 
 $(STAMPS)/python:
 	@mkdir -p $(STAMPS)
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-		printf 'Sealtone needs Python 3.11 or newer. On Debian 12: sudo apt-get install python3 python3-venv\n' \
-		'Another one can be named: make PYTHON=/path/to/python3 …\n' >&2; exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
-		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-			printf '\033[1m==> Installing Debian package: python3-venv\033[0m\n'; \
-			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y python3-venv >/dev/null; \
-		else printf 'Run this, then repeat the command: sudo apt-get install python3-venv\n' >&2; exit 1; fi; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { $(call apt_install,python3 python3-venv); }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		printf 'Sealtone needs Python 3.11 or newer, as Debian 12 has it.\n' >&2; \
+		printf 'Another one can be named: make PYTHON=/path/to/python3 …\n' >&2; exit 1; }
 	$(call say,Making the Python environment)
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv
 	@touch $@
@@ -155,13 +156,22 @@ $(STAMPS)/bench $(STAMPS)/fuzz: $(STAMPS)/%: requirements/%.txt $(STAMPS)/dev
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
+# Debian 13 and later have rustup as a package. Where there is none, rustup.rs has it.
 $(STAMPS)/rust:
 	@mkdir -p $(STAMPS)
-	@command -v cargo >/dev/null || { \
-		printf 'Sealtone needs Rust 1.89 or newer. Get it from https://rustup.rs :\n' >&2; \
-		printf "  curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh\n" >&2; \
-		printf 'Then open a new shell and repeat this command.\n' >&2; exit 1; }
 	$(call install_programs,cc:build-essential)
+	@fits() { version=$$(rustc --version 2>/dev/null | cut -d' ' -f2) && printf '%s\n' $(RUST) "$$version" | sort -VC; }; \
+	if ! fits && [ "$$(id -u)" = 0 ] && ! command -v rustup >/dev/null \
+		&& { apt-get update -qq; apt-cache policy rustup | grep -q 'Candidate: [0-9]'; }; then \
+		$(call apt_install,rustup); rustup default stable || true; \
+	fi; \
+	fits || { \
+		printf 'Sealtone needs Rust $(RUST) or newer. Install it, then repeat this command:\n' >&2; \
+		if command -v rustup >/dev/null; then printf '  rustup default stable && rustup update stable\n' >&2; \
+		else \
+			command -v curl >/dev/null || printf '  sudo apt-get install curl ca-certificates\n' >&2; \
+			printf "  curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --profile minimal\n" >&2; \
+		fi; exit 1; }
 	@touch $@
 
 $(STAMPS)/engine: $(RUST_SOURCES) pyproject.toml $(STAMPS)/run $(STAMPS)/rust

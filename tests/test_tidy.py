@@ -174,6 +174,18 @@ def test_each_package_of_the_product_has_tests_of_its_own() -> None:
     assert "calls" in tested  # b2bua and server are tested as whole calls
 
 
+def test_documents_and_build_files_name_the_same_oldest_python_and_rust() -> None:
+    rust = re.search(r'^rust-version = "(.*)"', (ROOT / "Cargo.toml").read_text(), re.M)
+    python = re.search(r'^requires-python = ">=(.*)"', (ROOT / "pyproject.toml").read_text(), re.M)
+    assert rust
+    assert python
+    for path in (*tracked(".md", ".toml"), ROOT / "Makefile"):
+        text = path.read_text()
+        versions = re.findall(r"Rust (1\.\d+)", text) + re.findall(r'rust-version = "(1.*)"', text)
+        assert set(versions) <= {rust[1]}, path
+        assert set(re.findall(r"Python (3\.\d+) or newer", text)) <= {python[1]}, path
+
+
 @pytest.mark.parametrize("text", ["/work/main/x", "x = '/root/.cargo'", "see /home/me/x"])
 def test_the_check_for_machine_paths_finds_them(text: str) -> None:
     assert MACHINE_PATH.search(text)

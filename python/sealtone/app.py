@@ -40,9 +40,11 @@ from sealtone.server.node import Node
 from sealtone.sip.flow import Flow, Hop
 from sealtone.store import Store, StoreError
 from sealtone.store.directory import last_change
+from sealtone.store.records import PURGED_AT_ONCE
 
 _POLL_S = 2.0
 _CERTIFICATES_S = 24 * 3600.0
+_PURGE_S, _PURGE_PAUSE_S = 600.0, 0.5
 _LOOPBACK = ("127.0.0.1", "::1")
 _EXPECTED = (StoreError, CertificateError, OSError)  # of a full disk, a locked database, a folder without permission
 
@@ -137,7 +139,7 @@ class Server:
                 reload=self._reload_on_request,
             )
         )
-        for background in (self._watch_changes, self._renew_daily):
+        for background in (self._watch_changes, self._renew_daily, self._purge_calls):
             task = loop.create_task(background(), name=background.__name__)
             task.add_done_callback(self._on_background_end)
             self._tasks.add(task)
@@ -294,8 +296,19 @@ class Server:
                     said = str(error)
                     self._journal.say(f"error a change was not taken up, it is tried again every {_POLL_S:g} s: {said}")
 
+    async def _purge_calls(self) -> None:
+        """Delete call records that are kept no longer: few at once, with pauses, so that calls do not notice."""
+        while True:
+            pause = _PURGE_S
+            try:
+                if await self._store.delete_outdated_calls(time.time()) >= PURGED_AT_ONCE:
+                    pause = _PURGE_PAUSE_S
+            except StoreError as error:
+                self._journal.say(f"error outdated call records were not deleted, next try in {pause:g} s: {error}")
+            await asyncio.sleep(pause)
+
     def _on_background_end(self, task: asyncio.Task[None]) -> None:
-        """Neither ever ends by itself: where one does, that must not stay unseen."""
+        """None ever ends by itself: where one does, that must not stay unseen."""
         if not task.cancelled() and (error := task.exception()) is not None:
             self._journal.say(f"error {task.get_name()} has ended, restart the server: {error!r}")
 

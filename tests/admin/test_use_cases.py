@@ -18,10 +18,12 @@ from sealtone.admin import (
     delete_domain,
     delete_sip_user,
     first_use,
+    list_accounts,
     list_domains,
     list_sip_users,
     new_secret,
     secrets_shown,
+    set_call_retention,
     set_domain_enabled,
     set_secret,
     update_sip_user,
@@ -238,3 +240,33 @@ def test_a_weak_secret_is_refused(transaction: Transaction, started: FirstUse) -
 def test_an_internationalised_domain_is_kept_in_its_ascii_form(transaction: Transaction, started: FirstUse) -> None:
     made = create_domain(transaction, OPERATOR, 1.0, "bücher.example", started.domain.account_id)
     assert made.name == "xn--bcher-kva.example"
+
+
+def test_how_long_calls_are_kept_is_saved_and_logged_with_what_it_was(
+    transaction: Transaction, started: FirstUse
+) -> None:
+    (account,) = list_accounts(transaction, OPERATOR)
+    assert account.keep_calls_days == 365
+    assert set_call_retention(transaction, OPERATOR, 5.0, account.id, " 30 ").keep_calls_days == 30
+    assert set_call_retention(transaction, OPERATOR, 6.0, account.id, "30").keep_calls_days == 30
+    assert set_call_retention(transaction, OPERATOR, 7.0, account.id, "Forever").keep_calls_days is None
+    assert [kept.keep_calls_days for kept in list_accounts(transaction, OPERATOR)] == [None]
+    last, before = read_changes(transaction, 2)
+    assert (last.at, last.before, last.after) == (7.0, {"keep_calls": "30 days"}, {"keep_calls": "forever"})
+    assert (before.at, before.before, before.after) == (5.0, {"keep_calls": "365 days"}, {"keep_calls": "30 days"})
+    assert before.account_id == account.id
+
+
+@pytest.mark.parametrize("days", ["", "0", "-1", "1.5", "never", "36501", "9" * 5000, "\u0661"])
+def test_a_time_to_keep_calls_that_is_none_is_refused(transaction: Transaction, started: FirstUse, days: str) -> None:
+    with pytest.raises(InvalidInput, match="1 to 36500"):
+        set_call_retention(transaction, OPERATOR, 5.0, started.domain.account_id, days)
+
+
+def test_nobody_decides_how_long_another_tenant_keeps_calls(transaction: Transaction, started: FirstUse) -> None:
+    other = insert_account(transaction, "Other", 2.0)
+    tenant = Actor("anna@other.example", "192.0.2.9", other)
+    assert [account.id for account in list_accounts(transaction, tenant)] == [other]
+    for account_id in (started.domain.account_id, 999):
+        with pytest.raises(NotFound):
+            set_call_retention(transaction, tenant, 5.0, account_id, "1")

@@ -34,6 +34,11 @@ class BookedPlane:
         self.calls_of[port.id] = media_call
         return port
 
+    def move_leg(self, leg: int, media_call: int) -> None:
+        assert media_call in self.open_calls
+        self.unbridge(leg)
+        self.calls_of[leg] = media_call
+
     def update_leg(self, leg: int, plan: MediaPlan) -> None:
         assert leg in self.legs
         for address in (plan.remote, plan.remote_rtcp):

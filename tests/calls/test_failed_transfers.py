@@ -12,13 +12,15 @@ from calls.scenes import (
     in_call,
     join,
     nobody_hangs,
+    plan_of,
     refer,
     refusing_offers,
     replaces_of,
     take_over,
     three,
 )
-from calls.world import PCMA, PCMU, World
+from calls.world import PCMA, PCMU, PLAIN, REQUIRE, Phone, World
+from sealtone.model import LegPolicy
 from sealtone.sdp import Direction
 from sealtone.sip import events as sip
 
@@ -198,31 +200,120 @@ def test_a_leg_of_another_account_cannot_be_named(what: str) -> None:
     assert a.session.state == b.session.state == "confirmed"
 
 
-def test_a_phone_that_refuses_an_attended_transfer_leaves_the_two_of_the_first_call_together() -> None:
+def both_calls_are_as_before(world: World, a: Phone, b: Phone, c: Phone) -> None:
+    """RFC 5589 7: the transferor has both calls still, and decides."""
+    nobody_hangs(world)
+    pairs = {frozenset(leg.aor for leg in call.legs()) for call in world.exchange.calls.values()}
+    assert pairs == {frozenset((a.user.aor, other.user.aor)) for other in (b, c)}
+    assert len(world.joined()) == 2
+    for x, y in world.joined():
+        assert world.plane.maps[x], world.plane.maps
+        assert world.plane.calls_of[x] == world.plane.calls_of[y]
+    assert all(plan.send and plan.receive for plan in world.plane.plans.values())
+    assert [record.answered_at for record in world.records] == [None], "only of the call that did not come about"
+    for call in world.exchange.calls.values():
+        assert call.change is None
+        assert call.transfer is None
+        assert call.moved == {}
+    for phone in (a, b, c):
+        for session in phone.sessions:
+            assert session.state == "confirmed"
+    for session in list(a.sessions):
+        a.do(session.bye)
+    world.run(1)
+    all_gone(world)
+    assert len(world.records) == 3
+    assert {leg.packets_rx for record in world.records[1:] for leg in record.legs} == {100}
+
+
+@pytest.mark.parametrize("policy", [PLAIN, REQUIRE])
+@pytest.mark.parametrize("who", ["b", "c"])
+def test_a_phone_that_refuses_an_attended_transfer_leaves_both_calls_as_they_were(who: str, policy: LegPolicy) -> None:
+    world = World()
+    a, b, c = three(world, policy)
+    first, second = attended(world, a, b, c)
+    phone = {"b": b, "c": c}[who]
+    phone.on_event = refusing_offers(phone)
+    join(a, first, second)
+    world.run(0.5)
+    phone.on_event = None
+    world.run(3)
+    assert fragments(a)[-1].startswith(b"SIP/2.0 488")
+    both_calls_are_as_before(world, a, b, c)
+
+
+def test_a_phone_that_had_already_changed_to_the_codec_of_the_third_is_asked_back() -> None:
     world = World()
     a, b, c = three(world)
+    a.codecs, b.codecs, c.codecs = (PCMU,), (PCMA, PCMU), (PCMU, PCMA)
     first, second = attended(world, a, b, c)
-    c.on_event = refusing_offers(c)
+    b.on_event = refusing_offers(b)
+    join(a, first, second)
+    world.run(0.5)
+    b.on_event = None
+    world.run(3)
+    assert [codec.encoding for codec in c.heard.codecs if not codec.is_telephone_event] == ["PCMU"]  # type: ignore[union-attr]
+    both_calls_are_as_before(world, a, b, c)
+
+
+def test_a_phone_whose_answer_would_lower_its_protection_is_asked_back() -> None:
+    world = World()
+    a, b, c = three(world, REQUIRE)
+    first, second = attended(world, a, b, c)
+
+    def in_the_clear(event: sip.Event) -> bool:
+        if not isinstance(event, sip.OfferReceived):
+            return False
+        c.on_event = None
+        c.secure = False
+        c.do(lambda now: event.session.answer(c.answer_body(event.body), now))
+        c.secure = True
+        return True
+
+    c.on_event = in_the_clear
     join(a, first, second)
     world.run(3)
-    (call,) = world.exchange.calls.values()
-    assert [leg.aor for leg in call.legs()] == [a.user.aor, b.user.aor]
-    assert len(world.joined()) == 1
-    assert first.state == "confirmed"
-    assert second.state == c.session.state == "ended"
+    assert fragments(a)[-1].startswith(b"SIP/2.0 488")
+    assert c.heard is not None
+    assert c.heard.crypto
+    both_calls_are_as_before(world, a, b, c)
 
 
-def test_an_attended_transfer_without_a_free_port_leaves_both_calls_as_they_were() -> None:
+def test_a_transferor_that_hangs_up_the_second_call_first_keeps_only_the_first_when_it_fails() -> None:
     world = World()
     a, b, c = three(world)
     first, second = attended(world, a, b, c)
+    b.on_event = deaf_to_offers(b)
+    join(a, first, second)
+    world.run(0.5)
+    a.do(second.bye)
+    world.run(0.5)
+    (waiting,) = b.saw(sip.OfferReceived)
+    b.on_event = None
+    b.do(lambda now: waiting.session.reject_offer(488, now))  # type: ignore[attr-defined]
+    world.run(3)
+    nobody_hangs(world)
+    assert (first.state, second.state, c.session.state) == ("confirmed", "ended", "ended")
+    assert len(world.joined()) == 1
+
+
+def test_an_attended_transfer_needs_no_further_media_port_and_no_new_key() -> None:
+    world = World()
+    a, b, c = three(world, REQUIRE)
+    first, second = attended(world, a, b, c)
+    before = plan_of(world, c)
     world.plane.free = 4
     join(a, first, second)
     world.run(3)
-    assert fragments(a)[-1].startswith(b"SIP/2.0 503")
-    assert first.state == second.state == "confirmed"
-    assert len(world.joined()) == 2
+    assert fragments(a)[-1].startswith(b"SIP/2.0 200")
+    assert plan_of(world, c).tx == before.tx
     nobody_hangs(world)
+    (pair,) = world.joined()
+    assert {world.plane.calls_of[leg] for leg in pair} <= world.plane.open_calls
+    b.do(b.session.bye)
+    world.run(1)
+    all_gone(world)
+    assert world.plane.open_calls == set()
 
 
 @pytest.mark.parametrize("how", ["hangs up", "cancels"])

@@ -279,24 +279,6 @@ def test_an_attended_transfer_joins_the_two_far_phones() -> None:
     assert len(world.records) == 3
 
 
-def test_an_attended_transfer_of_encrypted_legs_uses_new_keys_on_the_new_port() -> None:
-    world = World()
-    a, b, c = (world.phone(number, transport="tls", policy=REQUIRE) for number in ("1000", "1001", "1002"))
-    in_call(world, a, b)
-    first = a.session
-    a.call("1002")
-    world.run(2)
-    second = a.session
-    old = plan_of(world, c).tx
-    assert second.dialog is not None
-    replaces = f"{second.call_id}%3Bto-tag%3D{second.dialog.remote_tag}%3Bfrom-tag%3D{second.local_tag}"
-    a.do(lambda now: first.request("REFER", now, (("Refer-To", f"<sip:1002@office.example?Replaces={replaces}>"),)))
-    world.run(3)
-    assert len(world.joined()) == 1
-    assert plan_of(world, c).tx != old
-    assert plan_of(world, b).rx is not None
-
-
 def test_an_invite_with_replaces_takes_the_place_of_a_leg_of_the_same_account() -> None:
     world = World()
     a, b, c = (world.phone(number) for number in ("1000", "1001", "1002"))

@@ -115,3 +115,42 @@ def test_an_info_during_a_reinvite_passes() -> None:
     a.do(lambda now: a.session.request("INFO", now, (), b"Signal=1", "application/dtmf-relay"))
     world.run(0.5)
     assert [event.status for event in a.saw(sip.InDialogResponse)] == [200]
+
+
+@pytest.mark.parametrize("status", [401, 407])
+def test_a_phone_that_challenges_us_gets_no_answer_to_that_and_the_caller_is_told_no_secret(status: int) -> None:
+    """Users' digests are for their phones to answer with, never for the server."""
+    world = World()
+    a, b, _ = three(world)
+    name = "WWW-Authenticate" if status == 401 else "Proxy-Authenticate"
+    challenge = (name, 'Digest realm="office.example", nonce="of the phone", algorithm=MD5, qop="auth"')
+
+    def challenging(event: sip.Event) -> bool:
+        if isinstance(event, sip.OfferReceived):
+            event.session.reject_offer(status, world.now)
+            return True
+        return False
+
+    in_call(world, a, b)
+    b.on_event = challenging
+    a.hold(a.session)
+    world.run(10)
+    assert [event.status for event in a.saw(sip.OfferRejected)] == [488]
+    nobody_hangs(world)
+    b.on_event = None
+    a.do(a.session.bye)
+    world.run(1)
+
+    def challenging_at_once(event: sip.Event) -> bool:
+        if isinstance(event, sip.RequestReceived):
+            b.endpoint.respond(event.tx, status, world.now, None, (challenge,))
+            return True
+        return False
+
+    b.on_event = challenging_at_once
+    session = a.call("1001")
+    world.run(10)
+    assert session.state == "ended"
+    assert [event.status for event in a.saw(sip.Rejected)] == [480]
+    assert not any(b"authorization" in sent.lower() for sent in world.wire)
+    assert not any(b"of the phone" in sent for sent in world.wire)

@@ -273,3 +273,20 @@ def test_live_calls_and_status_come_from_the_running_server(run: Run, server: li
     assert "● Running, version 0.1.0, for 1:01:40" in shown
     assert "TLS [::]:5061" in shown
     assert json.loads(run("status", "--json").stdout)["calls"] == 1
+
+
+def test_how_long_calls_are_kept_is_shown_and_changed(run: Run, data: Path) -> None:
+    assert "365 days" in run("retention").stdout
+    assert json.loads(run("retention", "90", "--json").stdout)[0]["keep_calls_days"] == 90
+    assert json.loads(run("retention", "forever", "--account", "1", "--json").stdout)[0]["keep_calls_days"] is None
+    assert "forever" in run("retention").stdout
+    refused = run("retention", "soon")
+    assert (refused.returncode, "1 to 36500" in " ".join(refused.stderr.split())) == (1, True)
+    assert run("retention", "5", "--account", "7").returncode == 1
+    database = Database(data)
+    with database.read() as transaction:
+        assert [change.after for change in read_changes(transaction, 2)] == [
+            {"keep_calls": "forever"},
+            {"keep_calls": "90 days"},
+        ]
+    database.close()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hostile import beside
 from hostile.server import Server
 
 
@@ -30,3 +31,16 @@ def server(hostile_server: Server) -> Iterator[Server]:
     assert hostile_server.running, hostile_server.evidence()
     text = hostile_server.news()
     assert "Traceback" not in text, text[text.index("Traceback") - 500 :][:3000]
+
+
+@pytest.fixture(scope="module")
+def call_beside(hostile_server: Server) -> Iterator[beside.CallBeside]:
+    with beside.running(hostile_server) as call:
+        yield call
+
+
+@pytest.fixture
+def unharmed(call_beside: beside.CallBeside, server: Server) -> Iterator[None]:
+    """A call that the test must not harm, one for the whole module."""
+    with call_beside.unharmed():
+        yield

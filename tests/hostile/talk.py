@@ -171,7 +171,7 @@ def phone_of(server: Server, user: str, transport: str, **more: Any) -> Phone:
         PhoneConfig(
             user,
             more.pop("domain", OURS),
-            server.secrets[f"{user}@{OURS}"],
+            server.secret(user),
             proxy=(LOOPBACK, server.tls_port if tls else server.sip_port),
             transport=transport,  # type: ignore[arg-type]
             ca_file=server.authority if tls else None,

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 
 from hostile.server import OURS, Server
-from hostile.wire import SDP, Line, fresh, offer, written
+from hostile.wire import SDP, Line, Person, fresh, offer, written
+
+pytestmark = pytest.mark.usefixtures("unharmed")
 
 LARGEST = 1.5
+Make = Callable[[Line], bytes]
 _T1_ROUNDS_S = 1.8  # 0.5 + 1 s: two repetitions, if there are any
 
 
@@ -38,44 +43,93 @@ def shortest(line: Line, method: str, uri: str) -> bytes:
     ).encode()
 
 
-CASES = {
-    **{f"typical {method}": (typical, (method,)) for method in ("REGISTER", "INVITE", "OPTIONS", "SUBSCRIBE")},
+CASES: dict[str, Make] = {
     **{
-        f"shortest {method}": (shortest, (method, f"sip:1@{OURS}"))
+        f"typical {method}": partial(typical, method=method)
+        for method in ("REGISTER", "INVITE", "OPTIONS", "SUBSCRIBE")
+    },
+    **{
+        f"shortest {method}": partial(shortest, method=method, uri=f"sip:1@{OURS}")
         for method in ("REGISTER", "INVITE", "OPTIONS", "MESSAGE", "SUBSCRIBE", "BYE", "CANCEL", "UPDATE", "NEW")
     },
-    "shortest OPTIONS of the server": (shortest, ("OPTIONS", f"sip:{OURS}")),
-    "shortest OPTIONS of an unknown scheme": (shortest, ("OPTIONS", "x:y")),
+    "shortest OPTIONS of the server": partial(shortest, method="OPTIONS", uri=f"sip:{OURS}"),
+    "shortest OPTIONS of an unknown scheme": partial(shortest, method="OPTIONS", uri="x:y"),
 }
+
+
+def cut_to(size: int) -> Make:
+    """The shortest requests, cut or filled up to so many octets."""
+
+    def make(line: Line) -> bytes:
+        request = shortest(line, "OPTIONS", f"sip:{OURS}")
+        missing = size - len(request)
+        if missing <= 0:
+            return request[:size]
+        return request.removesuffix(b"\r\n") + b"x:" + b"-" * max(missing - 4, 0) + b"\r\n\r\n"
+
+    return make
 
 
 async def test_a_short_request_that_is_repeated_as_sip_does_is_answered_in_the_end(server: Server) -> None:
     async with await Line.to(server, "udp", "127.0.2.1") as line:
-        for _ in range(40):
-            line.send(shortest(line, "REGISTER", f"sip:{OURS}"))
         request = shortest(line, "REGISTER", f"sip:1@{OURS}")
-        before = len(line.statuses)
+        line.send(request)
+        await asyncio.sleep(0.3)
+        assert line.statuses == []
         for _ in range(4):
             line.send(request)
         await asyncio.sleep(0.3)
-        assert len(line.statuses) < 44
-        assert line.statuses[before:].count(401) >= 1
+        assert 1 <= line.statuses.count(401) < 4
+
+
+async def test_a_request_as_long_as_phones_send_is_answered_at_once(server: Server) -> None:
+    async with await Line.to(server, "udp", "127.0.2.2") as line:
+        line.send(typical(line, "REGISTER"))
+        await asyncio.sleep(0.3)
+        assert line.statuses == [401]
+
+
+async def ratios_of(server: Server, cases: dict[str, Make], subnet: int, times: int) -> dict[str, float]:
+    """Octets that came back for each octet sent. Every case has an address of its own, since they are counted by it."""
+    lines = {}
+    for number, (name, make) in enumerate(cases.items()):
+        line = lines[name] = await Line.to(server, "udp", f"127.0.{subnet}.{number + 1}")
+        for _ in range(times):
+            line.send(make(line))
+    await asyncio.sleep(_T1_ROUNDS_S)
+    for line in lines.values():
+        line.close()
+    return {name: line.octets_in / line.octets_out for name, line in lines.items()}
+
+
+def none_over(ratios: dict[str, float]) -> None:
+    over = {name: f"{ratio:.2f}" for name, ratio in ratios.items() if ratio > LARGEST}
+    assert not over, over
 
 
 async def test_nobody_unauthenticated_gets_more_than_half_as_much_again(server: Server) -> None:
-    lines = {}
-    for number, (name, (make, arguments)) in enumerate(CASES.items()):
-        # An address of its own for each: what one address sent and got is counted together.
-        line = lines[name] = await Line.to(server, "udp", f"127.0.1.{number + 1}")
-        for _ in range(16):
-            line.send(make(line, *arguments))  # type: ignore[operator]
-    await asyncio.sleep(_T1_ROUNDS_S)
-    ratios = {name: line.octets_in / line.octets_out for name, line in lines.items()}
-    for line in lines.values():
-        line.close()
+    ratios = await ratios_of(server, CASES, 3, times=16)
     assert sum(ratio > 0 for ratio in ratios.values()) >= 10, ratios
-    over = {name: f"{ratio:.2f}" for name, ratio in ratios.items() if ratio > LARGEST}
-    assert not over, over
+    none_over(ratios)
+
+
+async def test_a_first_request_alone_gets_no_more_than_half_as_much_again(server: Server) -> None:
+    sizes = {f"{size} octets": cut_to(size) for size in range(20, 460, 10)}
+    ratios = await ratios_of(server, {**CASES, **sizes}, 4, times=1)
+    assert sum(ratio > 0 for ratio in ratios.values()) >= 3, ratios
+    none_over(ratios)
+
+
+async def test_next_to_a_phone_of_the_same_address_nobody_gets_more_either(server: Server) -> None:
+    """A phone has proved that its port is its own, not that its whole address is."""
+    async with await Line.to(server, "udp", "127.0.5.1") as phone:
+        user = server.user("open")
+        assert (await Person(phone, user, server.secret(user)).register()).status == 200
+        async with await Line.to(server, "udp", "127.0.5.1") as line:
+            for _ in range(10):
+                line.send(shortest(line, "REGISTER", f"sip:1@{OURS}"))
+            await asyncio.sleep(0.3)
+            assert 0 < line.octets_in <= LARGEST * line.octets_out
 
 
 @pytest.mark.parametrize("method", ["INVITE", "REGISTER"])

@@ -71,7 +71,7 @@ async def test_every_message_of_rfc_4475_and_5118_gets_its_status_or_silence(ser
 
 
 async def test_responses_and_acks_to_nothing_are_passed_over(server: Server) -> None:
-    async with talking(server), await Line.to(server) as line:
+    async with await Line.to(server) as line:
         for message in (
             b"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bKnone\r\nFrom: <sip:a@b>;tag=1\r\n"
             b"To: <sip:a@b>;tag=2\r\nCall-ID: none\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n",

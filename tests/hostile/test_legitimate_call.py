@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
+from hostile import beside
 from hostile.server import Server
-from hostile.talk import forged, talking
+from hostile.talk import Tap, forged, talking
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
@@ -26,6 +28,22 @@ async def test_a_call_whose_packets_are_held_back_is_seen_to_lose(server: Server
         talk.a.tap.inject = whole  # type: ignore[method-assign]
         await asyncio.sleep(0.1)
         talk.mark()
+
+
+def hold_back(tap: Tap) -> None:
+    whole, tap.inject = tap.inject, lambda packet: None  # type: ignore[method-assign]
+    time.sleep(0.3)
+    tap.inject = whole  # type: ignore[method-assign]
+
+
+def test_the_call_beside_many_attacks_is_seen_to_lose_too(server: Server) -> None:
+    with beside.running(server) as call:
+        with call.unharmed():
+            time.sleep(0.5)
+        with pytest.raises(AssertionError, match="packets were lost"), call.unharmed():
+            hold_back(call.talk.b.tap)
+        with call.unharmed():
+            time.sleep(0.1)
 
 
 async def test_a_packet_from_the_signalled_address_is_counted_as_injected(server: Server) -> None:

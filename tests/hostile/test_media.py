@@ -86,7 +86,7 @@ def ports_of(talk: Talk) -> list[int]:
 async def test_spraying_before_during_and_after_the_answer_injects_and_bleeds_nothing(
     server: Server, transport: str
 ) -> None:
-    every = list(range(server.media, server.media + server.MEDIA_PORTS))
+    every = list(range(server.media, server.media + server.media_ports))
     async with parties(server, transport) as (a, b):
         async with spraying(lambda: every, every_s=0.12) as sprayer:
             a.call = await a.phone.call(b.phone.config.user)
@@ -222,7 +222,7 @@ async def test_nothing_is_passed_on_a_tenth_of_a_second_after_the_bye(server: Se
 
 async def test_what_the_called_phone_sends_before_it_answered_is_not_heard(server: Server) -> None:
     """No answer and no 183 with a description has agreed on media yet: from wherever it comes, nothing passes."""
-    every = list(range(server.media, server.media + server.MEDIA_PORTS))
+    every = list(range(server.media, server.media + server.media_ports))
     async with parties(server, "udp") as (a, b):
         a.call = await a.phone.call(b.phone.config.user)
         b.call = await b.phone.next_call(5)

@@ -10,10 +10,12 @@ import time
 import pytest
 
 from hostile.server import OURS, Server
-from hostile.talk import phone_of, talking
+from hostile.talk import phone_of
 from hostile.wire import SDP, Line, Person, fresh, offer, written
 from sealtone.sip.digest import Challenge, authorization_for
 from sealtone.sip.message import Response
+
+pytestmark = pytest.mark.usefixtures("unharmed")
 
 METHODS = ("REGISTER", "INVITE", "OPTIONS", "SUBSCRIBE", "MESSAGE", "PUBLISH", "REFER")
 
@@ -91,7 +93,7 @@ async def test_the_oracle_of_enumeration_tells_a_right_password_from_a_wrong_one
 
 async def test_ten_thousand_guesses_are_not_looked_at_and_the_owner_still_registers(server: Server) -> None:
     user = server.user("open")
-    async with talking(server), await Line.to(server, "udp", "127.0.0.71") as line:
+    async with await Line.to(server, "udp", "127.0.0.71") as line:
         before = server.verified()
         person = Person(line, user)
         challenge = Challenge.parse((await person.register()).headers.get("WWW-Authenticate") or "")
@@ -126,7 +128,7 @@ async def test_ten_thousand_guesses_are_not_looked_at_and_the_owner_still_regist
 
 
 async def test_one_address_that_tries_many_users_is_stopped_too(server: Server) -> None:
-    async with talking(server), await Line.to(server, "tcp", "127.0.0.72") as line:
+    async with await Line.to(server, "tcp", "127.0.0.72") as line:
         before = server.verified()
         for number in range(200):
             answer = await Person(line, f"77{number:02}", "wrong").register()

@@ -7,8 +7,9 @@ import asyncio
 import pytest
 
 from hostile.server import OURS, Server
-from hostile.talk import talking
 from hostile.wire import Line, fresh, is_alive, written
+
+pytestmark = pytest.mark.usefixtures("unharmed")
 
 STREAMS = pytest.mark.parametrize("transport", ["tcp", "tls"])
 
@@ -22,7 +23,7 @@ def options(line: Line, call_id: str, body: bytes = b"") -> bytes:
 
 @STREAMS
 async def test_a_message_that_comes_octet_by_octet_is_one_message(server: Server, transport: str) -> None:
-    async with talking(server), await Line.to(server, transport) as line:
+    async with await Line.to(server, transport) as line:
         for octet in options(line, "slow", b"twelve bytes"):
             line.send(bytes([octet]))
             await asyncio.sleep(0)
@@ -34,7 +35,7 @@ async def test_a_message_that_comes_octet_by_octet_is_one_message(server: Server
 
 @STREAMS
 async def test_many_messages_in_one_write_are_answered_one_by_one_in_order(server: Server, transport: str) -> None:
-    async with talking(server), await Line.to(server, transport) as line:
+    async with await Line.to(server, transport) as line:
         names = [fresh("many") for _ in range(50)]
         line.send(b"\r\n\r\n".join(options(line, name, b"body of " + name.encode()) for name in names))
         assert await line.final(names[-1]) is not None
@@ -93,23 +94,22 @@ async def test_the_oracle_of_smuggling_sees_a_second_request_and_a_body(server: 
 
 @STREAMS
 async def test_what_is_too_large_ends_the_connection_and_nothing_else(server: Server, transport: str) -> None:
-    async with talking(server):
-        for flood in (b"INVITE sip:x@y SIP/2.0\r\nX: " + b"a" * 200_000, b"A" * 200_000, b"\n" * 200_000):
-            async with await Line.to(server, transport, "127.0.0.13") as line:
-                line.send(flood)
-                async with asyncio.timeout(3):
-                    await line.closed.wait()
-                assert set(line.statuses) <= {400, 513}
+    for flood in (b"INVITE sip:x@y SIP/2.0\r\nX: " + b"a" * 200_000, b"A" * 200_000, b"\n" * 200_000):
         async with await Line.to(server, transport, "127.0.0.13") as line:
-            line.send(outer(line, "Content-Length: 5000000\r\n", b"x" * 200_000))
+            line.send(flood)
             async with asyncio.timeout(3):
                 await line.closed.wait()
             assert set(line.statuses) <= {400, 513}
-        await is_alive(server)
+    async with await Line.to(server, transport, "127.0.0.13") as line:
+        line.send(outer(line, "Content-Length: 5000000\r\n", b"x" * 200_000))
+        async with asyncio.timeout(3):
+            await line.closed.wait()
+        assert set(line.statuses) <= {400, 513}
+    await is_alive(server)
 
 
 async def test_a_datagram_of_the_largest_size_and_one_of_a_thousand_headers_are_survived(server: Server) -> None:
-    async with talking(server), await Line.to(server) as line:
+    async with await Line.to(server) as line:
         line.send(options(line, "largest", b"x" * 64_000))
         many = options(line, "headers").replace(b"Content-Length", b"X: y\r\n" * 9_000 + b"Content-Length")
         line.send(many)

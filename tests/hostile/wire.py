@@ -225,15 +225,14 @@ class Person:
         extra: tuple[tuple[str, str], ...] = ()
         while True:
             self.seq += 1
-            self.line.send(
-                written(
-                    self.line, method, uri,
-                    from_=f"{from_ or f'<{self.aor}>'};tag={tag}",
-                    to=to or (f"<{self.aor}>" if method == "REGISTER" else f"<{uri}>"),
-                    call_id=call_id, seq=self.seq, headers=(*headers, *extra), body=body, max_forwards=max_forwards,
-                )
+            request = written(
+                self.line, method, uri,
+                from_=f"{from_ or f'<{self.aor}>'};tag={tag}",
+                to=to or (f"<{self.aor}>" if method == "REGISTER" else f"<{uri}>"),
+                call_id=call_id, seq=self.seq, headers=(*headers, *extra), body=body, max_forwards=max_forwards,
             )  # fmt: skip
-            response = await self.line.final(call_id, self.seq, timeout_s)
+            self.line.send(request)
+            response = await self._final(request, call_id, timeout_s)
             assert response is not None, f"no answer to {method} {uri}"
             if method == "INVITE" and response.status >= 300:
                 self.acknowledge(response, uri)
@@ -243,6 +242,16 @@ class Person:
             if answer is None:
                 return response
             extra = (answer,)
+
+    async def _final(self, request: bytes, call_id: str, timeout_s: float) -> Response | None:
+        """The final response; over UDP a request that gets no answer is repeated once, as SIP has it."""
+        if self.line.transport != "udp":
+            return await self.line.final(call_id, self.seq, timeout_s)
+        response = await self.line.final(call_id, self.seq, 0.5)
+        if response is None:
+            self.line.send(request)
+            response = await self.line.final(call_id, self.seq, timeout_s - 0.5)
+        return response
 
     def acknowledge(self, response: Response, uri: str) -> None:
         """ACK a refusal, in its transaction."""

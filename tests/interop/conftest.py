@@ -79,7 +79,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture
 def guarded_server(tmp_path: Path) -> Iterator[Server]:
     """A server for one test alone: wrong secrets make it throttle the address that all phones here share."""
-    with Server(tmp_path / "server") as running:
+    with Server(tmp_path / "server", media_ports=20) as running:
         yield running
 
 
@@ -94,7 +94,7 @@ def registered(server: Server, phone: PhoneFactory) -> PhoneFactory:
     def start(kind: str, tone_hz: float, at: Server | None = None, **settings: Any) -> RealPhone:
         server = at or usual
         user = settings.pop("user", None) or server.user("srtp")
-        settings.setdefault("secret", server.secrets[user])
+        settings.setdefault("secret", server.secret(user))
         tls = settings.get("transport") == "tls"
         # linphonec's TLS library compares names only, never a certificate's addresses.
         host = "localhost" if tls and kind == "linphone" else LOOPBACK

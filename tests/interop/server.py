@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import signal
 import socket
 import sys
@@ -16,18 +17,13 @@ from sealtone.admin.actor import Actor
 from sealtone.admin.domains import create_domain
 from sealtone.admin.sip_users import SipUserChange, create_sip_user
 from sealtone.model.record import CallRecord
-from sealtone.store import Store
+from sealtone.store import Store, Transaction
 from sealtone.store import directory as rows
 from sealtone.store.records import CallFilter
 
 DOMAIN = "interop.test"
-# Of each kind: protection, strictness, first number, how many.
-_KINDS = {
-    "open": ("none", "prefer", 1000, 20),
-    "srtp": ("srtp", "prefer", 2000, 250),
-    "strict": ("srtp", "require", 3000, 20),
-}
-
+# Of each kind: protection, strictness.
+_KINDS = {"open": ("none", "prefer"), "srtp": ("srtp", "prefer"), "strict": ("srtp", "require")}
 
 _SERVE = """
 import sys
@@ -38,23 +34,30 @@ serve(load_config({"data": sys.argv[1]}), lambda ready: print("ready", flush=Tru
 
 
 class Server:
-    """Started by `with`. Users are taken from `user(kind)`: each is handed out once, so that tests do not meet."""
+    """Started by `with`. `user(kind)` hands each user out once, so that tests do not meet."""
 
-    MEDIA_PORTS = 400
+    DOMAINS = (DOMAIN,)
+    """The first is the one meant where none is named. Each is an account's own."""
+    USERS = {"open": 20, "srtp": 250, "strict": 20}
+    """How many of each kind the first domain has; any other has `USERS_ELSEWHERE`."""
+    USERS_ELSEWHERE = 8
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, media_ports: int = 400) -> None:
         self.folder = folder
+        self.media_ports = media_ports
         self.sip_port = free_ports(4)
         self.tls_port = self.sip_port + 1
-        self.media = free_ports(self.MEDIA_PORTS, 61000, 65534)  # above the ephemeral ports
+        self.media = free_ports(media_ports, 61_000, 65_500)  # above the ephemeral ports
         self.secrets: dict[str, str] = {}
-        self._unused: dict[str, Iterator[str]] = {}
+        """By address: 1000@interop.test."""
+        self.handed_out: list[str] = []
+        self._unused: dict[tuple[str, str], Iterator[str]] = {}
         self._program: Program | None = None
 
     @property
     def ports(self) -> tuple[tuple[int, int], tuple[int, int]]:
         """All ports of the server, for a wiretap."""
-        return (self.sip_port, self.sip_port + 1), (self.media, self.media + self.MEDIA_PORTS - 1)
+        return (self.sip_port, self.sip_port + 1), (self.media, self.media + self.media_ports - 1)
 
     @property
     def authority(self) -> Path:
@@ -64,9 +67,15 @@ class Server:
         assert found is not None, f"no authority's certificate in {sorted(self.folder.rglob('*'))}"
         return found
 
-    def user(self, kind: str = "srtp") -> str:
-        """A user that no test had before: "open" (protection none), "srtp" (prefer) or "strict" (require)."""
-        return next(self._unused[kind])
+    def user(self, kind: str = "srtp", domain: str = "") -> str:
+        """The number of a user nobody had before: "open" (protection none), "srtp" (prefer) or "strict" (require)."""
+        domain = domain or self.DOMAINS[0]
+        name = next(self._unused[kind, domain])
+        self.handed_out.append(f"{name}@{domain}")
+        return name
+
+    def secret(self, user: str, domain: str = "") -> str:
+        return self.secrets[f"{user}@{domain or self.DOMAINS[0]}"]
 
     def __enter__(self) -> Server:
         asyncio.run(self._fill())
@@ -75,9 +84,9 @@ class Server:
             f"sip_port = {self.sip_port}",
             f"tls_port = {self.tls_port}",
             "shared_tls_port = 0",
-            f'media_ports = "{self.media}-{self.media + self.MEDIA_PORTS - 1}"',
+            f'media_ports = "{self.media}-{self.media + self.media_ports - 1}"',
             "workers = 1",
-            f'domain = "{DOMAIN}"',
+            f'domain = "{self.DOMAINS[0]}"',
         ]
         (self.folder / "sealtone.toml").write_text("\n".join(settings) + "\n")
         command = [sys.executable, "-c", _SERVE, str(self.folder)]
@@ -95,18 +104,22 @@ class Server:
     async def _fill(self) -> None:
         store = Store(self.folder)
         try:
-            actor, now = Actor("interop tests", "loopback"), time.time()
+            actor, now = Actor("tests", "loopback"), time.time()
 
-            def fill(transaction):
-                account = rows.insert_account(transaction, "Interop", now)
-                create_domain(transaction, actor, now, DOMAIN, account)
-                for kind, (protection, strictness, first, count) in _KINDS.items():
-                    names = [str(number) for number in range(first, first + count)]
-                    for name in names:
-                        form = SipUserChange(protection=protection, strictness=strictness)
-                        created = create_sip_user(transaction, actor, now, f"{name}@{DOMAIN}", form)
-                        self.secrets[name] = created.secret
-                    self._unused[kind] = iter(names)
+            def fill(transaction: Transaction) -> None:
+                first = itertools.count(1000, 1000)
+                for domain in self.DOMAINS:
+                    account = rows.insert_account(transaction, f"Account of {domain}", now)
+                    create_domain(transaction, actor, now, domain, account)
+                    for kind, (protection, strictness) in _KINDS.items():
+                        start = next(first)
+                        count = self.USERS[kind] if domain == self.DOMAINS[0] else self.USERS_ELSEWHERE
+                        names = [str(start + number) for number in range(count)]
+                        for name in names:
+                            form = SipUserChange(protection=protection, strictness=strictness)
+                            created = create_sip_user(transaction, actor, now, f"{name}@{domain}", form)
+                            self.secrets[f"{name}@{domain}"] = created.secret
+                        self._unused[kind, domain] = iter(names)
 
             await store.submit(fill)
         finally:
@@ -129,6 +142,10 @@ class Server:
     def running(self) -> bool:
         return self._program is not None and self._program.running
 
+    def output(self) -> str:
+        """All that the server said: its journal, and its trace."""
+        return self._program.output() if self._program else ""
+
     def evidence(self) -> str:
         return self._program.tail(6000) if self._program else ""
 
@@ -150,7 +167,7 @@ class Server:
         async def read() -> list[CallRecord]:
             store = Store(self.folder)
             try:
-                return list((await store.calls(CallFilter(party=f"{user}@{DOMAIN}"))).records)
+                return list((await store.calls(CallFilter(party=f"{user}@{self.DOMAINS[0]}"))).records)
             finally:
                 await store.close()
 

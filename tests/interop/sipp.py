@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -25,15 +26,19 @@ class Sipp:
         self._running: list[Program] = []
 
     def start(self, scenario: str, *fields: str, timeout_s: int = 20) -> Program:
-        """Begin a scenario in the background; `finish` waits for it."""
+        """Begin a scenario (a file's name, or its text) in the background; `finish` waits for it."""
         self._runs += 1
-        name = f"{scenario}-{self._runs}"
+        file = SCENARIOS / f"{scenario}.xml"
+        if scenario.startswith("<"):
+            file = self._folder / f"written-{self._runs}.xml"
+            file.write_text(scenario)
+        name = f"{file.stem}-{self._runs}"
         values = self._folder / f"{name}.csv"
         with values.open("w", newline="") as out:
             out.write("SEQUENTIAL\n")
             out.write(";".join(fields or ("none",)) + "\n")
         command = [
-            "sipp", f"{self._server[0]}:{self._server[1]}", "-sf", str(SCENARIOS / f"{scenario}.xml"),
+            "sipp", f"{self._server[0]}:{self._server[1]}", "-sf", str(file),
             "-inf", str(values), "-i", LOOPBACK, "-p", str(self.port), "-m", "1", "-l", "1", "-nostdin",
             "-mi", LOOPBACK, "-mp", str(self.port + 2), "-timeout", f"{timeout_s}s", "-timeout_error",
             "-trace_err", "-error_file", str(self._folder / f"{name}.err"),
@@ -93,18 +98,21 @@ def credentials(server: tuple[str, int], domain: str, user: str, secret: str, me
 
 
 def _challenge(server: tuple[str, int], domain: str, user: str) -> str:
-    """The answer to a REGISTER without credentials."""
+    """The answer to a REGISTER without credentials. It is so short that the server answers its repetition only."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
-        line.settimeout(2)
+        line.settimeout(0.5)
         line.bind((LOOPBACK, 0))
         tag = os.urandom(6).hex()
-        line.sendto(
+        request = (
             f"REGISTER sip:{domain} SIP/2.0\r\nVia: SIP/2.0/UDP {LOOPBACK}:{line.getsockname()[1]}"
             f";branch=z9hG4bK{tag};rport\r\nFrom: <sip:{user}@{domain}>;tag={tag}\r\nTo: <sip:{user}@{domain}>\r\n"
-            f"Call-ID: {tag}\r\nCSeq: 1 REGISTER\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n".encode(),
-            server,
+            f"Call-ID: {tag}\r\nCSeq: 1 REGISTER\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
         )
-        return line.recv(4096).decode()
+        for _ in range(4):
+            line.sendto(request.encode(), server)
+            with contextlib.suppress(TimeoutError):
+                return line.recv(4096).decode()
+    raise AssertionError("the server does not answer a REGISTER")
 
 
 def is_installed() -> bool:

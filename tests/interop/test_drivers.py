@@ -5,13 +5,16 @@ An oracle that never saw the bad case proves nothing: each is shown an open call
 
 from __future__ import annotations
 
+import contextlib
+import shutil
+import socket
 import time
 
 import numpy as np
 import pytest
 
 from interop import tone, wire
-from interop.processes import eventually
+from interop.processes import LOOPBACK, free_ports
 
 A_HZ, B_HZ = 440.0, 1000.0
 
@@ -34,6 +37,31 @@ def test_g711_tables_agree_with_the_standard_at_its_corners():
     assert [tone.ALAW[code] for code in (0x00, 0x55, 0x80, 0xD5)] == [-5504, -8, 5504, 8]
     assert tone.ALAW[0x2A] == -32256
     assert tone.ALAW[0xAA] == 32256
+
+
+@pytest.mark.skipif(not wire.may_capture(), reason="recording needs the right to capture")
+@pytest.mark.parametrize("recorder", ["dumpcap", "socket"])
+def test_the_wiretap_records_every_packet_of_its_ports_once_and_no_other(tmp_path, recorder):
+    if recorder == "dumpcap" and shutil.which("dumpcap") is None:
+        pytest.skip("dumpcap is missing (Debian package tshark)")
+    port = free_ports(4)
+    payloads = [f"packet {number}".encode() for number in range(500)]
+    with wire.Wiretap([(port, port + 1)], tmp_path, recorder) as tap, contextlib.ExitStack() as open_sockets:
+        udp, other = (open_sockets.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(2))
+        udp.bind((LOOPBACK, port))
+        other.bind((LOOPBACK, port + 3))
+        for payload in payloads:
+            udp.sendto(payload, (LOOPBACK, 9))
+            other.sendto(b"of another port", (LOOPBACK, 9))
+        with socket.create_server((LOOPBACK, port + 1)) as listener:
+            client = open_sockets.enter_context(socket.create_connection((LOOPBACK, port + 1)))
+            server_side = open_sockets.enter_context(listener.accept()[0])
+            client.sendall(b"over TCP, there")
+            server_side.sendall(b"and back")
+        time.sleep(0.8)
+        packets = tap.stop()
+    assert [packet.payload for packet in packets if packet.protocol == "udp"] == payloads
+    assert [packet.payload for packet in packets if packet.protocol == "tcp"] == [b"over TCP, there", b"and back"]
 
 
 def _talk(caller, callee):
@@ -118,25 +146,9 @@ def test_a_held_phone_is_silent_and_is_heard_again_after_resume(phone, wiretap, 
     caller.call(callee.address)
     _talk(caller, callee)
     caller.hold()
-    wait_quiet(tap, caller, B_HZ)  # the holder may play its tone on, as music; the held must be silent
+    wire.wait_quiet(tap, caller, B_HZ)  # the holder may play its tone on, as music; the held must be silent
     resumed = time.time()
     caller.resume()
     for listener, hz in ((callee, A_HZ), (caller, B_HZ)):
-        eventually(
-            lambda listener=listener, hz=hz: wire.tone_towards(tap.so_far(), listener.ports, hz, resumed).tone_s > 1,
-            8,
-            f"{hz:g} Hz reaches {listener.setup.user} again",
-            listener.evidence,
-        )
+        wire.wait_tone(tap, listener, hz, resumed)
     _end_and_prove(caller, callee)
-
-
-def wait_quiet(tap, listener, hz):
-    """Wait until in a whole second nothing of the tone travels to the listener."""
-
-    def quiet_second():
-        start = time.time()
-        time.sleep(1.6)  # one second, and what the recorder may lag
-        return wire.tone_towards(tap.so_far(), listener.ports, hz, start, start + 1).tone_s <= 0.08
-
-    eventually(quiet_second, 10, f"{hz:g} Hz no more reaches {listener.setup.user}", listener.evidence)

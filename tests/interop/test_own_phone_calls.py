@@ -35,7 +35,7 @@ async def phones(server, tmp_path):
             config = PhoneConfig(
                 user,
                 DOMAIN,
-                more.pop("secret", server.secrets[user]),
+                more.pop("secret", server.secret(user)),
                 proxy=(LOOPBACK, server.tls_port if transport == "tls" else server.sip_port),
                 transport=transport,
                 ca_file=server.authority,
@@ -217,7 +217,7 @@ def test_the_command_line_phone_calls_the_echo_service_and_says_who_could_listen
     ]  # fmt: skip
     variables = {
         **os.environ,
-        "SEALTONE_SECRET": server.secrets[user],
+        "SEALTONE_SECRET": server.secret(user),
         "PYTHONPATH": str(Path(sealtone.__file__).parents[1]),
     }
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, env=variables, check=False)
@@ -228,5 +228,5 @@ def test_the_command_line_phone_calls_the_echo_service_and_says_who_could_listen
     assert summary["protection"]["suites"] == ["AEAD_AES_256_GCM"] * 2
     assert summary["received"] > 80
     assert any("could listen" in event.get("text", "") for event in events)
-    assert server.secrets[user] not in done.stdout + done.stderr
+    assert server.secret(user) not in done.stdout + done.stderr
     assert tone.listen_to_file(tmp_path / "heard.wav", 440).tone_s > 1

@@ -12,7 +12,7 @@ from interop.sipp import credentials
 
 
 def allowed(server, user, method, uri):
-    return credentials((LOOPBACK, server.sip_port), DOMAIN, user, server.secrets[user], method, uri)
+    return credentials((LOOPBACK, server.sip_port), DOMAIN, user, server.secret(user), method, uri)
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])

@@ -20,6 +20,8 @@ from typing import NamedTuple
 import numpy as np
 
 from interop import tone
+from interop.phones import RealPhone
+from interop.processes import eventually
 
 SIP_MARKERS = (
     b"SIP/2.0", b"INVITE sip", b"REGISTER sip", b"CSeq:", b"Call-ID:", b"Contact:", b"Via:",
@@ -100,7 +102,9 @@ def read_pcap(path: Path) -> list[Packet]:
 class Wiretap:
     """Records loopback traffic from or to any of `ranges` (first and last port, inclusive) between start and stop."""
 
-    def __init__(self, ranges: Sequence[tuple[int, int]], folder: Path) -> None:
+    def __init__(self, ranges: Sequence[tuple[int, int]], folder: Path, recorder: str | None = None) -> None:
+        """`recorder` is "dumpcap" or "socket"; by default dumpcap where there is one."""
+        self._recorder = recorder or ("dumpcap" if shutil.which("dumpcap") else "socket")
         self._ranges = list(ranges)
         number = len(list(folder.glob("wire-*.pcap")))
         self._file = folder / f"wire-{number}-{ranges[0][0]}.pcap"
@@ -110,7 +114,7 @@ class Wiretap:
         self._packets: list[Packet] = []
 
     def __enter__(self) -> Wiretap:
-        if shutil.which("dumpcap"):
+        if self._recorder == "dumpcap":
             self._start_dumpcap()
         else:
             self._start_packet_socket()
@@ -253,3 +257,24 @@ def entropy_bits(stream: Stream) -> float:
     counts = np.bincount(np.frombuffer(b"".join(stream.payloads), np.uint8), minlength=256)
     shares = counts[counts > 0] / counts.sum()
     return float(-(shares * np.log2(shares)).sum())
+
+
+def wait_quiet(tap: Wiretap, listener: RealPhone, hz: float) -> None:
+    """Wait until in a whole second nothing of the tone travels to the listener."""
+
+    def quiet_second() -> bool:
+        start = time.time()
+        time.sleep(1.6)  # one second, and what the recorder may lag
+        return tone_towards(tap.so_far(), listener.ports, hz, start, start + 1).tone_s <= 0.08
+
+    eventually(quiet_second, 10, f"{hz:g} Hz no more reaches {listener.setup.user}", listener.evidence)
+
+
+def wait_tone(tap: Wiretap, listener: RealPhone, hz: float, since: float) -> None:
+    """Wait until the tone has travelled to the listener for more than a second, counted from then."""
+    eventually(
+        lambda: tone_towards(tap.so_far(), listener.ports, hz, since).tone_s > 1,
+        8,
+        f"{hz:g} Hz reaches {listener.setup.user} again",
+        listener.evidence,
+    )

@@ -17,13 +17,16 @@ from pathlib import Path
 
 import pytest
 
-from sealtone.admin import Actor, SipUserChange, update_sip_user
+from sealtone.admin import Actor, SipUserChange, first_use, update_sip_user
 from sealtone.model import CallState
 from sealtone.net.control import ask
 from sealtone.net.errors import ControlError, ListenError
 from sealtone.phone import CallFailed, Encryption, Wish
 from sealtone.phone.phone import RegistrationFailed
+from sealtone.store import Database
+from sealtone.store.records import insert_calls
 from server.whole import Whole, config_in, free_ports, running
+from store.records import call
 
 SRTP = Wish(Encryption.REQUIRE)
 PLAIN = Wish(Encryption.NONE)
@@ -301,3 +304,31 @@ async def _call_and_interrupt(process: subprocess.Popen[str], port: int, secrets
         await call.answered(5)
         process.send_signal(signal.SIGINT)
         assert "hung up" in await call.ended(5)
+
+
+async def test_outdated_call_records_go_while_calls_are_up(tmp_path: Path) -> None:
+    now = time.time()
+    database = Database(tmp_path)
+    with database.write() as transaction:
+        made = first_use(transaction, 1.0, "office.example")
+        assert made is not None
+        for number in range(500):
+            insert_calls(transaction.connection, [call(number, started_at=now - 400 * 86_400)])
+        insert_calls(transaction.connection, [call(500, started_at=now - 300 * 86_400)])
+    database.close()
+    secrets = {new.user.username: new.secret for new in made.users}
+    async with running(config_in(tmp_path), secrets) as whole, whole.phone("1000") as a, whole.phone("1001") as b:
+        await a.register()
+        await b.register()
+        talk = await a.call("1001")
+        await talk.answered(5)
+        far = await b.next_call(5)
+        before = talk.stats().received
+        async with asyncio.timeout(10):
+            while len(await whole.records()) != 1:  # noqa: ASYNC110 - the database is another's
+                await asyncio.sleep(0.1)
+        await asyncio.sleep(0.2)
+        assert talk.stats().received > before
+        await talk.hang_up()
+        await far.ended(2)
+        assert [record.id for record in await whole.records()][1:] == ["call-000500"]

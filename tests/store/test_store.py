@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import select
 
 from sealtone.model import CallState
 from sealtone.registrar import Binding
@@ -21,12 +22,14 @@ from sealtone.store.directory import (
     append_change,
     insert_account,
     insert_domain,
+    read_accounts,
     read_changes,
     read_setting,
+    update_account,
     write_setting,
 )
 from sealtone.store.records import read_call
-from sealtone.store.tables import metadata
+from sealtone.store.tables import call_leg, call_record, metadata
 from sealtone.store.vault import Vault
 from store.records import call
 
@@ -55,6 +58,22 @@ def test_the_migrations_lead_to_the_tables_as_they_are_declared(tmp_path: Path) 
         context = MigrationContext.configure(connection, opts={"render_as_batch": True})
         assert compare_metadata(context, metadata) == []
         assert context.get_current_revision() == SCHEMA
+    database.close()
+
+
+def test_accounts_of_the_first_schema_keep_their_calls_for_a_year(tmp_path: Path) -> None:
+    database = Database(tmp_path)
+    with database.write() as transaction:
+        insert_account(transaction, "Old", 1.0)
+        for statement in (
+            "ALTER TABLE account DROP COLUMN keep_calls_days",
+            "UPDATE alembic_version SET version_num='0001'",
+        ):
+            transaction.connection.execute(sqlalchemy.text(statement))
+    database.close()
+    database = Database(tmp_path)
+    with database.read() as transaction:
+        assert [account.keep_calls_days for account in read_accounts(transaction)] == [365]
     database.close()
 
 
@@ -202,8 +221,41 @@ async def test_calls_are_filtered_by_party_time_state_account_and_answer(tmp_pat
     assert await ids(state=CallState.PROTECTED_TO_SERVER) == ["3"]
     assert await ids(account_id=2) == ["2"]
     assert await ids(answered=False) == ["2"]
-    assert await store.delete_calls_before(2500.0) == 2
-    assert await ids() == ["3"]
+    await store.close()
+
+
+async def test_records_are_deleted_with_their_legs_once_their_account_keeps_them_no_longer(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    day = 86_400.0
+    accounts = [await store.submit(lambda t: insert_account(t, "x", 1.0)) for _ in range(3)]
+    await store.submit(lambda t: update_account(t, accounts[1], keep_calls_days=10))
+    await store.submit(lambda t: update_account(t, accounts[2], keep_calls_days=None))
+    now = 1000 * day
+    for number, (account_id, age_days) in enumerate(
+        [(accounts[0], 364.0), (accounts[0], 366.0), (accounts[1], 9.9), (accounts[1], 10.1), (accounts[1], 366.0),
+         (accounts[2], 999.0), (None, 364.0), (None, 366.0)]
+    ):  # fmt: skip
+        record = call(number, started_at=now - age_days * day)._replace(account_id=account_id)
+        store.write_call_record(record)
+    await store.flush()
+    assert await store.delete_outdated_calls(now) == 4
+    assert await store.delete_outdated_calls(now) == 0
+    left = await store.read(
+        lambda t: [
+            set(t.connection.execute(select(column)).scalars()) for column in (call_record.c.id, call_leg.c.call_id)
+        ]
+    )
+    assert left == [{f"call-{number:06d}" for number in (0, 2, 5, 6)}] * 2
+    await store.close()
+
+
+async def test_outdated_records_are_deleted_few_at_once(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    await store.submit(lambda t: insert_account(t, "x", 1.0))
+    for number in range(450):
+        store.write_call_record(call(number))
+    await store.flush()
+    assert [await store.delete_outdated_calls(1e9) for _ in range(4)] == [200, 200, 50, 0]
     await store.close()
 
 

@@ -1,5 +1,6 @@
 """The use cases that panel, API and command line share: each authorises, validates, saves and logs as one."""
 
+from sealtone.admin.accounts import list_accounts, set_call_retention
 from sealtone.admin.actor import Actor
 from sealtone.admin.domains import create_domain, delete_domain, list_domains, set_domain_enabled
 from sealtone.admin.errors import AdminError, Conflict, Forbidden, InvalidInput, NotFound
@@ -31,10 +32,12 @@ __all__ = [
     "delete_domain",
     "delete_sip_user",
     "first_use",
+    "list_accounts",
     "list_domains",
     "list_sip_users",
     "new_secret",
     "secrets_shown",
+    "set_call_retention",
     "set_domain_enabled",
     "set_secret",
     "update_sip_user",

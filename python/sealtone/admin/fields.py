@@ -19,6 +19,8 @@ _LONGEST_DISPLAY_NAME = 64
 _SHORTEST_SECRET = 12
 _LONGEST_SECRET = 128
 _MOST_CONTACTS = 50
+_MOST_DAYS = 36_500
+_LONGEST_NUMBER = 9
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -54,6 +56,22 @@ def address_of_record(text: str) -> tuple[str, str]:
     if not at:
         raise InvalidInput("user", f"“{text}” has no domain. Write it like 1000@office.example.")
     return username(user), domain_name(domain)
+
+
+def retention_days(text: str) -> int | None:
+    """1 to 36500 days, or ``forever`` (None)."""
+    text = text.strip().lower()
+    if text == "forever":
+        return None
+    days = int(text) if text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER else 0
+    if not 1 <= days <= _MOST_DAYS:
+        raise InvalidInput("days", f"“{text}” is not a number of days from 1 to {_MOST_DAYS}, nor the word forever.")
+    return days
+
+
+def written_retention(days: int | None) -> str:
+    """As `retention_days` reads it, with its unit."""
+    return "forever" if days is None else f"{days} days"
 
 
 def secret(text: str) -> str:

@@ -73,11 +73,19 @@ def _answer_here(leg: Leg, now: float) -> None:
 def _offer_to(far: Leg, source: Leg, asker: Leg | None, now: float) -> None:
     """Offer to `far` what the phone of `source` said."""
     try:
-        body = far.offer(source.codecs_for_peer(), source.remote_direction())
+        _offer(far, source, asker, now)
     except Refused as refusal:
         if asker is not None:
             _refuse(asker, refusal, now)
-        return
+
+
+def bring_back(far: Leg, source: Leg, now: float) -> None:
+    """Offer to `far`, which has agreed to something else meanwhile, what holds. Raises `Refused`."""
+    _offer(far, source, None, now)
+
+
+def _offer(far: Leg, source: Leg, asker: Leg | None, now: float) -> None:
+    body = far.offer(source.codecs_for_peer(), source.remote_direction())
     far.call.change = Change(asker, far)
     far.session.offer(body, now)
 

@@ -7,8 +7,8 @@ How it works, and its rules:
 2. An offer and its answer take effect together, in `_settle`. Until then the leg's media plan is the one before.
 3. What the two legs of a call tell each other is `codecs_for_peer` and `remote_direction`, nothing else: no address, no
    key, no payload type number that the other must use.
-4. Our SRTP key for a leg stays the same while its suite does, so that no index of its stream is used twice; it is new
-   with each new media port, since the media core begins its counters anew there.
+4. A leg has one media port for all its life, whichever calls it is in. Our SRTP key for it stays the same while its
+   suite does, and the media core keeps its counters, so that no index of its stream is used twice.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from sealtone.sdp import (
 )
 from sealtone.sip.endpoint import Invitation
 from sealtone.sip.flow import Flow, Hop, TlsInfo, is_secure
-from sealtone.srtp_keys import CryptoAttribute, KeyMaterial, answer_to, generate, offer_of
+from sealtone.srtp_keys import CryptoAttribute, KeyMaterial, answer_to, offer_of
 
 if TYPE_CHECKING:
     from sealtone.b2bua.call import Call
@@ -535,30 +535,24 @@ class Leg:
         return f"{remote.address}:{remote.port}" if remote is not None else ""
 
     def leave(self, call: Call) -> None:
-        """Become a leg of another call, media port and all; the call it leaves keeps what it came to there."""
+        """Become a leg of another call, media port, keys and all; the call it leaves keeps what it came to there."""
+        plane = self.call.exchange.plane
         self.call.moved[id(self)] = leg_record(self, 200, chosen=True)
         self._baseline_before = self._baseline
-        self._baseline = self.call.exchange.plane.counters(self.port.id)
-        self.call = call
+        self._baseline = plane.counters(self.port.id)
+        self._become(call)
 
     def go_back(self, call: Call, status: int) -> None:
         """Be a leg of the call that it left last once more, as if it had never left."""
         self.call.moved[id(self)] = leg_record(self, status, chosen=True)
         call.moved.pop(id(self), None)
         self._baseline = self._baseline_before
-        self.call = call
+        self._become(call)
 
-    def move(self, call: Call) -> None:
-        """Become a leg of another call, with a media port there and new keys; an offer has to follow (`offer`)."""
-        plane = call.exchange.plane
-        port = plane.open_leg(call.media_call, self.hop)
-        self.leave(call)
-        plane.close_leg(self.port.id)
-        self._baseline = MediaCounters()
-        self.port = port
-        self._plan = None
-        if self._tx is not None:
-            self._tx = generate(self._tx.suite, call.exchange.entropy)
+    def _become(self, call: Call) -> None:
+        if call.media_call != self.call.media_call:
+            call.exchange.plane.move_leg(self.port.id, call.media_call)
+        self.call = call
 
     def counters(self) -> MediaCounters:
         """Since the leg came to this call."""

@@ -75,6 +75,10 @@ class MediaPlane(Protocol):
         """A port on an address that the phone behind `hop` can reach. Raises `NoMediaPorts`."""
         ...
 
+    def move_leg(self, leg: int, media_call: int) -> None:
+        """Takes a leg into another media call with its port, keys and counters. Whom it was joined to, it leaves."""
+        ...
+
     def update_leg(self, leg: int, plan: MediaPlan) -> None: ...
 
     def bridge(self, a: int, b: int, map_ab: dict[int, int], map_ba: dict[int, int]) -> None:

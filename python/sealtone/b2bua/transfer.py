@@ -10,8 +10,8 @@ How it works:
 4. An INVITE with Replaces puts its sender in the place of the leg it names.
 5. Joining means: offer each side what the other can do, then link. What a policy refuses ends the transfer, not the
    rule; the phones concerned are told the reason.
-6. Whatever ends a transfer without success goes through `Transfer.abandon`: who can go back to the call it came from
-   goes back, and of the calls concerned none is left with one leg.
+6. Whatever ends a transfer without success goes through `Transfer.abandon`: each phone goes back to the call that it
+   came from, so that who asked has both calls as before and decides anew (RFC 5589 7); no call is left with one leg.
 
 Only legs of the caller's own account can be named.
 """
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote
 
 from sealtone.b2bua.call import Call, passed_on
-from sealtone.b2bua.change import Change
+from sealtone.b2bua.change import Change, bring_back
 from sealtone.b2bua.leg import Leg, Refused
 from sealtone.b2bua.plane import NoMediaPorts
 from sealtone.b2bua.record import EndedBy
@@ -40,27 +40,40 @@ _SIPFRAG = "message/sipfrag;version=2.0"
 _TRANSFERRED = "transferred"
 
 
+class Party:
+    """A phone that leaves a call for the new one, and how far it has come: it can go back until both have."""
+
+    __slots__ = ("leg", "origin", "state")
+
+    def __init__(self, leg: Leg, origin: Call) -> None:
+        self.leg = leg
+        self.origin = origin
+        self.state: Literal["unasked", "asked", "changed"] = "unasked"
+
+
 class Transfer:
     """The part of a call that joins two phones that did not call each other.
 
-    `guest` is the leg that came from `origin`, and can go back there until it has answered an offer of this call.
-    `joiner`'s phone is asked first, then `guest`; or only that one where the other has just answered.
-    `referrer` is who asked, in `origin`; None where nobody has to be told. `replaced` is the call that `joiner` left.
+    `joiner`'s phone is asked first, then `guest`'s; or only that one where the other has just answered.
+    `referrer` is who asked, in the guest's former call; None where nobody has to be told.
     `owing` are the legs that still have an offer of their former call to answer, before ours.
     """
 
-    __slots__ = ("call", "guest", "guest_is", "joiner", "origin", "owing", "referrer", "replaced", "rung")
+    __slots__ = ("call", "guest", "joiner", "owing", "referrer", "rung")
 
-    def __init__(self, call: Call, origin: Call, guest: Leg, referrer: Leg | None) -> None:
+    def __init__(self, call: Call, guest: Party, referrer: Leg | None, joiner: Party | None = None) -> None:
         self.call = call
-        self.origin = origin
         self.guest = guest
-        self.guest_is: Literal["unasked", "asked", "changed"] = "unasked"
-        self.owing = [guest] if _owes(guest, origin) else []
+        self.joiner = joiner
+        self.owing = [party.leg for party in self._parties() if _owes(party)]
         self.referrer = referrer
-        self.joiner: Leg | None = None
-        self.replaced: Call | None = None
         self.rung = False
+
+    def _parties(self) -> list[Party]:
+        return [self.guest] if self.joiner is None else [self.guest, self.joiner]
+
+    def _party(self, leg: Leg) -> Party | None:
+        return next((party for party in self._parties() if party.leg is leg), None)
 
     def notify(self, status: int, reason: str, now: float) -> None:
         """Tell the phone that asked how it goes (RFC 3515 2.4.4); a final status ends its subscription."""
@@ -92,9 +105,12 @@ class Transfer:
 
     def ask_guest(self, far: Leg, now: float) -> None:
         """Offer the guest what the phone of `far` said. Raises `Refused`."""
-        offer = self.guest.offer(far.codecs_for_peer(), Direction.SENDRECV)
-        self.guest_is = "asked"
-        self.guest.session.offer(offer, now)
+        _ask(self.guest, far, now)
+
+    def ask_joiner(self, now: float) -> None:
+        """Offer the joiner what the guest's phone said. Raises `Refused`."""
+        if self.joiner is not None:
+            _ask(self.joiner, self.guest.leg, now)
 
     def on_answer(self, leg: Leg, body: bytes, now: float) -> bool:
         """An answer to an offer that joins; the other side is next, or all is done."""
@@ -102,16 +118,17 @@ class Transfer:
         owed = leg in self.owing
         if not owed and call.state != "answering":
             return False
+        party = self._party(leg)
+        if party is not None and not owed:
+            party.state = "changed"  # whatever we make of the answer
         try:
             leg.read_answer(body)
             if owed:
                 self.owing.remove(leg)
                 return True
-            if leg is self.joiner:
-                self.joiner = None
+            if party is not None and party is self.joiner:
                 self.ask_guest(leg, now)
                 return True
-            self.guest_is = "changed"
             late = call.a if call.a.session.state == "incoming" else None
             if late is not None:
                 late.session.accept(late.answer(leg.codecs_for_peer(), leg.remote_direction()), now)
@@ -131,9 +148,8 @@ class Transfer:
         call.answered_at = now
         call.tell("transferred", f"{call.drawn()}; {call.security_state()}")
         self.notify(200, "OK", now)
-        for old in (self.origin, self.replaced):
-            if old is not None:
-                old.end(EndedBy.SERVER, _TRANSFERRED, now)
+        for party in self._parties():
+            party.origin.end(EndedBy.SERVER, _TRANSFERRED, now)
 
     def on_offer_rejected(self, leg: Leg, event: sip.OfferRejected, now: float) -> bool:
         if leg in self.owing:
@@ -141,51 +157,61 @@ class Transfer:
             return True
         if self.call.state != "answering":
             return False
-        if leg is self.guest:
-            self.guest_is = "unasked"  # it stayed as it was
+        party = self._party(leg)
+        if party is not None:
+            party.state = "unasked"  # it stayed as it was
         self.call.refuse(*passed_on(event.status, event.reason), now)
         return True
 
     def abandon(self, status: int, reason: str, now: float) -> None:
         """The transfer ends without success, whatever the cause; its call ends right after, with the legs it has then.
 
-        The guest and the phone it talked to are together again, where both are still there and the guest can go back.
-        A joiner cannot: its media port is another one by now.
+        Each phone and the one it talked to are together again, where both are still there.
         """
         self.call.transfer = None
         self.notify(status, reason, now)
         self.referrer = None
-        origin, guest = self.origin, self.guest
-        if origin.state != "ended":
-            if guest.session.state == "ended":
-                origin.end(EndedBy.CALLER if guest is origin.a else EndedBy.CALLEE, "hung up", now)
-            elif self.guest_is == "changed":
-                origin.end(EndedBy.SERVER, f"the transfer failed: {reason}", now)
+        for party in self._parties():
+            origin, leg = party.origin, party.leg
+            if origin.state == "ended":
+                continue
+            if leg.session.state == "ended":
+                origin.end(EndedBy.CALLER if leg is origin.a else EndedBy.CALLEE, "hung up", now)
             else:
-                self._give_back(status, reason, now)
-        replaced = self.replaced
-        if replaced is not None and replaced.moved:
-            replaced.end(EndedBy.SERVER, f"the transfer failed: {reason}", now)
+                self._give_back(party, status, reason, now)
 
-    def _give_back(self, status: int, reason: str, now: float) -> None:
-        origin, guest = self.origin, self.guest
-        guest.go_back(origin, status)
+    def _give_back(self, party: Party, status: int, reason: str, now: float) -> None:
+        origin, leg = party.origin, party.leg
+        leg.go_back(origin, status)
         change = origin.change
-        if change is not None and change.far is guest and (self.guest_is == "asked" or guest not in self.owing):
+        if change is not None and change.far is leg and (party.state == "asked" or leg not in self.owing):
             if change.asker is not None:
                 change.asker.forget()
                 change.asker.session.reject_offer(491, now)
             origin.change = None
-        if self.guest_is == "asked":
+        if party.state == "asked":
             # It will answer all the same; then it is offered again what holds between the two.
-            origin.change = Change(None, guest, withdrawn=True)
+            origin.change = Change(None, leg, withdrawn=True)
         origin.link()
-        origin.tell("transferred", f"back to {guest.aor}: {reason}")
+        origin.tell("transferred", f"back to {leg.aor}: {reason}")
+        other = origin.other(leg)
+        if party.state == "changed" and other is not None:
+            try:
+                bring_back(leg, other, now)
+            except Refused:
+                origin.end(EndedBy.SERVER, f"the transfer failed: {reason}", now)
 
 
-def _owes(leg: Leg, call: Call) -> bool:
+def _owes(party: Party) -> bool:
     """Whether an answer of this phone is still to come for the call it leaves."""
-    return call.change is not None and call.change.far is leg
+    change = party.origin.change
+    return change is not None and change.far is party.leg
+
+
+def _ask(party: Party, far: Leg, now: float) -> None:
+    offer = party.leg.offer(far.codecs_for_peer(), Direction.SENDRECV)
+    party.state = "asked"
+    party.leg.session.offer(offer, now)
 
 
 # in-dialog requests
@@ -280,7 +306,7 @@ def _begin_blind(call: Call, leg: Leg, other: Leg, tx: ServerTransaction, target
     exchange.share_media(call.media_call)
     fresh.a = other
     other.leave(fresh)
-    fresh.transfer = Transfer(fresh, call, other, leg)
+    fresh.transfer = Transfer(fresh, Party(other, call), leg)
     exchange.admit(fresh)
     fresh.transfer.notify(100, "Trying", now)
     fresh.start_transferred(leg.user, now)
@@ -295,23 +321,16 @@ def _begin_attended(call: Call, leg: Leg, other: Leg, second: Leg, tx: ServerTra
     exchange.endpoint.respond(tx, 202, now)
     fresh = Call(exchange, exchange.entropy(8).hex(), call.media_call, target.aor, now)
     exchange.share_media(call.media_call)
-    replaced = second.call
+    transfer = fresh.transfer = Transfer(fresh, Party(other, call), leg, Party(target, second.call))
     fresh.a = other
     other.leave(fresh)
     fresh.b = target
+    target.leave(fresh)
     fresh.state = "answering"
-    transfer = fresh.transfer = Transfer(fresh, call, other, leg)
-    transfer.replaced = replaced
-    transfer.joiner = target
-    if _owes(target, replaced):
-        transfer.owing.append(target)
     exchange.admit(fresh)
     transfer.notify(100, "Trying", now)
     try:
-        target.move(fresh)
-        target.session.offer(target.offer(other.codecs_for_peer(), Direction.SENDRECV), now)
-    except NoMediaPorts:
-        fresh.refuse(503, "No media ports are left", now)
+        transfer.ask_joiner(now)
     except Refused as refusal:
         fresh.refuse(refusal.status, refusal.reason, now)
 
@@ -369,7 +388,7 @@ def _join_taker(fresh: Call, stays: Leg, now: float) -> None:
         fresh.b = stays
         stays.leave(fresh)
         fresh.state = "answering"
-        fresh.transfer = Transfer(fresh, before, stays, None)
+        fresh.transfer = Transfer(fresh, Party(stays, before), None)
         fresh.transfer.ask_guest(fresh.a, now)
     except Refused as refusal:
         fresh.refuse(refusal.status, refusal.reason, now)

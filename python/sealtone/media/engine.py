@@ -135,6 +135,10 @@ class Engine:
         leg, rtp_port, rtcp_port = self._engine.open_leg(call, local_ip)
         return MediaLeg(leg, local_ip, rtp_port, rtcp_port)
 
+    def move_leg(self, leg: int, call: int) -> None:
+        """Takes a leg into another call, with its port, keys and counters. Its bridge or echo ends."""
+        self._engine.move_leg(leg, call)
+
     def update_leg(self, leg: int, plan: LegPlan) -> None:
         """Applies a plan to a leg, whole."""
         self._engine.update_leg(

@@ -1,6 +1,6 @@
 """Frozen facts below every decision: who there is, what protects a leg, and what its policy permits."""
 
-from sealtone.model.directory import Account, Domain, SipUser, Snapshot
+from sealtone.model.directory import DEFAULT_KEEP_CALLS_DAYS, Account, Domain, SipUser, Snapshot
 from sealtone.model.policy import (
     Acceptance,
     Established,
@@ -26,6 +26,7 @@ from sealtone.model.security import (
 )
 
 __all__ = [
+    "DEFAULT_KEEP_CALLS_DAYS",
     "Acceptance",
     "Account",
     "CallState",

@@ -18,6 +18,9 @@ DEFAULT_SERVICES: Mapping[str, str] = MappingProxyType({"*43": ECHO_SERVICE, "ec
 _UNPROTECTED = LegPolicy()
 
 
+DEFAULT_KEEP_CALLS_DAYS = 365
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """A tenant: owns domains, and through them SIP users."""
@@ -25,6 +28,8 @@ class Account:
     id: int
     name: str
     enabled: bool = True
+    keep_calls_days: int | None = DEFAULT_KEEP_CALLS_DAYS
+    """How long call records are kept; None: for ever."""
 
 
 @dataclass(frozen=True, slots=True)

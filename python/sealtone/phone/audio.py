@@ -215,8 +215,7 @@ class Microphone:
         return frame
 
     def close(self) -> None:
-        self._process.terminate()
-        self._process.wait(2)
+        _end(self._process)
 
 
 class Loudspeaker:
@@ -234,8 +233,16 @@ class Loudspeaker:
             os.write(self._pipe, frame.tobytes())
 
     def close(self) -> None:
-        self._process.terminate()
-        self._process.wait(2)
+        _end(self._process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """At once: asked politely, a program whose pipe is full would first want to get rid of what it holds."""
+    process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
 
 
 class Sound(NamedTuple):

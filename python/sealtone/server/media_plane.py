@@ -28,6 +28,9 @@ class EnginePlane:
             raise NoMediaPorts from error
         return MediaPort(leg.id, advertised, leg.rtp_port, leg.rtcp_port)
 
+    def move_leg(self, leg: int, media_call: int) -> None:
+        self._engine.move_leg(leg, media_call)
+
     def update_leg(self, leg: int, plan: MediaPlan) -> None:
         self._engine.update_leg(
             leg,

@@ -107,7 +107,7 @@ class Node:
         if self.journal.tracing:
             self.journal.trace("<-", data, flow)
         if flow.transport == "udp":
-            self.reflection.received(flow.remote[0], len(data))
+            self.reflection.received(flow.remote, len(data))
         self.endpoint.receive(data, flow, now)
         self._drain(now)
 
@@ -152,7 +152,7 @@ class Node:
         self._arm(now)
 
     def _covers(self, hop: Hop, size: int) -> bool:
-        return self.reflection.covers(hop.remote[0] if isinstance(hop, Flow) else hop.host, size)
+        return self.reflection.covers(hop.remote if isinstance(hop, Flow) else (hop.host, hop.port), size)
 
     def _arm(self, now: float) -> None:
         first = self.endpoint.next_timeout()
@@ -209,7 +209,7 @@ class Node:
             respond(tx, user.status, now, user.reason, user.headers)
             return
         if flow.transport == "udp":
-            self.reflection.proved(flow.remote[0])
+            self.reflection.proved(tx.hop.remote if isinstance(tx.hop, Flow) else (tx.hop.host, tx.hop.port))
         else:
             self._transports.authenticated(flow)
         if self._stopping:

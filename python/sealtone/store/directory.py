@@ -53,12 +53,24 @@ def load_snapshot(transaction: Transaction, local_names: Iterable[str] = (), ver
 def read_accounts(transaction: Transaction) -> tuple[Account, ...]:
     """Every account, oldest first."""
     rows = transaction.connection.execute(select(account).order_by(account.c.id))
-    return tuple(Account(row.id, row.name, bool(row.enabled)) for row in rows)
+    return tuple(_account_of(row) for row in rows)
+
+
+def find_account(transaction: Transaction, account_id: int) -> Account | None:
+    """By its id."""
+    row = transaction.connection.execute(select(account).where(account.c.id == account_id)).one_or_none()
+    return _account_of(row) if row is not None else None
 
 
 def insert_account(transaction: Transaction, name: str, now_wall: float) -> int:
     """Gives the new account's id."""
     return _inserted(transaction, account.insert().values(name=name, enabled=1, created_at=now_wall))
+
+
+def update_account(transaction: Transaction, account_id: int, *, keep_calls_days: int | None) -> None:
+    """Sets how long its call records are kept."""
+    values = {"keep_calls_days": keep_calls_days}
+    transaction.connection.execute(account.update().where(account.c.id == account_id).values(**values))
 
 
 def read_domains(transaction: Transaction, account_id: int | None = None) -> tuple[Domain, ...]:
@@ -182,6 +194,10 @@ def _inserted(transaction: Transaction, insert: Any) -> int:
     key = transaction.connection.execute(insert).inserted_primary_key
     assert key is not None
     return int(key[0])
+
+
+def _account_of(row: Any) -> Account:
+    return Account(row.id, row.name, bool(row.enabled), row.keep_calls_days)
 
 
 def _domain_of(row: Any) -> Domain:

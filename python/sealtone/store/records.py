@@ -13,12 +13,14 @@ from typing import Any, NamedTuple
 import sqlalchemy
 from sqlalchemy import ColumnElement, Table, and_, or_, select
 
-from sealtone.model import CallState, KeyExchange, LegSecurity, MediaPath, Protection
+from sealtone.model import DEFAULT_KEEP_CALLS_DAYS, CallState, KeyExchange, LegSecurity, MediaPath, Protection
 from sealtone.model.record import CallRecord, LegRecord
 from sealtone.srtp_keys import Suite
-from sealtone.store.tables import call_leg, call_record
+from sealtone.store.tables import account, call_leg, call_record
 
 _ROWS_A_STATEMENT = 32  # SQLite takes 32,766 parameters, and few statement lengths keep the statement cache small
+PURGED_AT_ONCE = 200
+_DAY_S = 86_400.0
 
 
 class CallFilter(NamedTuple):
@@ -83,10 +85,21 @@ def read_call(connection: sqlalchemy.Connection, call_id: str) -> CallRecord | N
     return _call_of(exact[0], _legs_of(connection, [exact[0].id]).get(exact[0].id, ()))
 
 
-def delete_calls_before(connection: sqlalchemy.Connection, before: float, limit: int = 1000) -> int:
-    """Deletes records that started before, at most `limit` at once so that nothing waits long; gives how many."""
-    doomed = select(call_record.c.id).where(call_record.c.started_at < before).limit(limit)
-    ids = list(connection.execute(doomed).scalars())
+def delete_outdated_calls(connection: sqlalchemy.Connection, now_wall: float, limit: int = PURGED_AT_ONCE) -> int:
+    """Deletes records that started longer ago than their account keeps them, the oldest first; gives how many.
+
+    At most `limit`, so that nothing waits long behind it. Records of no account are kept as long as by default.
+    """
+    kept = connection.execute(select(account.c.id, account.c.keep_calls_days).order_by(account.c.id)).all()
+    ids: list[str] = []
+    for account_id, days in [*kept, (None, DEFAULT_KEEP_CALLS_DAYS)]:
+        if days is None or len(ids) >= limit:
+            continue
+        outdated = select(call_record.c.id).order_by(call_record.c.started_at).limit(limit - len(ids))
+        outdated = outdated.where(
+            call_record.c.account_id == account_id, call_record.c.started_at < now_wall - days * _DAY_S
+        )
+        ids += connection.execute(outdated).scalars()
     connection.execute(call_leg.delete().where(call_leg.c.call_id.in_(ids)))
     connection.execute(call_record.delete().where(call_record.c.id.in_(ids)))
     return len(ids)

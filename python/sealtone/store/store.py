@@ -16,7 +16,7 @@ from sealtone.registrar import Binding
 from sealtone.store.bindings import BindingChange, delete_expired, read_bindings
 from sealtone.store.database import Database, Transaction
 from sealtone.store.directory import load_snapshot
-from sealtone.store.records import CallFilter, CallPage, delete_calls_before, read_calls
+from sealtone.store.records import CallFilter, CallPage, delete_outdated_calls, read_calls
 from sealtone.store.writer import Writer
 
 Result = TypeVar("Result")
@@ -83,9 +83,9 @@ class Store:
         """One page of call records."""
         return await self.read(lambda transaction: read_calls(transaction.connection, wanted))
 
-    def delete_calls_before(self, before: float) -> asyncio.Future[int]:
-        """Deletes up to a thousand records that started before; repeat while it gives a thousand."""
-        return self.submit(lambda transaction: delete_calls_before(transaction.connection, before))
+    def delete_outdated_calls(self, now_wall: float) -> asyncio.Future[int]:
+        """Deletes some records that are kept no longer; repeat, with pauses, while it gives `PURGED_AT_ONCE`."""
+        return self.submit(lambda transaction: delete_outdated_calls(transaction.connection, now_wall))
 
     async def flush(self) -> None:
         """Returns once everything handed in so far is committed."""

@@ -36,6 +36,7 @@ account = Table(
     Column("name", String, nullable=False),
     Column("enabled", Integer, nullable=False, server_default="1"),
     Column("created_at", Float, nullable=False),
+    Column("keep_calls_days", Integer, server_default="365"),
 )
 
 domain = Table(

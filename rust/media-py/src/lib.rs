@@ -180,6 +180,11 @@ impl Engine {
         Ok((leg.id, leg.rtp_port, leg.rtcp_port))
     }
 
+    fn move_leg(&self, py: Python<'_>, leg: u64, call: u64) -> PyResult<()> {
+        py.detach(|| self.inner.move_leg(leg, call))
+            .map_err(to_exception)
+    }
+
     #[allow(
         clippy::too_many_arguments,
         reason = "the fields of one plan, without a Python object to take apart"

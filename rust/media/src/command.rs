@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam_queue::ArrayQueue;
 use rustix::event::{EventfdFlags, eventfd};
@@ -74,10 +75,52 @@ pub enum Command {
     Unbridge(u32),
     /// Sends a leg's own packets back to it.
     Echo(u32),
+    /// Gives a leg away, with its sockets, keys and counters; its bridge or echo ends.
+    Depart(u32, Arc<Passage>),
+    /// Takes a leg that another worker gives away into a vacant slot. What comes after waits for it.
+    Arrive(u32, Arc<Passage>),
     /// Ends a leg.
     Close(u32),
     /// Ends every leg and the worker.
     Stop,
+}
+
+/// A leg's way from one worker to another: put in once by the one, taken out once by the other.
+#[derive(Debug, Default)]
+pub struct Passage(Mutex<Transit>);
+
+#[derive(Debug, Default)]
+enum Transit {
+    #[default]
+    Awaited,
+    Here(Option<Box<Leg>>),
+    GivenUp,
+}
+
+impl Passage {
+    /// Puts the leg in, or nothing where it is gone. Returns it where it is awaited no more.
+    pub fn put(&self, leg: Option<Box<Leg>>) -> Option<Box<Leg>> {
+        let mut transit = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(*transit, Transit::GivenUp) {
+            return leg;
+        }
+        *transit = Transit::Here(leg);
+        None
+    }
+
+    /// Takes what has been put in; None while that is still to come, unless `give_up`.
+    #[allow(clippy::option_option, reason = "not yet, and gone, are two things")]
+    pub fn take(&self, give_up: bool) -> Option<Option<Box<Leg>>> {
+        let mut transit = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *transit {
+            Transit::Here(leg) => Some(leg.take()),
+            _ if give_up => {
+                *transit = Transit::GivenUp;
+                Some(None)
+            }
+            _ => None,
+        }
+    }
 }
 
 /// A worker's mailbox.

@@ -3,7 +3,6 @@
 //! Every method returns at once: what it decides is posted to a worker, what it tells is read from
 //! shared counters. Commands about one call take effect in the order given, each between two packets.
 
-use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -15,12 +14,14 @@ use rustix::process::setpriority_process;
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 mod config;
+mod registry;
 
 pub use config::{EngineConfig, EngineError, EngineState, Key, LegPlan, OpenedLeg};
 use config::{check, pool_config};
+use registry::{CallEntry, LegEntry, Registry};
 
 use crate::clock::{Clock, Micros};
-use crate::command::{Command, DROP, KeyChange, Mailbox, PayloadMap, Plan};
+use crate::command::{Command, DROP, KeyChange, Mailbox, Passage, PayloadMap, Plan};
 use crate::event::{EventQueue, MediaEvent};
 use crate::leg::Leg;
 use crate::pool::Pool;
@@ -32,36 +33,6 @@ use crate::worker::{Pace, Worker, WorkerCounters};
 const WORKER_NICE: i32 = -10;
 /// How often posting to a full mailbox is tried again, a millisecond apart.
 const POST_ATTEMPTS: u32 = 1_000;
-
-struct LegEntry {
-    call: u64,
-    slot: u32,
-    ip: IpAddr,
-    number: u16,
-    open: bool,
-    has_rtcp_socket: bool,
-    /// Keyed hashes of the present keys: an unchanged key must keep its state.
-    rx: Option<u64>,
-    tx: Option<u64>,
-    counters: Arc<LegCounters>,
-}
-
-struct CallEntry {
-    worker: usize,
-    legs: Vec<u64>,
-}
-
-#[derive(Default)]
-struct Registry {
-    next_id: u64,
-    calls: HashMap<u64, CallEntry>,
-    legs: HashMap<u64, LegEntry>,
-    /// Per worker: vacant slots below `slots`, and calls it has.
-    vacant: Vec<Vec<u32>>,
-    slots: Vec<u32>,
-    load: Vec<usize>,
-    stopped: bool,
-}
 
 struct WorkerHandle {
     mailbox: Arc<Mailbox>,
@@ -254,6 +225,60 @@ impl Engine {
             rtp_port: number,
             rtcp_port: number + 1,
         })
+    }
+
+    /// Takes a leg into another call, with its port, plan, keys and counters. Its bridge or echo ends.
+    ///
+    /// # Errors
+    /// [`EngineError::Unknown`] leg or call, [`EngineError::Busy`]: the leg stays where it is.
+    pub fn move_leg(&self, leg: u64, call: u64) -> Result<(), EngineError> {
+        let mut registry = self.registry()?;
+        let to = registry
+            .calls
+            .get(&call)
+            .ok_or(EngineError::Unknown)?
+            .worker;
+        let (from, entry) = registry.open_leg(leg)?;
+        let (left, slot) = (entry.call, entry.slot);
+        let slot = if from == to {
+            self.post(from, Command::Unbridge(slot))?;
+            slot
+        } else {
+            self.pass_over(&mut registry, (from, slot), to)?
+        };
+        if let Some(entry) = registry.legs.get_mut(&leg) {
+            entry.call = call;
+            entry.slot = slot;
+        }
+        if let Some(left) = registry.calls.get_mut(&left) {
+            left.legs.retain(|&other| other != leg);
+        }
+        if let Some(call) = registry.calls.get_mut(&call) {
+            call.legs.push(leg);
+        }
+        Ok(())
+    }
+
+    /// From one worker to another; the slot there. Every leg that is awaited is sent by a command posted, under
+    /// the registry's lock, before any later arrival, so that workers never wait for each other.
+    fn pass_over(
+        &self,
+        registry: &mut Registry,
+        (from, slot): (usize, u32),
+        to: usize,
+    ) -> Result<u32, EngineError> {
+        let arrival = registry.take_slot(to);
+        let passage = Arc::new(Passage::default());
+        let sent = self
+            .post(to, Command::Arrive(arrival, Arc::clone(&passage)))
+            .and_then(|()| self.post(from, Command::Depart(slot, Arc::clone(&passage))));
+        if sent.is_err() {
+            passage.put(None);
+            registry.vacant[to].push(arrival);
+        } else {
+            registry.vacant[from].push(slot);
+        }
+        sent.map(|()| arrival)
     }
 
     /// Applies a plan to a leg, whole, between two packets.
@@ -494,32 +519,6 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         self.stop();
-    }
-}
-
-impl Registry {
-    fn new_id(&mut self) -> u64 {
-        let id = self.next_id;
-        self.next_id += 1;
-        id
-    }
-
-    fn take_slot(&mut self, worker: usize) -> u32 {
-        self.vacant[worker].pop().unwrap_or_else(|| {
-            self.slots[worker] += 1;
-            self.slots[worker] - 1
-        })
-    }
-
-    /// An open leg and the worker it lives on.
-    fn open_leg(&mut self, leg: u64) -> Result<(usize, &mut LegEntry), EngineError> {
-        let entry = self
-            .legs
-            .get_mut(&leg)
-            .filter(|entry| entry.open)
-            .ok_or(EngineError::Unknown)?;
-        let call = self.calls.get(&entry.call).ok_or(EngineError::Unknown)?;
-        Ok((call.worker, entry))
     }
 }
 

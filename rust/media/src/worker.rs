@@ -9,7 +9,7 @@ use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::time::Timespec;
 
 use crate::clock::{Clock, Micros};
-use crate::command::{Command, Mailbox, PayloadMap, Plan};
+use crate::command::{Command, Mailbox, Passage, PayloadMap, Plan};
 use crate::event::EventQueue;
 use crate::forward::{Legs, forward, leg_at};
 use crate::leg::{Leg, Target};
@@ -40,6 +40,8 @@ const RATE_WINDOW: Micros = 20_000;
 const BEHIND_AFTER: Micros = 200_000;
 /// Commands obeyed between two rounds of packets.
 const COMMANDS: usize = 1_024;
+/// A leg that another worker gives away is awaited for so long: many times what a round takes.
+const PASSAGE: Micros = 1_000_000;
 /// When behind: at most so many packets are read from a socket at a visit,
 const DRAIN: usize = 32;
 /// of which so many, the newest, are forwarded.
@@ -116,6 +118,8 @@ pub struct Worker {
     tend_part: usize,
     /// The slot being served, to be closed should serving it fail.
     serving: Option<u32>,
+    /// A leg on its way to us, until when it is awaited. Commands after it wait; packets do not.
+    awaited: Option<(u32, Arc<Passage>, Micros)>,
     stopped: bool,
 }
 
@@ -160,6 +164,7 @@ impl Worker {
             next_tend: 0,
             tend_part: 0,
             serving: None,
+            awaited: None,
             stopped: false,
         })
     }
@@ -221,7 +226,7 @@ impl Worker {
             }
             return epoll::wait(&self.epoll, &mut *ready, Some(&AT_ONCE)).unwrap_or(0);
         }
-        if !self.mailbox.prepare_to_sleep() {
+        if self.awaited.is_some() || !self.mailbox.prepare_to_sleep() {
             return epoll::wait(&self.epoll, &mut *ready, Some(&AT_ONCE)).unwrap_or(0);
         }
         let until_tend = (self.counters.legs.get() > 0).then(|| {
@@ -319,6 +324,9 @@ impl Worker {
     // ---- commands ----
 
     fn obey(&mut self) {
+        if !self.welcome() {
+            return;
+        }
         for _ in 0..COMMANDS {
             let Some(command) = self.mailbox.take() else {
                 return;
@@ -332,6 +340,13 @@ impl Worker {
                     self.release(slot);
                     if let Some(leg) = leg_at(&mut self.legs, slot) {
                         leg.join(Target::Echo, None);
+                    }
+                }
+                Command::Depart(slot, passage) => self.depart(slot, &passage),
+                Command::Arrive(slot, passage) => {
+                    self.awaited = Some((slot, passage, self.now + PASSAGE));
+                    if !self.welcome() {
+                        return;
                     }
                 }
                 Command::Close(slot) => self.close(slot),
@@ -439,16 +454,49 @@ impl Worker {
         self.remove(slot);
     }
 
-    fn remove(&mut self, slot: u32) {
-        let Some(leg) = self.legs.get_mut(slot as usize).and_then(Option::take) else {
-            return;
+    fn depart(&mut self, slot: u32, passage: &Passage) {
+        self.release(slot);
+        let leg = self.take(slot);
+        if let Some(unwanted) = passage.put(leg.map(Box::new)) {
+            let (ip, number, sockets) = unwanted.into_sockets();
+            self.returns.close(ip, number, sockets);
+        }
+    }
+
+    /// Takes in the leg that is awaited; false while it is not there.
+    fn welcome(&mut self) -> bool {
+        let Some((slot, passage, until)) = &self.awaited else {
+            return true;
         };
-        let (ip, number, sockets) = leg.into_sockets();
-        for socket in &sockets {
+        let Some(arrived) = passage.take(self.now >= *until) else {
+            return false;
+        };
+        let slot = *slot;
+        self.awaited = None;
+        if let Some(leg) = arrived {
+            self.open(slot, *leg);
+        }
+        true
+    }
+
+    fn remove(&mut self, slot: u32) {
+        if let Some(leg) = self.take(slot) {
+            let (ip, number, sockets) = leg.into_sockets();
+            self.returns.close(ip, number, sockets);
+        }
+    }
+
+    /// Takes a leg out of the table and off the watch.
+    fn take(&mut self, slot: u32) -> Option<Leg> {
+        let leg = self.legs.get_mut(slot as usize).and_then(Option::take)?;
+        for socket in [Some(leg.rtp_socket()), leg.rtcp_socket()]
+            .into_iter()
+            .flatten()
+        {
             let _ = epoll::delete(&self.epoll, socket);
         }
-        self.returns.close(ip, number, sockets);
         self.counters.legs.set(self.counters.legs.get() - 1);
+        Some(leg)
     }
 
     // ---- timers ----

@@ -1,0 +1,84 @@
+"""The legitimate call beside many short attacks: one for a whole module, in a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+
+from hostile.server import Server
+from hostile.talk import Talk, talking
+from sealtone.phone import CallState
+
+_SLACK = 3
+"""Packets that may be on their way, or wait for this process's turn, when it is asked."""
+
+
+class CallBeside:
+    """Up while `running` is; `unharmed` is what each attack has to leave it."""
+
+    def __init__(self, talk: Talk, loop: asyncio.AbstractEventLoop) -> None:
+        self.talk = talk
+        self._loop = loop
+
+    @contextmanager
+    def unharmed(self) -> Iterator[None]:
+        """During the block, and right after it, every packet of both voices arrives."""
+        self._ask(self._mark())
+        yield
+        self._ask(self._check())
+
+    def _ask(self, coroutine: object) -> None:
+        future: Future[None] = asyncio.run_coroutine_threadsafe(coroutine, self._loop)  # type: ignore[arg-type]
+        future.result(10)
+
+    async def _mark(self) -> None:
+        self.talk.mark()
+
+    async def _check(self) -> None:
+        talk = self.talk
+        arrived = [party.tap.arrived for party in (talk.a, talk.b)]
+        async with asyncio.timeout(1):
+            for party, before in zip((talk.a, talk.b), arrived, strict=True):
+                while party.tap.arrived < before + 2:  # noqa: ASYNC110 - packets come fifty times a second
+                    await asyncio.sleep(0.01)
+        for sender, receiver in ((talk.a, talk.b), (talk.b, talk.a)):
+            assert sender.established.state is CallState.ESTABLISHED, sender.established.reason
+            sent = len(sender.tap.from_phone) - sender.begun[0]
+            missing = sent - (receiver.tap.arrived - receiver.begun[1])
+            assert missing <= _SLACK + sent * 0.01, f"{missing} of {sent} packets were lost"
+
+
+@contextmanager
+def running(server: Server) -> Iterator[CallBeside]:
+    """A call over TLS with SRTP both ways."""
+    ready: Future[CallBeside] = Future()
+    over = threading.Event()
+
+    async def live() -> None:
+        loop = asyncio.get_running_loop()
+        async with talking(server) as talk:
+            ready.set_result(CallBeside(talk, loop))
+            await loop.run_in_executor(None, over.wait)
+
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            asyncio.run(live())
+        except BaseException as error:
+            failed.append(error)
+            if not ready.done():
+                ready.set_exception(error)
+
+    thread = threading.Thread(target=run, name="call beside the attacks")
+    thread.start()
+    try:
+        yield ready.result(15)
+    finally:
+        over.set()
+        thread.join(15)
+    if failed:
+        raise failed[0]
