@@ -21,6 +21,7 @@ from sealtone.server.authentication import Authenticator, Denied
 from sealtone.server.directory import Directory
 from sealtone.server.journal import Journal
 from sealtone.server.message_relay import MessageRelay
+from sealtone.server.quick_reader import read_message
 from sealtone.server.reflection import ReflectionLimit
 from sealtone.server.throttle import Throttle
 from sealtone.sip import events as sip
@@ -61,6 +62,7 @@ class Node:
             EndpointConfig(
                 user_agent=user_agent,
                 contact_for=contact_for,
+                read=read_message,
                 accept_in_dialog=self._is_from_its_phone,
                 max_transactions=_MAX_TRANSACTIONS,
             ),

@@ -113,6 +113,15 @@ impl Mailbox {
         Ok(())
     }
 
+    /// Leaves a command for when the worker wakes next, for what changes nothing that anybody could notice before: a
+    /// wake-up costs more than the command.
+    ///
+    /// # Errors
+    /// The command, if the mailbox is full.
+    pub fn leave(&self, command: Command) -> Result<(), Command> {
+        self.queue.push(command)
+    }
+
     /// Takes the next command.
     pub fn take(&self) -> Option<Command> {
         self.queue.pop()

@@ -231,7 +231,8 @@ impl Engine {
             tx: None,
             counters,
         };
-        if let Err(refused) = self.workers[worker].mailbox.post(Command::Open(slot, leg)) {
+        // A leg is deaf and mute until its first plan, which wakes the worker.
+        if let Err(refused) = self.workers[worker].mailbox.leave(Command::Open(slot, leg)) {
             registry.vacant[worker].push(slot);
             if let Command::Open(_, leg) = refused {
                 let (ip, number, sockets) = leg.into_sockets();
