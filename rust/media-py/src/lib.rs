@@ -265,6 +265,14 @@ impl Engine {
         Ok(LegStats::new(&stats, self.inner.now()))
     }
 
+    fn gather_commands(&self) {
+        self.inner.gather_commands();
+    }
+
+    fn wake(&self) {
+        self.inner.wake();
+    }
+
     fn stats(&self) -> EngineStats {
         EngineStats::new(&self.inner.state())
     }

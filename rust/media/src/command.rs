@@ -107,19 +107,23 @@ impl Mailbox {
     /// The command, if the mailbox is full.
     pub fn post(&self, command: Command) -> Result<(), Command> {
         self.queue.push(command)?;
-        if self.asleep.swap(false, Ordering::SeqCst) {
-            let _ = rustix::io::write(&self.descriptor, &1_u64.to_ne_bytes());
-        }
+        self.wake();
         Ok(())
     }
 
-    /// Leaves a command for when the worker wakes next, for what changes nothing that anybody could notice before: a
-    /// wake-up costs more than the command.
+    /// Posts a command for when the worker wakes next.
     ///
     /// # Errors
     /// The command, if the mailbox is full.
     pub fn leave(&self, command: Command) -> Result<(), Command> {
         self.queue.push(command)
+    }
+
+    /// Wakes the worker if it sleeps and something is in its mailbox.
+    pub fn wake(&self) {
+        if !self.queue.is_empty() && self.asleep.swap(false, Ordering::SeqCst) {
+            let _ = rustix::io::write(&self.descriptor, &1_u64.to_ne_bytes());
+        }
     }
 
     /// Takes the next command.

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -75,6 +76,8 @@ pub struct Engine {
     registry: Mutex<Registry>,
     events: Arc<EventQueue>,
     pool: Pool,
+    /// Commands wait for [`Engine::wake`].
+    gathering: AtomicBool,
 }
 
 impl Engine {
@@ -108,6 +111,7 @@ impl Engine {
             }),
             events,
             pool,
+            gathering: AtomicBool::new(false),
         };
         for index in 0..count {
             let handle = engine.start_worker(index, config)?;
@@ -450,6 +454,7 @@ impl Engine {
             if let Some(thread) = thread
                 && self.post(index, Command::Stop).is_ok()
             {
+                self.workers[index].mailbox.wake();
                 let _ = thread.join();
             }
         }
@@ -468,14 +473,34 @@ impl Engine {
         }
     }
 
+    /// From now on a command waits until [`Engine::wake`], or until its worker wakes for another reason: those that
+    /// follow each other share one wake-up, which costs more than they do.
+    pub fn gather_commands(&self) {
+        self.gathering.store(true, Ordering::Relaxed);
+    }
+
+    /// Has the workers obey what was gathered.
+    pub fn wake(&self) {
+        for worker in &self.workers {
+            worker.mailbox.wake();
+        }
+    }
+
     /// Posts a command; waits a little when the worker is flooded with them.
     fn post(&self, worker: usize, command: Command) -> Result<(), EngineError> {
         let mut command = command;
+        let mailbox = &self.workers[worker].mailbox;
         for _ in 0..POST_ATTEMPTS {
-            match self.workers[worker].mailbox.post(command) {
+            let posted = if self.gathering.load(Ordering::Relaxed) {
+                mailbox.leave(command)
+            } else {
+                mailbox.post(command)
+            };
+            match posted {
                 Ok(()) => return Ok(()),
                 Err(refused) => command = refused,
             }
+            mailbox.wake();
             std::thread::sleep(Duration::from_millis(1));
         }
         Err(EngineError::Busy)
