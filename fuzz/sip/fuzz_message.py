@@ -1,8 +1,11 @@
-"""Any datagram is read or refused with SipParseError; what is read is written and read again the same."""
+"""Any datagram is read or refused with SipParseError; what is read is written and read again the same. What the
+compiled reader takes is valid, and reads alike."""
 
 import sys
 
 import atheris
+
+from sealtone.server.quick_reader import read_plain
 
 with atheris.instrument_imports():
     from sealtone.sip.errors import SipParseError
@@ -13,6 +16,15 @@ with atheris.instrument_imports():
 
 def one_input(data: bytes) -> None:
     masked(data)
+    plain = read_plain(data)
+    if plain is not None:
+        careful = parse_message(data)
+        assert validate(careful) is None
+        assert plain.headers == careful.headers
+        assert (plain.vias, plain.from_, plain.to, plain.cseq) == (
+            careful.vias, careful.from_, careful.to, careful.cseq
+        )  # fmt: skip
+        assert (plain.contacts, plain.body) == (careful.contacts, careful.body)
     try:
         message = parse_message(data)
     except SipParseError as error:

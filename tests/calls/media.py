@@ -81,3 +81,6 @@ class BookedPlane:
         self.open_calls.remove(media_call)
         for leg in [leg for leg in self.legs if self.calls_of[leg] == media_call]:
             self.close_leg(leg)
+
+    def flush(self) -> None:
+        """Commands are obeyed at once here."""

@@ -589,3 +589,4 @@ class Leg:
             self.call.exchange.remove_leg(self)
             # The session goes on for 32 s, to answer repetitions; the call and all that hangs on it need not.
             self.session.owner = None
+            self.session.renew_offer = None

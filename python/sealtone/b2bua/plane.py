@@ -67,7 +67,7 @@ class MediaCounters(NamedTuple):
 
 
 class MediaPlane(Protocol):
-    """The media core as calls see it. No method waits."""
+    """The media core as calls see it. No method waits. What was commanded takes effect, in order, with `flush`."""
 
     def open_call(self) -> int: ...
 
@@ -95,6 +95,10 @@ class MediaPlane(Protocol):
 
     def close_call(self, media_call: int) -> None:
         """Ends it with the legs it still has."""
+        ...
+
+    def flush(self) -> None:
+        """Called once after each message or timer: the commands that it led to are to be obeyed now."""
         ...
 
 

@@ -193,6 +193,14 @@ class Engine:
         """A leg's statistics, read from shared counters."""
         return self._engine.leg_stats(leg)
 
+    def gather_commands(self) -> None:
+        """From now on commands wait for `wake`, so that those that belong together share one wake-up of the worker."""
+        self._engine.gather_commands()
+
+    def wake(self) -> None:
+        """Has the workers obey what was gathered."""
+        self._engine.wake()
+
     def stats(self) -> _engine.EngineStats:
         """Totals over the engine."""
         return self._engine.stats()

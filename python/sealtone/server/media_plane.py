@@ -14,8 +14,10 @@ class EnginePlane:
     """`address_for` gives the local address that media to a hop leaves from, and the one to write into SDP."""
 
     def __init__(self, engine: Engine, address_for: Callable[[Hop], tuple[str, str]]) -> None:
+        engine.gather_commands()
         self._engine = engine
         self._address_for = address_for
+        self._gathered = False
 
     def open_call(self) -> int:
         return self._engine.open_call()
@@ -32,6 +34,7 @@ class EnginePlane:
         self._engine.move_leg(leg, media_call)
 
     def update_leg(self, leg: int, plan: MediaPlan) -> None:
+        self._gathered = True
         self._engine.update_leg(
             leg,
             LegPlan(
@@ -51,12 +54,15 @@ class EnginePlane:
         )
 
     def bridge(self, a: int, b: int, map_ab: dict[int, int], map_ba: dict[int, int]) -> None:
+        self._gathered = True
         self._engine.bridge(a, b, map_ab, map_ba)
 
     def unbridge(self, leg: int) -> None:
+        self._gathered = True
         self._engine.unbridge(leg)
 
     def echo(self, leg: int) -> None:
+        self._gathered = True
         self._engine.echo(leg)
 
     def counters(self, leg: int) -> MediaCounters:
@@ -75,11 +81,18 @@ class EnginePlane:
 
     def close_leg(self, leg: int) -> MediaCounters:
         counters = self.counters(leg)
+        self._gathered = True
         self._engine.close_leg(leg)
         return counters
 
     def close_call(self, media_call: int) -> None:
+        self._gathered = True
         self._engine.close_call(media_call)
+
+    def flush(self) -> None:
+        if self._gathered:
+            self._gathered = False
+            self._engine.wake()
 
 
 def _key(material: KeyMaterial | None) -> SrtpKey | None:

@@ -21,6 +21,7 @@ from sealtone.server.authentication import Authenticator, Denied
 from sealtone.server.directory import Directory
 from sealtone.server.journal import Journal
 from sealtone.server.message_relay import MessageRelay
+from sealtone.server.quick_reader import read_message
 from sealtone.server.reflection import ReflectionLimit
 from sealtone.server.throttle import Throttle
 from sealtone.sip import events as sip
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from sealtone.sip.session import InviteSession
     from sealtone.store import Store
 
-_TIMER_GRAIN_S = 0.005
+_TIMER_GRAIN_S = 0.025  # no timer of SIP is shorter than 200 ms
 _HOUSEKEEPING_S = 5.0
 _MAX_TRANSACTIONS = 400_000  # ended ones are kept 32 s to absorb repetitions: 1,000 calls a second for that long
 
@@ -61,6 +62,7 @@ class Node:
             EndpointConfig(
                 user_agent=user_agent,
                 contact_for=contact_for,
+                read=read_message,
                 accept_in_dialog=self._is_from_its_phone,
                 max_transactions=_MAX_TRANSACTIONS,
             ),
@@ -79,6 +81,7 @@ class Node:
         self.reflection = ReflectionLimit()
         self.authenticator = Authenticator(entropy(32), self.throttle)
         self._messages = MessageRelay(self.endpoint, directory, lambda count: entropy(count).hex())
+        self._plane = plane
         self._store = store
         self._rules = rules
         self._own_addresses = own_addresses
@@ -145,6 +148,7 @@ class Node:
             if tracing:
                 self.journal.trace("->", data, hop)
             send(data, hop)
+        self._plane.flush()
         for told in exchange.events():
             self.journal.call_event(told)
         for record in exchange.records():
@@ -161,7 +165,7 @@ class Node:
             first = second
         if first is None:
             return
-        # A grain of some milliseconds lets timers that fall together run together. Under load one is always due by
+        # A grain lets timers that fall together run together. Under load one is always due by
         # then: the timer that is set stays, neither made anew at each message nor put off by it.
         at = max(first, now + _TIMER_GRAIN_S)
         if at >= self._timer_at:

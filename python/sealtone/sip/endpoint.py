@@ -80,6 +80,8 @@ class EndpointConfig:
 
     user_agent: str
     contact_for: Callable[[Hop], tuple[str, int]]
+    read: Callable[[bytes], Request | Response] = parse_message
+    """Reads a message as `parse_message` does."""
     t1: float = 0.5
     t2: float = 4.0
     t4: float = 5.0
@@ -146,6 +148,7 @@ class Endpoint:
         self.user_agent_line = f"User-Agent: {config.user_agent}\r\n" if config.user_agent else ""
         self._supported = frozenset(config.supported)
         self._allow = frozenset(config.allow)
+        self._read = config.read
         self._entropy = entropy
         self._tokens = ""
         self._token_at = 0
@@ -172,7 +175,7 @@ class Endpoint:
             return
         message: Request | Response | None = None
         try:
-            message = parse_message(data)
+            message = self._read(data)
             if isinstance(message, Response):
                 self._receive_response(message, flow, now)
             else:
@@ -344,7 +347,7 @@ class Endpoint:
         tx = None
         if len(vias) == 1:  # with more it was never ours (RFC 3261 8.1.3.3)
             tx = self.layer.clients.get((vias[0].branch or "", response.cseq.method))
-        if tx is None or validate(response) is not None:
+        if tx is None or not (response.is_valid or validate(response) is None):
             self.counters.discarded += 1
             return
         hop = tx.hop
@@ -356,7 +359,7 @@ class Endpoint:
     # requests
 
     def _receive_request(self, request: Request, flow: Flow, now: float) -> None:
-        problem = validate(request)
+        problem = None if request.is_valid else validate(request)
         if problem is not None:
             self.counters.malformed += 1
             self._refuse_malformed(request, flow, problem.status, problem.reason)

@@ -79,12 +79,17 @@ _KNOWN_NAMES: Final = frozenset({
 })
 # fmt: on
 
-# Every spelling met -> its canonical name. Bounded, so that invented names cannot grow it.
-_SPELLINGS: dict[str, str] = {name: name for name in _KNOWN_NAMES}
-_SPELLINGS |= {name.lower(): name for name in _KNOWN_NAMES}
-_SPELLINGS |= _COMPACT
-_SPELLINGS |= {letter.upper(): name for letter, name in _COMPACT.items()}
 _BY_LOWER_CASE: Final = {name.lower(): name for name in _KNOWN_NAMES} | _COMPACT
+
+
+def name_spellings() -> dict[str, str]:
+    """Spellings of the known header fields (registered, lower-case, compact) and the canonical name of each."""
+    upper = {letter.upper(): name for letter, name in _COMPACT.items()}
+    return {name: name for name in _KNOWN_NAMES} | _BY_LOWER_CASE | upper
+
+
+# Every spelling met -> its canonical name. Bounded, so that invented names cannot grow it.
+_SPELLINGS: dict[str, str] = name_spellings()
 
 
 def canonical_name(spelling: str) -> str:
@@ -126,6 +131,17 @@ class Headers:
         headers._values = values
         headers._first = None
         headers.typed = {}
+        return headers
+
+    @classmethod
+    def of_reading(cls, names: list[str], values: list[str], first: dict[str, str], typed: dict[str, Any]) -> Headers:
+        """Take over all that a reader has found out: the lists of `of_lists`, the first value of each name, and the
+        typed values under the keys that `Message` keeps them by."""
+        headers = cls.__new__(cls)
+        headers._names = names
+        headers._values = values
+        headers._first = first
+        headers.typed = typed
         return headers
 
     def get(self, name: str, default: str | None = None) -> str | None:
@@ -280,12 +296,16 @@ class Headers:
 
 
 class Message:
-    """What requests and responses have in common. Accessors raise SipParseError for what is missing or broken."""
+    """What requests and responses have in common. Accessors raise SipParseError for what is missing or broken.
 
-    __slots__ = ("body", "headers")
+    `is_valid`: a reader has found already that `validate` has nothing against it.
+    """
+
+    __slots__ = ("body", "headers", "is_valid")
 
     headers: Headers
     body: bytes
+    is_valid: bool
 
     @property
     def via(self) -> Via:
@@ -441,6 +461,7 @@ class Request(Message):
         self.uri = uri
         self.headers = headers
         self.body = body
+        self.is_valid = False
 
     def encode(self) -> bytes:
         """The octets to send; raises SipValueError if a value holds a line break."""
@@ -462,6 +483,7 @@ class Response(Message):
         self.reason = reason
         self.headers = headers
         self.body = body
+        self.is_valid = False
 
     @classmethod
     def to_request(cls, request: Request, status: int, reason: str, to_tag: str | None = None) -> Response:

@@ -21,7 +21,7 @@ from sealtone.store.writer import Writer
 
 Result = TypeVar("Result")
 
-_GATHER_S = 0.1
+_GATHER_S = 0.25
 
 
 class Store:
@@ -69,7 +69,7 @@ class Store:
         return self.submit(lambda transaction: delete_expired(transaction.connection, now_wall))
 
     def write_call_record(self, record: CallRecord) -> None:
-        """Writes a record soon: records are gathered for 100 ms, then committed as one group."""
+        """Writes a record soon: records are gathered for 250 ms, then committed as one group."""
         if not self._records:
             self._loop.call_later(_GATHER_S, self._hand_over)
         self._records.append(record)

@@ -3,6 +3,7 @@
 //! A thin skin: it turns Python's arguments into those of `sealtone_media::engine::Engine` and its
 //! errors into exceptions. Wherever a call may wait, other Python threads run meanwhile.
 
+mod sip_head;
 mod srtp;
 mod stats;
 
@@ -269,6 +270,14 @@ impl Engine {
         Ok(LegStats::new(&stats, self.inner.now()))
     }
 
+    fn gather_commands(&self) {
+        self.inner.gather_commands();
+    }
+
+    fn wake(&self) {
+        self.inner.wake();
+    }
+
     fn stats(&self) -> EngineStats {
         EngineStats::new(&self.inner.state())
     }
@@ -319,6 +328,7 @@ fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<EngineStats>()?;
     module.add_class::<LegStats>()?;
     module.add_class::<srtp::Srtp>()?;
+    module.add_class::<sip_head::HeadReader>()?;
     module.add("MediaError", py.get_type::<MediaError>())?;
     module.add("PortsExhausted", py.get_type::<PortsExhausted>())?;
     module.add("UnknownLeg", py.get_type::<UnknownLeg>())?;

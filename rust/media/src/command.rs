@@ -150,10 +150,23 @@ impl Mailbox {
     /// The command, if the mailbox is full.
     pub fn post(&self, command: Command) -> Result<(), Command> {
         self.queue.push(command)?;
-        if self.asleep.swap(false, Ordering::SeqCst) {
+        self.wake();
+        Ok(())
+    }
+
+    /// Posts a command for when the worker wakes next.
+    ///
+    /// # Errors
+    /// The command, if the mailbox is full.
+    pub fn leave(&self, command: Command) -> Result<(), Command> {
+        self.queue.push(command)
+    }
+
+    /// Wakes the worker if it sleeps and something is in its mailbox.
+    pub fn wake(&self) {
+        if !self.queue.is_empty() && self.asleep.swap(false, Ordering::SeqCst) {
             let _ = rustix::io::write(&self.descriptor, &1_u64.to_ne_bytes());
         }
-        Ok(())
     }
 
     /// Takes the next command.

@@ -6,6 +6,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -49,6 +50,8 @@ pub struct Engine {
     registry: Mutex<Registry>,
     events: Arc<EventQueue>,
     pool: Pool,
+    /// Commands wait for [`Engine::wake`].
+    gathering: AtomicBool,
 }
 
 impl Engine {
@@ -82,6 +85,7 @@ impl Engine {
             }),
             events,
             pool,
+            gathering: AtomicBool::new(false),
         };
         for index in 0..count {
             let handle = engine.start_worker(index, config)?;
@@ -207,7 +211,8 @@ impl Engine {
             tx: None,
             counters,
         };
-        if let Err(refused) = self.workers[worker].mailbox.post(Command::Open(slot, leg)) {
+        // A leg is deaf and mute until its first plan, which wakes the worker.
+        if let Err(refused) = self.workers[worker].mailbox.leave(Command::Open(slot, leg)) {
             registry.vacant[worker].push(slot);
             if let Command::Open(_, leg) = refused {
                 let (ip, number, sockets) = leg.into_sockets();
@@ -479,6 +484,7 @@ impl Engine {
             if let Some(thread) = thread
                 && self.post(index, Command::Stop).is_ok()
             {
+                self.workers[index].mailbox.wake();
                 let _ = thread.join();
             }
         }
@@ -497,14 +503,34 @@ impl Engine {
         }
     }
 
+    /// From now on a command waits until [`Engine::wake`], or until its worker wakes for another reason: those that
+    /// follow each other share one wake-up, which costs more than they do.
+    pub fn gather_commands(&self) {
+        self.gathering.store(true, Ordering::Relaxed);
+    }
+
+    /// Has the workers obey what was gathered.
+    pub fn wake(&self) {
+        for worker in &self.workers {
+            worker.mailbox.wake();
+        }
+    }
+
     /// Posts a command; waits a little when the worker is flooded with them.
     fn post(&self, worker: usize, command: Command) -> Result<(), EngineError> {
         let mut command = command;
+        let mailbox = &self.workers[worker].mailbox;
         for _ in 0..POST_ATTEMPTS {
-            match self.workers[worker].mailbox.post(command) {
+            let posted = if self.gathering.load(Ordering::Relaxed) {
+                mailbox.leave(command)
+            } else {
+                mailbox.post(command)
+            };
+            match posted {
                 Ok(()) => return Ok(()),
                 Err(refused) => command = refused,
             }
+            mailbox.wake();
             std::thread::sleep(Duration::from_millis(1));
         }
         Err(EngineError::Busy)

@@ -19,6 +19,8 @@ const MAX_ADDRESSES: usize = 16;
 const FOREIGN_PAUSE: Micros = 30 * SECOND;
 /// Attempts at opening an RTCP port again, a millisecond apart.
 const REOPEN_ATTEMPTS: u32 = 100;
+/// Between two looks at the errands.
+const ERRAND_PAUSE: Duration = Duration::from_millis(10);
 /// Pairs not bound in advance, so that a nearly empty range is not emptied by the stock.
 const KEPT_FREE: usize = 8;
 /// Attempts at binding before a range full of foreign ports counts as exhausted.
@@ -336,22 +338,26 @@ impl Shared {
 }
 
 fn run_errands(shared: &Shared, inbox: &Receiver<Errand>) {
-    while let Ok(errand) = inbox.recv() {
-        match errand {
-            Errand::Refill(ip) => shared.refill(ip),
-            Errand::Close(ip, number, sockets) => {
-                drop(sockets);
-                let mut guard = shared.lock();
-                if let Ok(index) = shared.stock(&mut guard, ip) {
-                    let stock = &mut guard.0[index];
-                    stock.in_use = stock.in_use.saturating_sub(1);
+    while let Ok(first) = inbox.recv() {
+        for errand in std::iter::once(first).chain(inbox.try_iter()) {
+            match errand {
+                Errand::Refill(ip) => shared.refill(ip),
+                Errand::Close(ip, number, sockets) => {
+                    drop(sockets);
+                    let mut guard = shared.lock();
+                    if let Ok(index) = shared.stock(&mut guard, ip) {
+                        let stock = &mut guard.0[index];
+                        stock.in_use = stock.in_use.saturating_sub(1);
+                    }
+                    drop(guard);
+                    shared.rest(ip, number, shared.config.quarantine);
                 }
-                drop(guard);
-                shared.rest(ip, number, shared.config.quarantine);
+                Errand::Discard(socket) => drop(socket),
+                Errand::Stop => return,
             }
-            Errand::Discard(socket) => drop(socket),
-            Errand::Stop => return,
         }
+        // Nobody waits for an errand, so those of a moment share one wake-up.
+        std::thread::sleep(ERRAND_PAUSE);
     }
 }
 
