@@ -10,7 +10,9 @@ from sealtone.media import _engine
 
 STUB = ast.parse((Path(_engine.__file__).parent / "_engine.pyi").read_text())
 STUB_CLASSES = {node.name: node for node in STUB.body if isinstance(node, ast.ClassDef)}
+STUB_FUNCTIONS = {node.name: node for node in STUB.body if isinstance(node, ast.FunctionDef)}
 BUILT_CLASSES = {name: value for name, value in vars(_engine).items() if inspect.isclass(value)}
+BUILT_FUNCTIONS = {name: value for name, value in vars(_engine).items() if inspect.isbuiltin(value)}
 
 
 def _members(node: ast.ClassDef) -> dict[str, ast.FunctionDef]:
@@ -35,10 +37,16 @@ def _built_parameters(signature: inspect.Signature) -> list[tuple[str, bool]]:
     ]
 
 
-def test_the_stub_names_every_class_of_the_module_and_no_other() -> None:
+def test_the_stub_names_every_class_and_function_of_the_module_and_no_other() -> None:
     assert set(STUB_CLASSES) == set(BUILT_CLASSES)
-    others = {name for name in vars(_engine) if not name.startswith("_")} - set(BUILT_CLASSES)
+    assert set(STUB_FUNCTIONS) == set(BUILT_FUNCTIONS)
+    others = {name for name in vars(_engine) if not name.startswith("_")} - set(BUILT_CLASSES) - set(BUILT_FUNCTIONS)
     assert not others
+
+
+@pytest.mark.parametrize("name", sorted(STUB_FUNCTIONS))
+def test_the_stub_gives_each_function_its_parameters(name: str) -> None:
+    assert _parameters(STUB_FUNCTIONS[name]) == _built_parameters(inspect.signature(BUILT_FUNCTIONS[name]))
 
 
 @pytest.mark.parametrize("name", sorted(STUB_CLASSES))

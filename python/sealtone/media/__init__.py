@@ -16,14 +16,24 @@ from sealtone.media._engine import (
 )
 from sealtone.media.engine import Engine, EngineConfig, LegPlan, MediaLeg, SrtpKey
 from sealtone.media.events import Heard, Latched, MediaEvent, PacketReceived, Silent
+from sealtone.media.primitives import (
+    KEY_AGREEMENT_LENGTHS,
+    KeyAgreementLengths,
+    KeyAgreementName,
+    Primitives,
+    SkeinName,
+)
 
 __all__ = [
+    "KEY_AGREEMENT_LENGTHS",
     "Engine",
     "EngineBusy",
     "EngineConfig",
     "EngineStats",
     "EngineStopped",
     "Heard",
+    "KeyAgreementLengths",
+    "KeyAgreementName",
     "Latched",
     "LegPlan",
     "LegStats",
@@ -32,7 +42,9 @@ __all__ = [
     "MediaLeg",
     "PacketReceived",
     "PortsExhausted",
+    "Primitives",
     "Silent",
+    "SkeinName",
     "Srtp",
     "SrtpError",
     "SrtpKey",

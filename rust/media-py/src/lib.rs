@@ -3,6 +3,7 @@
 //! A thin skin: it turns Python's arguments into those of `sealtone_media::engine::Engine` and its
 //! errors into exceptions. Wherever a call may wait, other Python threads run meanwhile.
 
+mod primitives;
 mod sip_head;
 mod srtp;
 mod stats;
@@ -329,6 +330,11 @@ fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<LegStats>()?;
     module.add_class::<srtp::Srtp>()?;
     module.add_class::<sip_head::HeadReader>()?;
+    module.add_function(wrap_pyfunction!(primitives::zrtp_hash, module)?)?;
+    module.add_function(wrap_pyfunction!(primitives::zrtp_mac, module)?)?;
+    module.add_function(wrap_pyfunction!(primitives::twofish_cfb, module)?)?;
+    module.add_function(wrap_pyfunction!(primitives::dh_public, module)?)?;
+    module.add_function(wrap_pyfunction!(primitives::dh_shared, module)?)?;
     module.add("MediaError", py.get_type::<MediaError>())?;
     module.add("PortsExhausted", py.get_type::<PortsExhausted>())?;
     module.add("UnknownLeg", py.get_type::<UnknownLeg>())?;

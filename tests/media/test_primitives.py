@@ -1,0 +1,252 @@
+"""The primitives of ZRTP beside plain Python written from the papers and RFCs."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.media import reference_curve3617 as curve
+from tests.media.reference_skein import skein_512
+from tests.media.reference_twofish import twofish_cfb
+
+from sealtone.media import KEY_AGREEMENT_LENGTHS, KeyAgreementName, Primitives, SkeinName
+
+core = Primitives()
+SKEIN_BITS: dict[SkeinName, int] = {"SKN2": 256, "SKN3": 384, "Skein-512": 512}
+TWOFISH_KEYS = st.sampled_from((16, 24, 32)).flatmap(lambda size: st.binary(min_size=size, max_size=size))
+
+
+def _pi(bits: int) -> int:
+    """Floor of pi times 2^bits, by Machin's formula."""
+    one = 1 << (bits + 64)
+
+    def arctan_inverse(x: int) -> int:
+        total = term = one // x
+        n, sign = 3, -1
+        while term:
+            term //= x * x
+            total += sign * (term // n)
+            n, sign = n + 2, -sign
+        return total
+
+    return 4 * (4 * arctan_inverse(5) - arctan_inverse(239)) >> 64
+
+
+# RFC 3526, sections 3 and 4, by the formulas there.
+PRIMES: dict[KeyAgreementName, int] = {
+    "DH2k": 2**2048 - 2**1984 - 1 + 2**64 * (_pi(1918) + 124476),
+    "DH3k": 2**3072 - 2**3008 - 1 + 2**64 * (_pi(2942) + 1690314),
+}
+
+
+def _probably_prime(n: int) -> bool:
+    odd, twos = n - 1, 0
+    while odd % 2 == 0:
+        odd, twos = odd // 2, twos + 1
+    for base in (2, 3, 5, 7, 11, 13):
+        x = pow(base, odd, n)
+        if x in (1, n - 1):
+            continue
+        for _ in range(twos - 1):
+            x = x * x % n
+            if x == n - 1:
+                break
+        else:
+            return False
+    return True
+
+
+@pytest.mark.parametrize("prime", PRIMES.values(), ids=PRIMES)
+def test_the_primes_of_rfc_3526_are_safe_primes(prime: int) -> None:
+    assert _probably_prime(prime)
+    assert _probably_prime((prime - 1) // 2)
+
+
+@pytest.mark.parametrize("name", SKEIN_BITS)
+@given(data=st.binary(max_size=300))
+@settings(max_examples=25, deadline=None)
+def test_skein_hashes_as_the_reference_does(name: SkeinName, data: bytes) -> None:
+    assert core.zrtp_hash(name, data) == skein_512(data, SKEIN_BITS[name])
+
+
+@pytest.mark.parametrize("name", SKEIN_BITS)
+@given(key=st.binary(max_size=200), data=st.binary(max_size=300))
+@settings(max_examples=25, deadline=None)
+def test_the_skein_mac_is_that_of_the_reference(name: SkeinName, key: bytes, data: bytes) -> None:
+    assert core.zrtp_mac(name, key, data) == skein_512(data, SKEIN_BITS[name], key)
+
+
+@pytest.mark.parametrize("length", [0, 1, 63, 64, 65, 127, 128, 129, 192])
+def test_skein_agrees_with_the_reference_at_the_edges_of_blocks(length: int) -> None:
+    data = bytes(range(length))
+    assert core.zrtp_hash("SKN2", data) == skein_512(data, 256)
+    assert core.zrtp_mac("SKN3", data, data) == skein_512(data, 384, data)
+
+
+@given(key=TWOFISH_KEYS, iv=st.binary(min_size=16, max_size=16), data=st.binary(max_size=70))
+@settings(max_examples=25, deadline=None)
+def test_twofish_cfb_is_that_of_the_reference_both_ways(key: bytes, iv: bytes, data: bytes) -> None:
+    sealed = core.twofish_cfb(key, iv, data, encrypt=True)
+    assert sealed == twofish_cfb(key, iv, data, encrypt=True)
+    assert core.twofish_cfb(key, iv, sealed, encrypt=False) == data
+    assert twofish_cfb(key, iv, sealed, encrypt=False) == data
+
+
+@pytest.mark.parametrize("name", PRIMES)
+@given(private=st.sampled_from((32, 48, 64)).flatmap(lambda size: st.binary(min_size=size, max_size=size)))
+@settings(max_examples=20, deadline=None)
+def test_finite_field_diffie_hellman_is_exponentiation(name: KeyAgreementName, private: bytes) -> None:
+    prime, exponent = PRIMES[name], int.from_bytes(private, "big")
+    size = KEY_AGREEMENT_LENGTHS[name].public
+    if exponent == 0:
+        return
+    public = core.dh_public(name, private)
+    assert public == pow(2, exponent, prime).to_bytes(size, "big")
+    peer = pow(3, exponent + 5, prime)
+    assert core.dh_shared(name, private, peer.to_bytes(size, "big")) == pow(peer, exponent, prime).to_bytes(size, "big")
+
+
+def _single_bits() -> Iterator[bytes]:
+    return ((1 << bit).to_bytes(64, "big") for bit in range(512))
+
+
+@pytest.mark.parametrize("name", PRIMES)
+def test_every_bit_of_an_exponent_counts(name: KeyAgreementName) -> None:
+    size, value = KEY_AGREEMENT_LENGTHS[name].public, 2
+    for private in _single_bits():
+        assert core.dh_public(name, private) == value.to_bytes(size, "big")
+        value = value * value % PRIMES[name]
+
+
+@pytest.mark.parametrize("name", PRIMES)
+def test_values_that_give_no_secret_are_refused(name: KeyAgreementName) -> None:
+    prime, size = PRIMES[name], KEY_AGREEMENT_LENGTHS[name].public
+    private = bytes(range(1, 33))
+    for value in (0, 1, prime - 1, prime, prime + 1, 2 ** (8 * size) - 1):
+        with pytest.raises(ValueError, match="public value"):
+            core.dh_shared(name, private, value.to_bytes(size, "big"))
+    for value in (2, prime - 2):
+        assert core.dh_shared(name, private, value.to_bytes(size, "big"))
+    for length in (0, size - 1, size + 1):
+        with pytest.raises(ValueError, match="public value"):
+            core.dh_shared(name, private, b"\x02" * length)
+
+
+@pytest.mark.parametrize("name", PRIMES)
+def test_a_leading_zero_of_a_secret_is_kept(name: KeyAgreementName) -> None:
+    size = KEY_AGREEMENT_LENGTHS[name].public
+    one = bytes(31) + b"\1"
+    small = (5).to_bytes(size, "big")
+    assert core.dh_shared(name, one, small) == small
+
+
+def test_curve3617_has_the_published_order() -> None:
+    assert curve.on_curve(curve.BASE)
+    assert curve.multiply(curve.ORDER, curve.BASE) == curve.NEUTRAL
+    assert _probably_prime(curve.PRIME)
+    assert _probably_prime(curve.ORDER)
+
+
+PRIVATE_E414 = st.binary(min_size=52, max_size=52).filter(curve.clamped)
+
+
+@given(private=PRIVATE_E414, other=PRIVATE_E414)
+@settings(max_examples=15, deadline=None)
+def test_curve3617_agrees_with_the_reference(private: bytes, other: bytes) -> None:
+    peer = curve.multiply(curve.clamped(other), curve.BASE)
+    assert core.dh_public("E414", other) == curve.encode(peer)
+    shared = curve.multiply(curve.clamped(private), peer)
+    assert core.dh_shared("E414", private, curve.encode(peer)) == shared[0].to_bytes(52, "big")
+
+
+@pytest.mark.parametrize("private", [b"\xff" * 52, bytes(51) + b"\x08", b"\x20" + bytes(51)], ids=["all", "8", "top"])
+def test_curve3617_takes_the_edges_of_private_keys(private: bytes) -> None:
+    expected = curve.multiply(curve.clamped(private), curve.BASE)
+    assert core.dh_public("E414", private) == curve.encode(expected)
+
+
+def _points_of_order_eight() -> list[curve.Point]:
+    """The eight points that three doublings take to the neutral one."""
+    found = [curve.NEUTRAL]
+    x = 1
+    while len(found) < 8:
+        x += 1
+        root = curve.square_root((1 - x * x) * pow(1 - 3617 * x * x, -1, curve.PRIME))
+        if root is None:
+            continue
+        generator = curve.multiply(curve.ORDER, (x, root))
+        multiples = [curve.multiply(i, generator) for i in range(8)]
+        found = max(found, sorted(set(multiples)), key=len)
+    return found
+
+
+def test_points_that_give_no_secret_are_refused() -> None:
+    private = bytes(range(52))
+    x, y = curve.BASE
+    for point in _points_of_order_eight():
+        assert curve.on_curve(point)
+        with pytest.raises(ValueError, match="public value"):
+            core.dh_shared("E414", private, curve.encode(point))
+    # Off the curve; not reduced; of another length.
+    for bad in ((x, y + 1), (x + 1, y), (0, 0), (y, y)):
+        with pytest.raises(ValueError, match="public value"):
+            core.dh_shared("E414", private, curve.encode(bad))
+    with pytest.raises(ValueError, match="public value"):
+        core.dh_shared("E414", private, curve.encode((x, y + curve.PRIME)))
+    for length in (0, 52, 103, 105):
+        with pytest.raises(ValueError, match="public value"):
+            core.dh_shared("E414", private, curve.encode(curve.BASE)[:length].ljust(length, b"\0"))
+
+
+def test_a_point_of_mixed_order_gives_nothing_of_the_key_away() -> None:
+    """What a point of small order adds is gone: the lowest three bits of a private key are zero."""
+    private = bytes(range(52))
+    public = curve.multiply(1000, curve.BASE)
+    expected = core.dh_shared("E414", private, curve.encode(public))
+    for point in _points_of_order_eight():
+        mixed = curve.add(public, point)
+        assert core.dh_shared("E414", private, curve.encode(mixed)) == expected
+
+
+def test_wrong_names_and_lengths_are_value_errors() -> None:
+    name: KeyAgreementName
+    for name, lengths in KEY_AGREEMENT_LENGTHS.items():
+        for length in (0, min(lengths.private) - 1, max(lengths.private) + 1):
+            with pytest.raises(ValueError, match="private key"):
+                core.dh_public(name, b"\1" * length)
+        with pytest.raises(ValueError, match="private key"):
+            core.dh_public(name, bytes(lengths.private[0]))
+    with pytest.raises(ValueError, match="EC25"):
+        core.dh_public("EC25", bytes(32))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="S256"):
+        core.zrtp_hash("S256", b"")  # type: ignore[arg-type]
+    for key, iv in ((bytes(15), bytes(16)), (bytes(32), bytes(15))):
+        with pytest.raises(ValueError, match="bytes"):
+            core.twofish_cfb(key, iv, b"", encrypt=True)
+
+
+def test_other_threads_run_during_a_key_agreement() -> None:
+    """While one thread works on exponentiations, this one counts, although it would never be given the lock."""
+    import sys
+
+    private, peer = b"\xa5" * 64, core.dh_public("DH3k", b"\x5a" * 64)
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(60)
+    done = threading.Event()
+
+    def work() -> None:
+        for _ in range(20):
+            core.dh_shared("DH3k", private, peer)
+        done.set()
+
+    try:
+        thread = threading.Thread(target=work)
+        thread.start()
+        turns = 0
+        while not done.wait(0.0005):
+            turns += 1
+        thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert turns > 5
