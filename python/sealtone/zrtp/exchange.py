@@ -322,9 +322,9 @@ class Exchange:
         self._pair = None
         self.shared = match(self._crypto, suite.hash, self._secrets, dhpart.ids, self.we_initiate, self._peer.hello.h3)
         if self.we_initiate:
-            messages = (self._ours.message, self._peer.message, self._commit, message, self._our_dhpart)
+            messages = (self._peer.message, self._commit, message, self._our_dhpart)
         else:
-            messages = (self._peer.message, self._ours.message, self._commit, self._our_dhpart, message)
+            messages = (self._ours.message, self._commit, self._our_dhpart, message)
         context = self._context(suite, messages)
         s0 = s0_by_dh(self._crypto, context, dh_result, (self.shared.s1, self.shared.s2, self.shared.s3))
         self._derive(context, s0)

@@ -29,8 +29,8 @@ def kdf(crypto: Crypto, hash_name: str, key: Octets, label: bytes, context: byte
 
 
 def total_hash(crypto: Crypto, hash_name: str, messages: Iterable[bytes]) -> bytes:
-    """Over whole messages: both Hellos (initiator's first), Commit, DHPart1, DHPart2 in DH mode (4.4.1.4); the
-    responder's Hello and Commit in the other two (4.4.2.1, 4.4.3.1)."""
+    """Over whole messages: the responder's Hello and the Commit, and in DH mode DHPart1 and DHPart2 (4.4.1.4, 4.4.2.1,
+    4.4.3.1)."""
     return crypto.digest(hash_name, b"".join(messages))
 
 
