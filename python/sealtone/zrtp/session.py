@@ -234,7 +234,8 @@ class Session:
 
     def events(self) -> list[Event]:
         """What happened, in order."""
-        drained, self._events = self._events, []
+        drained = self._events.copy()
+        self._events.clear()  # not replaced: the association adds to the same list
         return drained
 
     def _guarded(self, action: Callable[[float], None], now: float) -> None:
