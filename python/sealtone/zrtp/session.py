@@ -518,8 +518,9 @@ class Session:
         if self.state is State.SECURE:
             self._events.append(PeerError(error.code))
         elif self.state is not State.FAILED and self._peer is not None:
-            self._failed_hello = self._peer.message
+            failed_hello = b"" if error.code == ErrorCode.TIMEOUT else self._peer.message
             self._give_up()
+            self._failed_hello = failed_hello
             self._wire.stop()
             code = ErrorCode(error.code) if error.code in ErrorCode.__members__.values() else None
             self._events.append(Failed(code, ErrorCode.describe(error.code), by_peer=True))
