@@ -24,7 +24,7 @@ STAMPS := .cache/stamps
 RUST_SOURCES := $(shell find rust -name '*.rs' -not -path '*/target/*') $(wildcard rust/*/Cargo.toml) Cargo.toml Cargo.lock
 
 TEST_PROGRAMS := linphonec:linphone-cli baresip:baresip-core sipp:sip-tester tshark:tshark sox:sox stunnel4:stunnel4 \
-	openssl:openssl ip:iproute2 nft:nftables aplay:alsa-utils
+	openssl:openssl ip:iproute2 nft:nftables aplay:alsa-utils :libbzrtp0
 BENCH_PROGRAMS := rtpengine:rtpengine-daemon kamailio:kamailio taskset:util-linux
 
 say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
@@ -40,10 +40,15 @@ else \
 fi
 endef
 
-# The same for the packages of those programs (program:package …) that are missing.
+# The same for the packages of those programs (program:package …) that are missing. A library has no program to look
+# for (:package), so that the package itself is asked for.
 define install_programs
 @missing=; PATH="$$PATH:/usr/sbin:/sbin"; \
-for pair in $(1); do command -v "$${pair%%:*}" >/dev/null || missing="$$missing $${pair##*:}"; done; \
+for pair in $(1); do program="$${pair%%:*}"; package="$${pair##*:}"; \
+	if [ -n "$$program" ]; then command -v "$$program"; \
+	else dpkg-query --show --showformat '$${db:Status-Status}' "$$package" 2>/dev/null | grep -x installed; \
+	fi >/dev/null || missing="$$missing $$package"; \
+done; \
 if [ -n "$$missing" ]; then $(call apt_install,$$missing); fi
 endef
 
