@@ -25,7 +25,7 @@ import uvloop
 from sealtone import __version__
 from sealtone.admin import FirstUse, first_use
 from sealtone.config import Config
-from sealtone.media import Engine, EngineConfig, Silent
+from sealtone.media import Engine, EngineConfig, PacketReceived, Primitives, Silent
 from sealtone.net.control import SOCKET_FILE, ControlSocket
 from sealtone.net.errors import ControlError, ListenError
 from sealtone.net.listen import nearest_free_port
@@ -37,10 +37,13 @@ from sealtone.server.control import control_actions
 from sealtone.server.journal import Journal
 from sealtone.server.media_plane import EnginePlane
 from sealtone.server.node import Node
+from sealtone.server.zrtp_memory import ZrtpMemory
 from sealtone.sip.flow import Flow, Hop
 from sealtone.store import Store, StoreError
 from sealtone.store.directory import last_change
 from sealtone.store.records import PURGED_AT_ONCE
+from sealtone.store.zrtp_cache import read_zrtp_records
+from sealtone.zrtp import StandardCrypto
 
 _POLL_S = 2.0
 _CERTIFICATES_S = 24 * 3600.0
@@ -117,6 +120,8 @@ class Server:
             journal=self._journal,
             entropy=os.urandom,
             rules=Rules(),
+            zrtp=ZrtpMemory(store, await store.read(read_zrtp_records)),
+            zrtp_crypto=StandardCrypto(Primitives()),
         )
         await store.delete_expired(time.time())
         node.registrar.load(await store.load_bindings(time.time()))
@@ -262,7 +267,10 @@ class Server:
     def _on_media_events(self) -> None:
         """Take what the media core tells, so that nothing waits there. Calls end by signalling, not by silence."""
         for event in self._engine.events():
-            if isinstance(event, Silent):
+            if isinstance(event, PacketReceived):
+                if event.protocol == "zrtp":
+                    self.node.on_zrtp(event.leg, event.data)
+            elif isinstance(event, Silent):
                 self._journal.say(f"media leg={event.leg} nothing is heard from the phone")
 
     def _renew(self, domains: tuple[str, ...]) -> None:

@@ -231,7 +231,13 @@ def test_a_key_reflected_under_another_tag_is_refused_too() -> None:
 
 
 PROTECTED = LegSecurity("tls", "TLSv1.3", "x", Protection.SRTP, SUITE, SUITE, KeyExchange.SDES)
-SEALED = LegSecurity("udp", protection=Protection.SRTP, key_exchange=KeyExchange.ZRTP, media_path=MediaPath.SEALED)
+SEALED = LegSecurity(
+    "udp",
+    protection=Protection.ZRTP,
+    key_exchange=KeyExchange.ZRTP,
+    media_path=MediaPath.SEALED,
+    zrtp=ZrtpFacts(ZrtpStage.SEEN),
+)
 
 
 @pytest.mark.parametrize("policy", [NONE, PREFER, REQUIRE])

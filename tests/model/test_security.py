@@ -10,10 +10,16 @@ from sealtone.srtp_keys import Suite
 SUITE = Suite.AEAD_AES_256_GCM
 OPEN = LegSecurity()
 SDES = LegSecurity("tls", "TLSv1.3", "x", Protection.SRTP, SUITE, SUITE, KeyExchange.SDES)
-ZRTP = LegSecurity("udp", "", "", Protection.SRTP, SUITE, SUITE, KeyExchange.ZRTP)
+ZRTP = LegSecurity("udp", "", "", Protection.ZRTP, SUITE, SUITE, KeyExchange.ZRTP)
 CHECKED = ZRTP._replace(sas_verified=True)
-SEALED = LegSecurity("udp", protection=Protection.SRTP, key_exchange=KeyExchange.ZRTP, media_path=MediaPath.SEALED)
-DIRECT = SEALED._replace(media_path=MediaPath.DIRECT)
+SEALED = LegSecurity(
+    "udp",
+    protection=Protection.ZRTP,
+    key_exchange=KeyExchange.ZRTP,
+    media_path=MediaPath.SEALED,
+    zrtp=ZrtpFacts(ZrtpStage.SEEN),
+)
+DIRECT = SEALED._replace(media_path=MediaPath.DIRECT, zrtp=ZrtpFacts(ZrtpStage.ANNOUNCED))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from sealtone.admin.errors import InvalidInput
-from sealtone.model import Protection, Strictness
+from sealtone.model import MediaPath, Protection, Strictness
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 # RFC 3261 25.1 user, without what would need escaping or be taken for something else in a dial plan.
@@ -92,13 +92,18 @@ def display_name(text: str) -> str:
 
 
 def protection(text: str) -> Protection:
-    """`none` or `srtp`."""
+    """`none`, `srtp` or `zrtp`."""
     return _choice("protection", text, Protection)
 
 
 def strictness(text: str) -> Strictness:
     """`prefer` or `require`."""
     return _choice("strictness", text, Strictness)
+
+
+def media_path(text: str) -> MediaPath:
+    """`server`, `sealed` or `direct`."""
+    return _choice("path", text, MediaPath)
 
 
 def codecs(text: str) -> tuple[str, ...]:

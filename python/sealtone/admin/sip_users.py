@@ -34,6 +34,7 @@ class SipUserChange(NamedTuple):
     display_name: str | None = None
     protection: str | None = None
     strictness: str | None = None
+    path: str | None = None
     codecs: str | None = None
     max_contacts: int | None = None
     enabled: bool | None = None
@@ -122,14 +123,16 @@ def user_of(transaction: Transaction, actor: Actor, aor: str) -> SipUser:
 
 
 def _changed(user: SipUser, form: SipUserChange) -> SipUser:
-    protection, strictness = user.policy
+    protection, strictness, path = user.policy
     if form.protection is not None:
         protection = fields.protection(form.protection)
     if form.strictness is not None:
         strictness = fields.strictness(form.strictness)
+    if form.path is not None:
+        path = fields.media_path(form.path)
     return replace(
         user,
-        policy=LegPolicy(protection, strictness),
+        policy=LegPolicy(protection, strictness, path),
         display_name=user.display_name if form.display_name is None else fields.display_name(form.display_name),
         codecs=user.codecs if form.codecs is None else fields.codecs(form.codecs),
         max_contacts=user.max_contacts if form.max_contacts is None else fields.max_contacts(form.max_contacts),
@@ -143,6 +146,7 @@ def _shown(user: SipUser) -> dict[str, str]:
         "display_name": user.display_name,
         "protection": user.policy.protection.value,
         "strictness": user.policy.strictness.value,
+        "path": user.policy.path.value,
         "codecs": ",".join(user.codecs),
         "max_contacts": str(user.max_contacts),
         "enabled": "yes" if user.enabled else "no",

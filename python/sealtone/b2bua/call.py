@@ -18,11 +18,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from sealtone.b2bua import zrtp_agreement
 from sealtone.b2bua.change import Change
 from sealtone.b2bua.leg import Leg, Refused
+from sealtone.b2bua.leg_security import headers_about
 from sealtone.b2bua.plane import Destination, NoMediaPorts, NoRoute, Service
 from sealtone.b2bua.record import EndedBy, call_record, leg_record, state_of, weaker
-from sealtone.model import CallState, OfferPlan, SipUser
+from sealtone.b2bua.sealed_path import SealedPath, may_seal
+from sealtone.b2bua.service import basic_codecs, first_codec
+from sealtone.model import CallState, LegSecurity, OfferPlan, Protection, SipUser
+from sealtone.model.directory import ENROLMENT_SERVICE
 from sealtone.model.record import LegRecord
 from sealtone.sdp import Direction
 
@@ -151,6 +156,8 @@ class Call:
         try:
             direction = self.a.remote_direction() if self.a.described and self.transfer is None else Direction.SENDRECV
             leg.is_second = plan is not None
+            if self.transfer is None and may_seal(self.a, leg):
+                leg.sealed = SealedPath(self.a, leg)
             offer = leg.offer(self.a.codecs_for_peer(), direction, plan) if self.a.described else None
         except Refused as refusal:
             leg.release()
@@ -164,13 +171,17 @@ class Call:
         leg = self.a
         self.service = name
         self._drop_branches(now, BUSY_ELSEWHERE)
+        leg.enrols = name == ENROLMENT_SERVICE
+        if leg.enrols and not leg.user.policy.wants_zrtp:
+            self.refuse(488, "Enrolment needs ZRTP: set this user's protection to zrtp", now)
+            return
         try:
             if leg.is_answerable:
-                body = leg.answer(leg.first_codec(), leg.remote_direction().reverse)
+                body = leg.answer(first_codec(leg), leg.remote_direction().reverse)
             elif leg.described:
                 body = leg.local_body()
             else:
-                body = leg.offer(leg.basic_codecs(), None)
+                body = leg.offer(basic_codecs(leg), None)
         except Refused as refusal:
             self.refuse(refusal.status, refusal.reason, now)
             return
@@ -193,6 +204,7 @@ class Call:
             return
         if early and not leg.described and self.a.is_answerable:
             try:
+                self.a.sealed = leg.sealed
                 leg.read_answer(early, early=True)
                 body = self.a.answer(leg.codecs_for_peer(), leg.remote_direction(), early=not self.a.needs_reliable)
             except Refused as refusal:
@@ -202,7 +214,7 @@ class Call:
             self.b = leg
             self.link()
             self.b = None
-            self.a.session.progress(183, now, body=body, headers=leg.headers_about())
+            self.a.session.progress(183, now, body=body, headers=headers_about(leg))
             self.tell("early", f"{leg.aor} sends early media")
             return
         if status == 183:
@@ -230,6 +242,7 @@ class Call:
             return  # the callee's offer follows as OfferReceived
         a = self.a
         is_open = a.is_answerable
+        a.sealed = leg.sealed
         try:
             leg.read_answer(leg.session.remote_body)
             body = a.answer(leg.codecs_for_peer(), leg.remote_direction()) if is_open else a.local_body()
@@ -237,7 +250,7 @@ class Call:
             self.refuse(refusal.status, refusal.reason, now)
             return
         self.link()
-        a.session.accept(body, now, leg.headers_about())
+        a.session.accept(body, now, headers_about(leg))
         self._is_answered(now)
         if not is_open and not a.fits(leg):
             self._tell_caller_anew(leg, now)
@@ -256,11 +269,14 @@ class Call:
         """The callee's offer in its 200: pass it on in ours."""
         try:
             leg.read_offer(body)
+            if leg.said_protection is not Protection.ZRTP:
+                leg.sealed = None
+            self.a.sealed = leg.sealed
             offer = self.a.offer(leg.codecs_for_peer(), leg.remote_direction())
         except Refused as refusal:
             self.refuse(refusal.status, refusal.reason, now)
             return
-        self.a.session.accept(offer, now, leg.headers_about())
+        self.a.session.accept(offer, now, headers_about(leg))
 
     def on_late_answer(self, body: bytes, now: float) -> None:
         """The caller's answer in its ACK: pass it on in ours, or let the service hear it."""
@@ -456,7 +472,8 @@ class Call:
         if a.call is self:
             a.apply()
         if self.service is not None:
-            self.weakest = weaker(self.weakest, state_of(self))
+            if a.may_flow():
+                self.weakest = weaker(self.weakest, state_of(self))
             plane.echo(a.port.id)
             return
         if b is None or b.call is not self:
@@ -464,11 +481,41 @@ class Call:
         b.apply()
         if a.call is not self or self.transfer is not None:
             return
-        if a.may_flow() and b.may_flow():
+        flows = a.may_flow() and b.may_flow()
+        if flows:
             self.weakest = weaker(self.weakest, state_of(self))
+        if flows or a.sealed is not None:
+            # On a sealed path ZRTP passes before anything else does; the rest waits at the legs' gates.
             plane.bridge(a.port.id, b.port.id, a.payload_map_to(b), b.payload_map_to(a))
         else:
             plane.unbridge(a.port.id)
+
+    def on_zrtp(self, leg: Leg, now: float) -> None:
+        """A leg's key agreement, or the one that passes through it, has come further."""
+        before = [(one, one.security()) for one in self.legs()]
+        for one, _ in before:
+            one.take_zrtp()
+        if self.state in ("answering", "answered") or self.rung == 183:
+            self.link()
+        for one, was in before:
+            self._tell_zrtp(one, was, one.security())
+        a, b = self.a.zrtp, self.b.zrtp if self.b is not None else None
+        if a is not None and b is not None and leg.security().protection is Protection.ZRTP:
+            a.relay_sas_of(b, now)
+            b.relay_sas_of(a, now)
+            zrtp_agreement.flush(self.a)
+            if self.b is not None:
+                zrtp_agreement.flush(self.b)
+
+    def _tell_zrtp(self, leg: Leg, was: LegSecurity, now_is: LegSecurity) -> None:
+        facts = now_is.zrtp
+        if facts is None:
+            return
+        if now_is.protection is Protection.ZRTP and was.protection is not Protection.ZRTP:
+            how = f"SAS {facts.sas}" if facts.sas else facts.stage.value
+            self.tell("secured", f"{leg.aor} by ZRTP {facts.key_agreement}, {how}; {self.security_state()}")
+        for warning in facts.warnings[len(was.zrtp.warnings) if was.zrtp is not None else 0 :]:
+            self.tell("warned", f"{leg.aor}: {warning}")
 
     # telling
 
@@ -484,6 +531,8 @@ class Call:
 
     def drawn(self) -> str:
         """Both legs as a line: `1000 —SRTP→ server —RTP→ 1001`."""
+        if self.b is not None and self.a.sealed is not None:
+            return f"{self.a.name} —{self.a.label}, sealed through the server→ {self.b.name}"
         far = f" —{self.b.label}→ {self.b.name}" if self.b is not None else f" ({self.service or 'ringing'})"
         return f"{self.a.name} —{self.a.label}→ server{far}"
 

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from sealtone.b2bua.leg import Leg, Refused
 from sealtone.b2bua.record import EndedBy
+from sealtone.b2bua.service import basic_codecs, first_codec
 from sealtone.sip import events as sip
 
 
@@ -60,7 +61,7 @@ def _answer_here(leg: Leg, now: float) -> None:
     call = leg.call
     try:
         if call.service is not None:
-            body = leg.answer(leg.first_codec(), leg.remote_direction().reverse)
+            body = leg.answer(first_codec(leg), leg.remote_direction().reverse)
         else:
             body = leg.answer_again()
     except Refused as refusal:
@@ -105,7 +106,7 @@ def on_offer_requested(leg: Leg, _: sip.OfferRequested, now: float) -> None:
         return
     try:
         if other is None:
-            body = leg.offer(leg.first_codec() if leg.described else leg.basic_codecs(), None)
+            body = leg.offer(first_codec(leg) if leg.described else basic_codecs(leg), None)
         else:
             body = leg.offer(other.codecs_for_peer(), None)
     except Refused as refusal:

@@ -3,7 +3,19 @@
 from typing import Literal, NamedTuple
 
 CallEventKind = Literal[
-    "started", "ringing", "early", "answered", "held", "resumed", "changed", "refused", "transferred", "error", "ended"
+    "started",
+    "ringing",
+    "early",
+    "answered",
+    "held",
+    "resumed",
+    "changed",
+    "refused",
+    "transferred",
+    "secured",
+    "warned",
+    "error",
+    "ended",
 ]
 
 

@@ -11,11 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sealtone.b2bua import change, transfer
+from sealtone.b2bua import change, transfer, zrtp_agreement
 from sealtone.b2bua.call import Call
 from sealtone.b2bua.events import CallEvent, CallEventKind
 from sealtone.b2bua.leg import Leg
 from sealtone.b2bua.plane import Directory, MediaPlane, NoMediaPorts
+from sealtone.b2bua.zrtp_agreement import Remembered, ZrtpTerms
 from sealtone.model import SipUser
 from sealtone.model.record import CallRecord
 from sealtone.sip import events as sip
@@ -33,6 +34,7 @@ class ExchangeSettings:
     ring_timeout_s: float = 90.0
     max_calls: int = 8192
     max_calls_per_user: int = 32
+    zrtp: ZrtpTerms | None = None
 
 
 class Exchange:
@@ -58,6 +60,9 @@ class Exchange:
         self._by_aor: dict[str, list[Leg]] = {}
         self._sharing: dict[int, int] = {}
         self._ringing: list[tuple[float, str]] = []
+        self._zrtp_legs: dict[int, Leg] = {}
+        self._zrtp_due: list[tuple[float, int]] = []
+        self._remembered: list[Remembered] = []
         self._events: list[CallEvent] = []
         self._records: list[CallRecord] = []
         self.ended = Call(self, "", 0, "", 0.0)
@@ -120,11 +125,23 @@ class Exchange:
         elif isinstance(event, sip.InDialogRequest):
             self.endpoint.respond(event.tx, 481, now)
 
+    def receive_zrtp(self, port: int, packet: bytes, now: float) -> None:
+        """A ZRTP packet that came to the media port of a leg."""
+        leg = self._zrtp_legs.get(port)
+        if leg is not None and leg.call.state != "ended":
+            self.guarded(leg.call, zrtp_agreement.on_packet, leg, packet, now)
+
     def next_timeout(self) -> float | None:
-        return self._ringing[0][0] if self._ringing else None
+        due = [times[0][0] for times in (self._ringing, self._zrtp_due) if times]
+        return min(due) if due else None
 
     def handle_timeout(self, now: float) -> None:
-        """End the calls that nobody answered in time."""
+        """End the calls that nobody answered in time; go on with the key agreements that are due."""
+        due = self._zrtp_due
+        while due and due[0][0] <= now:
+            leg = self._zrtp_legs.get(heapq.heappop(due)[1])
+            if leg is not None and leg.call.state != "ended":
+                self.guarded(leg.call, zrtp_agreement.on_timeout, leg, now)
         while self._ringing and self._ringing[0][0] <= now:
             call = self.calls.get(heapq.heappop(self._ringing)[1])
             if call is not None:
@@ -168,7 +185,29 @@ class Exchange:
         records, self._records = self._records, []
         return records
 
+    def remembered(self) -> list[Remembered]:
+        """ZRTP records to be kept."""
+        remembered, self._remembered = self._remembered, []
+        return remembered
+
     # for calls
+
+    def await_zrtp(self, leg: Leg) -> None:
+        """A leg's ZRTP begins, or goes on: its packets go to it from now on."""
+        if self._zrtp_legs.get(leg.port.id) is not leg:
+            self._zrtp_legs[leg.port.id] = leg
+            if leg.zrtp is not None:
+                self.wake_agreement(leg, 0.0)
+
+    def wake_agreement(self, leg: Leg, due: float) -> None:
+        """Have a leg's agreement go on at `due`. A time that it no longer waits for does no harm."""
+        heapq.heappush(self._zrtp_due, (due, leg.port.id))
+
+    def forget_zrtp(self, leg: Leg) -> None:
+        self._zrtp_legs.pop(leg.port.id, None)
+
+    def remember(self, records: list[Remembered]) -> None:
+        self._remembered += records
 
     def tell(self, kind: CallEventKind, call: Call, detail: str) -> None:
         self._events.append(CallEvent(kind, call.id, call.a.session.call_id, detail))

@@ -9,18 +9,22 @@ How it works, and its rules:
    key, no payload type number that the other must use.
 4. A leg has one media port for all its life, whichever calls it is in. Our SRTP key for it stays the same while its
    suite does, and the media core keeps its counters, so that no index of its stream is used twice.
+5. Where the phone's ZRTP ends here the leg has an agreement (`zrtp_agreement.py`), whose keys are the leg's once there
+   are any. Where it passes through, the leg is on a `SealedPath` with the other one and has no keys here at all.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from sealtone.b2bua.leg_media import Negotiated, map_between, plan_of
+from sealtone.b2bua.leg_security import headers_about, label_of, security_of
 from sealtone.b2bua.plane import Destination, MediaCounters, MediaPlan, MediaPort
 from sealtone.b2bua.record import leg_record
+from sealtone.b2bua.zrtp_agreement import ZrtpAgreement
 from sealtone.model import (
     Acceptance,
     Established,
-    KeyExchange,
     LegSecurity,
     OfferPlan,
     Protection,
@@ -40,28 +44,23 @@ from sealtone.sdp import (
     SdpError,
     answer_codecs,
     answer_direction,
-    payload_map,
+    numbered_as,
     permitted_codecs,
     read_answer,
     read_audio_lines,
     renumbered,
 )
 from sealtone.sip.endpoint import Invitation
-from sealtone.sip.flow import Flow, Hop, TlsInfo, is_secure
+from sealtone.sip.flow import Hop, is_secure
 from sealtone.srtp_keys import CryptoAttribute, KeyMaterial, answer_to, offer_of
 
 if TYPE_CHECKING:
     from sealtone.b2bua.call import Call
+    from sealtone.b2bua.sealed_path import SealedPath
     from sealtone.sip.session import InviteSession
 
 _MAX_LEFT_KEYS = 32
 _MAX_SENT = 4  # descriptions of ours that an answer may still come to
-FAR_LEG_HEADER = "X-Sealtone-Far-Leg"
-BASIC_CODECS = (
-    Codec(8, "PCMA", 8000),
-    Codec(0, "PCMU", 8000),
-    Codec(101, "telephone-event", 8000, 1, "0-16"),
-)
 _NO_COMMON_CODEC = "The two phones have no codec in common that both users permit"
 
 
@@ -87,6 +86,7 @@ class Leg:
         "_local",
         "_offered",
         "_own",
+        "_pending",
         "_plan",
         "_released",
         "_remote",
@@ -97,6 +97,7 @@ class Leg:
         "agent",
         "call",
         "destination",
+        "enrols",
         "established",
         "hop",
         "is_second",
@@ -105,10 +106,12 @@ class Leg:
         "port",
         "role",
         "route",
+        "sealed",
         "session",
         "uri",
         "user",
         "was_held",
+        "zrtp",
     )
 
     def __init__(self, call: Call, role: Literal["caller", "callee"], user: SipUser, hop: Hop) -> None:
@@ -127,6 +130,10 @@ class Leg:
         self.note = ""
         self.agent = ""
         self.was_held = False
+        self.zrtp: ZrtpAgreement | None = None
+        self.sealed: SealedPath | None = None
+        self.enrols = False
+        self._pending = False
         self._final: MediaCounters | None = None
         self._agreed: tuple[Codec, ...] = ()
         self._baseline = self._baseline_before = MediaCounters()
@@ -188,7 +195,7 @@ class Leg:
                     to=f"<sip:{self.user.aor}>",
                     hop=self.hop,
                     body=offer,
-                    headers=caller.headers_about() if offer is not None else (),
+                    headers=headers_about(caller) if offer is not None else (),
                     route=self.route,
                     contact_user=self.call.exchange.contact_user,
                     session_expires_s=1800,
@@ -230,10 +237,15 @@ class Leg:
     def remote_direction(self) -> Direction:
         return self._said.direction
 
-    def visible(self) -> tuple[tuple[Codec, ...], Direction, int | None]:
+    @property
+    def zrtp_hashes(self) -> tuple[str, ...]:
+        """What the phone announces of its ZRTP."""
+        return self._said.zrtp_hashes
+
+    def visible(self) -> tuple[object, ...]:
         """What the other leg's phone would notice of this one's description."""
         said = self._said
-        return said.codecs, said.direction, said.ptime_ms
+        return said.codecs, said.direction, said.ptime_ms, said.zrtp_hashes if self.sealed is not None else ()
 
     def read_offer(self, body: bytes) -> None:
         """Read and judge an offer; `answer` or `forget` follows. Raises `Refused`."""
@@ -357,6 +369,7 @@ class Leg:
             rtcp_mux=said.rtcp_mux if said is not None else True,
             section=said.section if said is not None else 0,
             layout=said.layout if said is not None else (),
+            zrtp_hashes=self._own_hashes(self.user.policy.wants_zrtp and not plan.suites),
         )
         return self._written(self._offered)
 
@@ -373,6 +386,8 @@ class Leg:
         chosen = answer_codecs(audio.codecs, permitted_codecs(codecs, self.user.codecs))
         if not chosen:
             raise Refused(488, _NO_COMMON_CODEC)
+        if self.sealed is not None:
+            chosen = numbered_as(chosen, codecs)
         own: CryptoAttribute | None = None
         if judged.remote is not None:
             if self._tx is not None and self._tx.suite is judged.remote.suite:
@@ -390,6 +405,7 @@ class Leg:
             ptime_ms=audio.ptime_ms,
             section=audio.section,
             layout=audio.layout,
+            zrtp_hashes=self._own_hashes(judged.protection is Protection.ZRTP),
         )
         self._settle(judged, own, local, chosen)
         if early:
@@ -403,6 +419,22 @@ class Leg:
             raise Refused(488, "There is nothing agreed yet")
         return self.answer(local.codecs, local.direction)
 
+    def _own_hashes(self, speaks_zrtp: bool) -> tuple[str, ...]:
+        """The a=zrtp-hash of our description: the other phone's where its ZRTP passes through, else our own."""
+        if not speaks_zrtp:
+            return ()
+        if self.sealed is not None:
+            other = self.sealed.other(self)
+            return other.zrtp_hashes if other.described else ()
+        if self.zrtp is None:
+            exchange = self.call.exchange
+            terms = exchange.settings.zrtp
+            if terms is None or not self.user.zid:
+                return ()
+            unix_time = exchange.settings.wall_of(self.call.started_at)
+            self.zrtp = ZrtpAgreement(terms, self.user.zid, exchange.entropy, unix_time, enrols=self.enrols)
+        return (self.zrtp.hello_hash,)
+
     def _settle(
         self, verdict: Acceptance, own: CryptoAttribute | None, local: AudioDescription, agreed: tuple[Codec, ...]
     ) -> None:
@@ -414,31 +446,16 @@ class Leg:
             self._left_keys = (*self._left_keys, self._rx)
         self._rx = verdict.remote.key if verdict.remote is not None else None
         self._tx = own.key if own is not None else None
+        self._pending = verdict.protection is Protection.ZRTP
+        if self.sealed is not None:
+            self.sealed.announced(self, verdict.audio.zrtp_hashes)
+        elif self._pending and self.zrtp is not None:
+            self.zrtp.announced(verdict.audio.zrtp_hashes, self.zrtp_required)
+            self._rx, self._tx = self.zrtp.rx, self.zrtp.tx
         self.established = verdict.established
         self.note = verdict.note if own is not None or verdict.note else self.note
         self._judged = None
         self._security = None
-
-    def first_codec(self) -> tuple[Codec, ...]:
-        """For a service: the phone's first permitted codec, and telephone-event."""
-        codecs = self.codecs_for_peer()
-        return tuple([codec for codec in codecs if codec.is_telephone_event or codec is codecs[0]])
-
-    def basic_codecs(self) -> tuple[Codec, ...]:
-        """What a service offers to a phone that offered nothing."""
-        return permitted_codecs(BASIC_CODECS, self.user.codecs) or BASIC_CODECS
-
-    def headers_about(self) -> tuple[tuple[str, str], ...]:
-        """For the other leg's phone: how this one is protected."""
-        security = self.security()
-        media = "srtp" if self._said_secure else "none"
-        return ((FAR_LEG_HEADER, f"media={media};signalling={security.transport}"),)
-
-    @property
-    def _said_secure(self) -> bool:
-        if self._judged is not None:
-            return self._judged.protection is Protection.SRTP
-        return self._rx is not None
 
     # media
 
@@ -446,81 +463,73 @@ class Leg:
     def _tls(self) -> bool:
         return is_secure(self.hop)
 
+    @property
+    def zrtp_required(self) -> bool:
+        """Whether the leg has no media without ZRTP."""
+        return self.user.policy.requires_zrtp
+
+    @property
+    def said_protection(self) -> Protection:
+        """What the phone's latest description asks for."""
+        if self._judged is not None:
+            return self._judged.protection
+        if self._pending:
+            return Protection.ZRTP
+        return Protection.NONE if self._rx is None else Protection.SRTP
+
+    @property
+    def speaks_zrtp(self) -> bool:
+        """Whether the description in force leaves the keys to ZRTP."""
+        return self._pending
+
+    @property
+    def keys(self) -> tuple[KeyMaterial | None, KeyMaterial | None]:
+        """Of what the phone sends, and of what we send to it."""
+        return self._rx, self._tx
+
     def security(self) -> LegSecurity:
         """What the leg reached."""
         if self._security is None:
-            hop = self.hop
-            tls: TlsInfo | None = hop.tls if isinstance(hop, Flow) else None
-            keyed = self._rx is not None and self._tx is not None
-            self._security = LegSecurity(
-                transport=hop.transport,
-                tls_version=tls.version if tls is not None else "",
-                tls_cipher=tls.cipher if tls is not None else "",
-                protection=Protection.SRTP if keyed else Protection.NONE,
-                suite_rx=self._rx.suite if self._rx is not None else None,
-                suite_tx=self._tx.suite if self._tx is not None else None,
-                key_exchange=KeyExchange.SDES if keyed else KeyExchange.NONE,
-                note=self.note,
-            )
+            self._security = security_of(self)
         return self._security
+
+    def take_zrtp(self) -> None:
+        """What ZRTP came to has changed: the leg is what it is now."""
+        if self.zrtp is not None and self._pending:
+            self._rx, self._tx = self.zrtp.rx, self.zrtp.tx
+        self._security = None
 
     @property
     def label(self) -> str:
         """Its protection in one word."""
-        return "SRTP" if self._rx is not None and self._tx is not None else "RTP"
+        return label_of(self.security())
 
     def may_flow(self) -> bool:
         """Whether packets of this leg may pass (`model.policy.media_may_flow` decides)."""
         return self._remote is not None and media_may_flow(self.user.policy, self.security())
 
+    @property
+    def media(self) -> Negotiated | None:
+        """What is agreed with the phone; None before."""
+        remote, local = self._remote, self._local
+        return Negotiated(remote, local, self._agreed) if remote is not None and local is not None else None
+
     def apply(self) -> None:
         """Give the media core what is agreed. Nothing flows where the policy is not met."""
-        remote, local = self._remote, self._local
-        if remote is None or local is None or self._released:
+        media = self.media
+        if media is None or self._released:
             return
-        flows = self.may_flow()
-        address = None if remote.null_address else (remote.address, remote.port)
-        signalling = self.session.flow or self.hop
-        signalling_ip = signalling.remote[0] if isinstance(signalling, Flow) else signalling.host
-        last = self._plan
-        mux = remote.rtcp_mux and local.rtcp_mux
-        plan = MediaPlan(
-            remote=address,
-            remote_rtcp=None if mux or address is None else remote.rtcp_address,
-            signalling_ip=signalling_ip,
-            rtcp_mux=mux,
-            send=flows and remote.direction.receives and local.direction.sends,
-            receive=flows and remote.direction.sends and local.direction.receives,
-            rx=self._rx,
-            tx=self._tx,
-            secure_required=self._rx is not None,
-            payload_types=tuple(self._payload_types(remote, local)),
-            clock_rate=next((codec.clock for codec in self._agreed if not codec.is_telephone_event), 8000),
-            new_latch=last is None
-            or (last.remote != address and address is not None)
-            or last.signalling_ip != signalling_ip,
-        )
-        if plan != last:
+        plan = plan_of(self, media, self._plan)
+        if plan != self._plan:
             self._plan = plan
             self.call.exchange.plane.update_leg(self.port.id, plan)
-
-    @staticmethod
-    def _payload_types(remote: AudioDescription, local: AudioDescription) -> list[int]:
-        """What the phone may send: the numbers we gave it (RFC 3264 5.1), and its own, which many phones use."""
-        types = [codec.payload_type for codec in local.codecs]
-        types += [codec.payload_type for codec in remote.codecs if codec.payload_type not in types]
-        return types
+        if self._pending and (self.zrtp is not None or self.sealed is not None):
+            self.call.exchange.await_zrtp(self)
 
     def payload_map_to(self, other: Leg) -> dict[int, int]:
         """From the payload types that this phone sends to those that the other phone expects."""
-        local, remote, theirs = self._local, self._remote, other._remote
-        if local is None or remote is None or theirs is None:
-            return {}
-        mapping = payload_map(local.codecs, theirs.codecs)
-        if remote.codecs != local.codecs:
-            for own_type, their_type in payload_map(remote.codecs, theirs.codecs).items():
-                mapping.setdefault(own_type, their_type)
-        return mapping
+        media, theirs = self.media, other.media
+        return map_between(media, theirs) if media is not None and theirs is not None else {}
 
     def codec_name(self) -> str:
         """The codec in use: the first voice codec agreed."""
@@ -584,6 +593,9 @@ class Leg:
         plane = self.call.exchange.plane
         self._final = plane.counters(self.port.id) if with_call else plane.close_leg(self.port.id)
         self._rx = self._tx = None
+        if self.zrtp is not None:
+            self.zrtp.close()
+        self.call.exchange.forget_zrtp(self)
         self._left_keys = ()
         if hasattr(self, "session"):
             self.call.exchange.remove_leg(self)

@@ -36,6 +36,8 @@ class MediaPlan(NamedTuple):
     payload_types: tuple[int, ...]
     new_latch: bool
     clock_rate: int = 8000
+    sealed: bool = False
+    """Packets pass to and from another sealed leg unchanged: the server has no keys of them."""
 
 
 class MediaCounters(NamedTuple):
@@ -83,6 +85,10 @@ class MediaPlane(Protocol):
 
     def bridge(self, a: int, b: int, map_ab: dict[int, int], map_ba: dict[int, int]) -> None:
         """Joins two legs; each map turns the payload types of one into the other's, and others are not forwarded."""
+        ...
+
+    def send_packet(self, leg: int, packet: bytes) -> None:
+        """Sends a ZRTP packet of ours from a leg's port to its phone."""
         ...
 
     def unbridge(self, leg: int) -> None: ...

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 _SIPFRAG = "message/sipfrag;version=2.0"
 _TRANSFERRED = "transferred"
+_SEALED = "A sealed call cannot be transferred: its keys are with its two phones alone"
 
 
 class Party:
@@ -265,6 +266,9 @@ def _refer(leg: Leg, tx: ServerTransaction, values: list[str], now: float) -> No
     if call.state != "answered" or other is None or call.service is not None or call.transfer is not None:
         exchange.endpoint.respond(tx, 603, now, "This call cannot be transferred now")
         return
+    if leg.sealed is not None:
+        exchange.endpoint.respond(tx, 603, now, _SEALED)
+        return
     try:
         refer_to = NameAddr.parse(values[0])
         uri = refer_to.sip_uri
@@ -279,6 +283,8 @@ def _refer(leg: Leg, tx: ServerTransaction, values: list[str], now: float) -> No
     second = exchange.find_leg(replaces.call_id, replaces.to_tag, replaces.from_tag)
     if second is None or second.user.account_id != leg.user.account_id or second.call is call:
         exchange.endpoint.respond(tx, 481, now, "The call to join is not here")
+    elif second.sealed is not None:
+        exchange.endpoint.respond(tx, 603, now, _SEALED)
     elif second.call.transfer is not None:
         exchange.endpoint.respond(tx, 603, now, "The call to join is being transferred itself")
     elif second.call.state != "answered":
@@ -356,6 +362,9 @@ def replace(exchange: Exchange, tx: ServerTransaction, caller: SipUser, value: s
         return
     if before.state != "answered" or stays is None or wanted.early_only or before.transfer is not None:
         exchange.endpoint.respond(tx, 486, now, "That call cannot be taken over now")
+        return
+    if old.sealed is not None:
+        exchange.endpoint.respond(tx, 486, now, _SEALED)
         return
     _take_over(exchange, tx, caller, before, stays, now)
 

@@ -17,8 +17,12 @@ from sealtone.model import Strictness as StrictnessKind
 app = typer.Typer(help="SIP users: list, add, change, new secret, delete.", no_args_is_help=True)
 Aor = Annotated[str, typer.Argument(metavar="USER@DOMAIN", help="Such as 1000@office.example.", show_default=False)]
 DisplayName = Annotated[str | None, typer.Option("--name", help="Shown to the phone that is called.")]
-Protection = Annotated[str | None, typer.Option(help="Of the media: none or srtp.")]
+Protection = Annotated[str | None, typer.Option(help="Of the media: none, srtp or zrtp.")]
 Strictness = Annotated[str | None, typer.Option(help="prefer, or require: no call without it.")]
+Path = Annotated[
+    str | None,
+    typer.Option(help="Between two ZRTP phones: sealed (the server relays what it cannot decrypt), server, or direct."),
+]
 Codecs = Annotated[str | None, typer.Option(help="In order, such as opus,PCMU; empty for all.")]
 Contacts = Annotated[int | None, typer.Option("--phones", help="How many phones may be registered at once.")]
 OwnSecret = Annotated[str | None, typer.Option("--secret", help="Instead of a generated one; 12 characters or more.")]
@@ -49,6 +53,7 @@ def add(
     name: DisplayName = None,
     protection: Protection = None,
     strictness: Strictness = None,
+    path: Path = None,
     codecs: Codecs = None,
     phones: Contacts = None,
     secret: OwnSecret = None,
@@ -56,7 +61,7 @@ def add(
     as_json: JsonOption = False,
 ) -> None:
     """Add a SIP user; prints its secret, once."""
-    form = admin.SipUserChange(name, protection, strictness, codecs, phones)
+    form = admin.SipUserChange(name, protection, strictness, path, codecs, phones)
     _show_secret(
         change(data, lambda t, who, now: admin.create_sip_user(t, who, now, aor, form, secret)), "added", as_json
     )
@@ -68,6 +73,7 @@ def set_fields(
     name: DisplayName = None,
     protection: Protection = None,
     strictness: Strictness = None,
+    path: Path = None,
     codecs: Codecs = None,
     phones: Contacts = None,
     enabled: Annotated[bool | None, typer.Option("--enable/--disable", help="May register and call.")] = None,
@@ -75,7 +81,7 @@ def set_fields(
     as_json: JsonOption = False,
 ) -> None:
     """Change a SIP user; what is not named stays."""
-    form = admin.SipUserChange(name, protection, strictness, codecs, phones, enabled)
+    form = admin.SipUserChange(name, protection, strictness, path, codecs, phones, enabled)
     user = change(data, lambda t, who, now: admin.update_sip_user(t, who, now, aor, form))
     if as_json:
         print_json(_row(user))
@@ -106,7 +112,8 @@ def wish(user: SipUser) -> str:
     """A user's protection in words."""
     if user.policy.protection is ProtectionKind.NONE:
         return "none"
-    return f"{user.policy.protection.value.upper()} {_STRICTNESS_WORDS[user.policy.strictness]}"
+    path = f", {user.policy.path.value}" if user.policy.wants_zrtp else ""
+    return f"{user.policy.protection.value.upper()} {_STRICTNESS_WORDS[user.policy.strictness]}{path}"
 
 
 def _state(user: SipUser) -> str:
@@ -128,6 +135,7 @@ def _row(user: SipUser) -> dict[str, Any]:
         "name": user.display_name,
         "protection": user.policy.protection.value,
         "strictness": user.policy.strictness.value,
+        "path": user.policy.path.value,
         "codecs": list(user.codecs),
         "phones": user.max_contacts,
         "enabled": user.enabled,

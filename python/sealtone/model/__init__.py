@@ -21,6 +21,8 @@ from sealtone.model.security import (
     LegSecurity,
     MediaPath,
     Protection,
+    ZrtpFacts,
+    ZrtpStage,
     call_state,
     leg_state,
 )
@@ -42,6 +44,8 @@ __all__ = [
     "SipUser",
     "Snapshot",
     "Strictness",
+    "ZrtpFacts",
+    "ZrtpStage",
     "call_state",
     "judge_answer",
     "judge_offer",

@@ -14,7 +14,10 @@ from sealtone.model.policy import LegPolicy, Strictness
 from sealtone.model.security import Protection
 
 ECHO_SERVICE = "echo"
-DEFAULT_SERVICES: Mapping[str, str] = MappingProxyType({"*43": ECHO_SERVICE, "echo": ECHO_SERVICE})
+ENROLMENT_SERVICE = "enrolment"
+DEFAULT_SERVICES: Mapping[str, str] = MappingProxyType(
+    {"*43": ECHO_SERVICE, "echo": ECHO_SERVICE, "*44": ENROLMENT_SERVICE, "enrol": ENROLMENT_SERVICE}
+)
 _UNPROTECTED = LegPolicy()
 
 
@@ -30,6 +33,8 @@ class Account:
     enabled: bool = True
     keep_calls_days: int | None = DEFAULT_KEEP_CALLS_DAYS
     """How long call records are kept; None: for ever."""
+    zid: bytes = b""
+    """How this account's legs introduce themselves in ZRTP: 12 random octets, for good (RFC 6189, 4.9). Not secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,8 @@ class SipUser:
     codecs: tuple[str, ...] = ()
     """Permitted encodings in order of preference; empty permits all."""
     max_contacts: int = 10
+    zid: bytes = b""
+    """Its account's."""
     aor: str = field(init=False)
     """``username@domain``."""
 

@@ -10,7 +10,10 @@ How it works, and its rules:
 3. `prefer` takes the best that both ends have. When that is the clear, a note says why.
 4. A phone that insists on encryption (RTP/SAVP) is either served or refused, never answered in the clear.
 5. A refusal carries 488 and a sentence for a person. Nothing here raises for what a phone sent.
-6. `media_may_flow` asks again, from what was reached alone, before any packet passes. It is the only gate.
+6. ZRTP agrees on its keys in the media path, so its offers are RTP/AVP on any transport, and what it comes to is known
+   only later. Who requires ZRTP is served with nothing else; who prefers it and insists on SRTP by keys in the
+   signalling gets that. A running call that came to ZRTP does not go back under `require`.
+7. `media_may_flow` asks again, from what was reached alone, before any packet passes. It is the only gate.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from sealtone.model.security import LegSecurity, Protection, leg_fault
+from sealtone.model.security import LegSecurity, MediaPath, Protection, ZrtpStage, leg_fault
 from sealtone.sdp import AudioDescription
 from sealtone.srtp_keys import PREFERENCE, CryptoAttribute, Suite, choose
 
@@ -34,6 +37,8 @@ _OPTIONAL = (
     "(RTP/AVP with a=crypto). Set SRTP to mandatory in the phone."
 )
 _LOWERED = "Encryption is required for this user, so a running call may not go back to no encryption."
+_ZRTP_ONLY = "ZRTP is required for this user, but the phone asks for SRTP with keys in the signalling. Set it to ZRTP."
+_NOT_ZRTP = "ZRTP is required for this user, but the leg is not encrypted with it."
 _WEAKENED = "Encryption is required for this user, so a running call may not change to a weaker cipher."
 
 
@@ -49,6 +54,16 @@ class LegPolicy(NamedTuple):
 
     protection: Protection = Protection.NONE
     strictness: Strictness = Strictness.PREFER
+    path: MediaPath = MediaPath.SEALED
+    """Wanted where both ends of a call use ZRTP; everything else ends in the server."""
+
+    @property
+    def wants_zrtp(self) -> bool:
+        return self.protection is Protection.ZRTP
+
+    @property
+    def requires_zrtp(self) -> bool:
+        return self.protection is Protection.ZRTP and self.strictness is Strictness.REQUIRE
 
     @property
     def requires_srtp(self) -> bool:
@@ -88,6 +103,7 @@ class Acceptance(NamedTuple):
     audio: AudioDescription
     """The peer's audio line that was chosen."""
     protection: Protection
+    """ZRTP: its keys are to be agreed on in the media path."""
     remote: CryptoAttribute | None = None
     """The peer's key line: the key of what it sends to us. To answer an offer, use `srtp_keys.answer_to(remote)`."""
     own: CryptoAttribute | None = None
@@ -109,7 +125,7 @@ def plan_offer(policy: LegPolicy, hop_is_tls: bool, established: Established | N
     """The offer to make to a leg; `established` for one in a running session, which then keeps what it has."""
     if established is not None:
         return _plan_new_offer(policy, hop_is_tls, established)
-    if policy.protection is Protection.NONE:
+    if policy.protection is not Protection.SRTP:
         return OfferPlan("RTP/AVP")
     if not hop_is_tls:
         return Refusal(_NEEDS_TLS) if policy.requires_srtp else OfferPlan("RTP/AVP", (), NO_TLS)
@@ -123,11 +139,11 @@ def plan_second_offer(policy: LegPolicy, hop_is_tls: bool, refused: OfferPlan) -
     cannot encrypt refuses RTP/SAVP; where encryption is only preferred it gets RTP/AVP, still with keys (RFC 8643).
     That order matters: phones that could encrypt, but are not made to, answer RTP/AVP in the clear.
     """
-    if not hop_is_tls:
+    if not hop_is_tls or policy.requires_zrtp:
         return None
     if "/SAVP" not in refused.profile:
         return OfferPlan("RTP/SAVP", PREFERENCE)
-    return OfferPlan("RTP/AVP", PREFERENCE) if policy == _PREFER_SRTP else None
+    return OfferPlan("RTP/AVP", PREFERENCE) if policy[:2] == _PREFER_SRTP[:2] else None
 
 
 def _plan_new_offer(policy: LegPolicy, hop_is_tls: bool, established: Established) -> OfferPlan | Refusal:
@@ -152,6 +168,11 @@ def judge_offer(
         return _judge_required(hop_is_tls, offered, established)
     secure = [audio for audio in offered if audio.is_secure_profile]
     plain = [audio for audio in offered if not audio.is_secure_profile]
+    if policy.wants_zrtp:
+        if plain:
+            return Acceptance(plain[0], Protection.ZRTP)
+        if policy.requires_zrtp:
+            return Refusal(_ZRTP_ONLY)
     if policy.protection is Protection.SRTP and hop_is_tls:
         for audio in (*secure, *plain):
             chosen = choose(audio.crypto, ACCEPTED_SUITES)
@@ -213,6 +234,8 @@ def judge_answer(
     established: Established | None = None,
 ) -> Acceptance | Refusal:
     """Whether an answer to our `offer` may stand. A refused one in an INVITE's 200 means ACK, then BYE."""
+    if policy.requires_zrtp and (answer.is_secure_profile or offer.is_secure_profile):
+        return Refusal(_ZRTP_ONLY)
     if answer.crypto and offer.crypto:
         return _judge_keyed_answer(policy, hop_is_tls, offer, answer, established)
     if offer.is_secure_profile or answer.is_secure_profile or policy.requires_srtp:
@@ -223,6 +246,8 @@ def judge_answer(
         if answer.crypto_refused:
             return Refusal(_why_no_key([answer]))
         return Refusal("The phone was offered SRTP as a condition, but its answer holds no key.")
+    if policy.wants_zrtp:
+        return Acceptance(answer, Protection.ZRTP)
     note = ""
     if policy.protection is Protection.SRTP:
         if not hop_is_tls:
@@ -292,6 +317,10 @@ def why_media_is_held(policy: LegPolicy, leg: LegSecurity | None) -> str | None:
     fault = leg_fault(leg)
     if fault is not None:
         return fault
-    if policy.requires_srtp and leg.protection is not Protection.SRTP:
+    if policy.requires_srtp and leg.protection is Protection.NONE:
         return "Encryption is required for this user, but the leg is not encrypted."
+    if policy.requires_zrtp and leg.protection is not Protection.ZRTP:
+        return _NOT_ZRTP
+    if policy.wants_zrtp and leg.zrtp is not None and leg.zrtp.stage is ZrtpStage.AGREEING:
+        return "The keys are still being agreed on."
     return None

@@ -14,7 +14,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
-from sealtone.srtp_keys import Suite
+from sealtone.srtp_keys import SrtpSuite
 
 
 class Protection(StrEnum):
@@ -22,6 +22,9 @@ class Protection(StrEnum):
 
     NONE = "none"
     SRTP = "srtp"
+    """Keys from the signalling (SDES)."""
+    ZRTP = "zrtp"
+    """Keys agreed on in the media path (RFC 6189)."""
 
 
 class KeyExchange(StrEnum):
@@ -41,6 +44,47 @@ class MediaPath(StrEnum):
     DIRECT = "direct"
 
 
+class ZrtpStage(StrEnum):
+    """How far a leg's ZRTP has come."""
+
+    AGREEING = "agreeing"
+    """The phone said that it speaks ZRTP, or must; the keys are being agreed on."""
+    ABSENT = "absent"
+    """Nobody answers."""
+    SECURE = "secure"
+    """The server and the phone have keys."""
+    SEEN = "seen passing through"
+    """A whole key agreement between the two phones went by. Nobody here can know what came of it."""
+    ANNOUNCED = "announced"
+    """Both phones announced it, and speak directly with each other: more cannot be seen from here."""
+    FAILED = "failed"
+
+
+class ZrtpFacts(NamedTuple):
+    """What is known of a leg's ZRTP. Nothing here is secret; on sealed legs it is what anybody on the path can see."""
+
+    stage: ZrtpStage = ZrtpStage.AGREEING
+    key_agreement: str = ""
+    """By the names of RFC 6189 (5.1.5), such as X255; so are the next three."""
+    hash: str = ""
+    cipher: str = ""
+    auth_tag: str = ""
+    sas: str = ""
+    """The server's of this leg; always empty on a sealed leg, where the server has none."""
+    cache: str = ""
+    """What retained secrets said of the phone: first contact, matched, mismatch, expired."""
+    enrolled: bool = False
+    """A PBX secret matched in this call: the phone trusts this server to relay a SAS."""
+    sas_relayed: bool = False
+    """The other leg's SAS was sent to this phone."""
+    client: str = ""
+    """What the phone's ZRTP calls itself. It is not proven."""
+    hello_hash_matched: bool | None = None
+    """Whether the phone's Hello is the one its signalling announced; None where it announced none."""
+    warnings: tuple[str, ...] = ()
+    """Sentences for a person."""
+
+
 class LegSecurity(NamedTuple):
     """What one leg reached. The defaults describe a leg without any protection."""
 
@@ -49,9 +93,9 @@ class LegSecurity(NamedTuple):
     tls_version: str = ""
     tls_cipher: str = ""
     protection: Protection = Protection.NONE
-    suite_rx: Suite | None = None
+    suite_rx: SrtpSuite | None = None
     """Of what the phone sends to us."""
-    suite_tx: Suite | None = None
+    suite_tx: SrtpSuite | None = None
     """Of what we send to the phone."""
     key_exchange: KeyExchange = KeyExchange.NONE
     media_path: MediaPath = MediaPath.SERVER
@@ -59,6 +103,8 @@ class LegSecurity(NamedTuple):
     """Whether a person compared this leg's SAS (ZRTP only)."""
     note: str = ""
     """A sentence on why it is no better than it is; empty when there is nothing to say."""
+    zrtp: ZrtpFacts | None = None
+    """None where ZRTP had no part in it."""
 
     @property
     def signalling_is_encrypted(self) -> bool:
@@ -91,10 +137,16 @@ def leg_fault(leg: LegSecurity) -> str | None:
         return "The leg should be encrypted, but a direction has no key."
     if leg.key_exchange is KeyExchange.NONE:
         return "The leg should be encrypted, but no keys were agreed."
+    if (leg.protection is Protection.ZRTP) is not (leg.key_exchange is KeyExchange.ZRTP):
+        return "The leg's protection and where its keys come from contradict each other."
     if leg.key_exchange is KeyExchange.SDES and not leg.signalling_is_encrypted:
         return "The leg's keys travelled in signalling that is not encrypted."
     if leg.media_path is not MediaPath.SERVER and (keyed or leg.key_exchange is not KeyExchange.ZRTP):
         return "The leg is said to be closed to the server, but the server has its keys."
+    if leg.media_path is not MediaPath.SERVER:
+        wanted = ZrtpStage.SEEN if leg.media_path is MediaPath.SEALED else ZrtpStage.ANNOUNCED
+        if leg.zrtp is None or leg.zrtp.stage is not wanted:
+            return "Nothing shows that the phones agreed on keys with each other."
     return None
 
 

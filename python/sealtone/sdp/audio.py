@@ -8,12 +8,14 @@ How it works, and its rules:
    other attributes end here, so that nothing of one leg can reach the other by accident.
 3. Two statements that contradict each other (two directions, two meanings of a payload type, one crypto tag twice)
    make the description invalid: whichever we picked, the phone might have meant the other.
-4. a=crypto lines that must not be used are passed over with their reason kept, as RFC 4568 (5.1.2) has it.
+4. a=zrtp-hash is kept as its writer wrote it, since it passes unchanged where ZRTP goes from phone to phone.
+5. a=crypto lines that must not be used are passed over with their reason kept, as RFC 4568 (5.1.2) has it.
    At session level a=crypto has no meaning (RFC 4568, 4).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -22,6 +24,8 @@ from sealtone.sdp.session import Line, MediaSection, SdpError, SessionDescriptio
 from sealtone.srtp_keys import CryptoAttribute, CryptoError
 
 MAX_CRYPTO_LINES = 24
+MAX_ZRTP_HASHES = 4
+_ZRTP_HASH = re.compile(r"[0-9A-Za-z.]{1,8} [0-9A-Fa-f]{64}")
 
 # The profiles that can be keyed by SDES or not at all. UDP/TLS/... is keyed by DTLS.
 RTP_PROFILES = frozenset({"RTP/AVP", "RTP/SAVP", "RTP/AVPF", "RTP/SAVPF"})
@@ -64,6 +68,8 @@ class AudioDescription(NamedTuple):
     leg keep the layout and section of what that leg's peer sent (RFC 3264, 6 and 8)."""
     crypto_refused: tuple[str, ...] = ()
     """Read only: why key lines were passed over, a sentence each."""
+    zrtp_hashes: tuple[str, ...] = ()
+    """The values of a=zrtp-hash (RFC 6189, 8.1): one for each ZRTP version its writer speaks, at most four."""
     null_address: bool = False
     """Read only: the address was 0.0.0.0 or ::, so nothing may be sent there."""
 
@@ -142,7 +148,17 @@ def _layout(description: SessionDescription) -> tuple[SectionHead, ...]:
 class _Attributes:
     """What the a-lines of one section said; None where they were silent."""
 
-    __slots__ = ("crypto", "direction", "fmtps", "maxptime_ms", "ptime_ms", "rtcp", "rtcp_mux", "rtpmaps")
+    __slots__ = (
+        "crypto",
+        "direction",
+        "fmtps",
+        "maxptime_ms",
+        "ptime_ms",
+        "rtcp",
+        "rtcp_mux",
+        "rtpmaps",
+        "zrtp_hashes",
+    )
 
     def __init__(self, lines: Iterable[Line]) -> None:
         self.rtpmaps: dict[str, str] = {}
@@ -153,6 +169,7 @@ class _Attributes:
         self.rtcp_mux = False
         self.ptime_ms: int | None = None
         self.maxptime_ms: int | None = None
+        self.zrtp_hashes: tuple[str, ...] = ()
         for letter, attribute in lines:
             if letter != "a":
                 continue
@@ -165,6 +182,10 @@ class _Attributes:
                 self._set_direction(_DIRECTIONS[name])
             elif name == "crypto":
                 self.crypto.append(value)
+            elif name == "zrtp-hash":
+                # One that cannot be read is as none (RFC 6189, 8.1).
+                if _ZRTP_HASH.fullmatch(value) and len(self.zrtp_hashes) < MAX_ZRTP_HASHES:
+                    self.zrtp_hashes += (value,)
             elif name == "rtcp-mux":
                 self.rtcp_mux = True
             elif name == "rtcp":
@@ -226,6 +247,7 @@ def _read_section(
         index,
         layout,
         refused,
+        attributes.zrtp_hashes,
         null_address,
     )
 

@@ -62,6 +62,8 @@ def _write_section(parts: list[str], audio: AudioDescription) -> None:
         parts.append(f"a=maxptime:{audio.maxptime_ms}\r\n")
     for attribute in audio.crypto:
         parts.append(f"a=crypto:{attribute}\r\n")
+    for value in audio.zrtp_hashes:
+        parts.append(f"a=zrtp-hash:{value}\r\n")
     if audio.rtcp is not None:
         address, port = audio.rtcp
         family = "IP6" if ":" in address else "IP4"
@@ -109,6 +111,14 @@ def answer_codecs(offered: Sequence[Codec], accepted: Sequence[Codec]) -> tuple[
         if match is not None:
             answer.append(match._replace(fmtp=codec.fmtp) if match.fmtp != codec.fmtp else match)
     return tuple(answer) if any(map(_is_voice, answer)) else ()
+
+
+def numbered_as(codecs: Sequence[Codec], far: Sequence[Codec]) -> tuple[Codec, ...]:
+    """`codecs` under the payload types that `far` has for them; those that it does not have keep theirs."""
+    partners = zip(codecs, _partners(codecs, far), strict=True)
+    return tuple(
+        [codec if match is None else codec._replace(payload_type=match.payload_type) for codec, match in partners]
+    )
 
 
 def payload_map(received: Sequence[Codec], sent: Sequence[Codec]) -> dict[int, int]:

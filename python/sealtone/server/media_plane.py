@@ -50,12 +50,16 @@ class EnginePlane:
                 payload_types=plan.payload_types,
                 clock_rate=plan.clock_rate,
                 new_latch=plan.new_latch,
+                sealed=plan.sealed,
             ),
         )
 
     def bridge(self, a: int, b: int, map_ab: dict[int, int], map_ba: dict[int, int]) -> None:
         self._gathered = True
         self._engine.bridge(a, b, map_ab, map_ba)
+
+    def send_packet(self, leg: int, packet: bytes) -> None:
+        self._engine.send_packet(leg, packet)
 
     def unbridge(self, leg: int) -> None:
         self._gathered = True

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from sealtone.b2bua.exchange import Exchange, ExchangeSettings
 from sealtone.b2bua.leg import Leg
 from sealtone.b2bua.plane import MediaPlane
+from sealtone.b2bua.zrtp_agreement import ZrtpTerms, algorithms_of
 from sealtone.model import SipUser, Snapshot
 from sealtone.registrar import Binding, Registrar, Registration, Rules
 from sealtone.server.authentication import Authenticator, Denied
@@ -24,10 +25,12 @@ from sealtone.server.message_relay import MessageRelay
 from sealtone.server.quick_reader import read_message
 from sealtone.server.reflection import ReflectionLimit
 from sealtone.server.throttle import Throttle
+from sealtone.server.zrtp_memory import ZrtpMemory
 from sealtone.sip import events as sip
 from sealtone.sip.endpoint import Endpoint, EndpointConfig
 from sealtone.sip.flow import Flow, Hop
 from sealtone.sip.transaction import ServerTransaction
+from sealtone.zrtp import Crypto
 
 if TYPE_CHECKING:
     from sealtone.net.transport import Transports
@@ -54,6 +57,8 @@ class Node:
         journal: Journal,
         entropy: Callable[[int], bytes],
         rules: Rules,
+        zrtp: ZrtpMemory,
+        zrtp_crypto: Crypto,
     ) -> None:
         self.snapshot = snapshot
         self.journal = journal
@@ -74,7 +79,10 @@ class Node:
             self.endpoint,
             plane,
             directory,
-            ExchangeSettings(wall_of=lambda now: now + offset),
+            ExchangeSettings(
+                wall_of=lambda now: now + offset,
+                zrtp=ZrtpTerms(zrtp_crypto, zrtp.find, algorithms_of(zrtp_crypto)),
+            ),
             entropy,
         )
         self.throttle = Throttle()
@@ -83,6 +91,7 @@ class Node:
         self._messages = MessageRelay(self.endpoint, directory, lambda count: entropy(count).hex())
         self._plane = plane
         self._store = store
+        self._zrtp = zrtp
         self._rules = rules
         self._own_addresses = own_addresses
         self._transports: Transports
@@ -112,6 +121,12 @@ class Node:
         if flow.transport == "udp":
             self.reflection.received(flow.remote, len(data))
         self.endpoint.receive(data, flow, now)
+        self._drain(now)
+
+    def on_zrtp(self, port: int, packet: bytes) -> None:
+        """A ZRTP packet that came to a leg's media port."""
+        now = self._loop.time()
+        self.exchange.receive_zrtp(port, packet, now)
         self._drain(now)
 
     def on_closed(self, flow: Flow) -> None:
@@ -153,6 +168,7 @@ class Node:
             self.journal.call_event(told)
         for record in exchange.records():
             self._store.write_call_record(record)
+        self._zrtp.remember(exchange.remembered())
         self._arm(now)
 
     def _covers(self, hop: Hop, size: int) -> bool:

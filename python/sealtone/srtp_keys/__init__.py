@@ -1,4 +1,4 @@
-"""SRTP keys as SDES carries them: suites, key material and the ``a=crypto`` attribute (RFC 4568)."""
+"""SRTP keys: suites, key material, and the ``a=crypto`` attribute that carries them in SDES (RFC 4568)."""
 
 from sealtone.srtp_keys.crypto_attribute import (
     CryptoAttribute,
@@ -10,7 +10,16 @@ from sealtone.srtp_keys.crypto_attribute import (
     choose,
     offer_of,
 )
-from sealtone.srtp_keys.suites import PREFERENCE, Entropy, KeyMaterial, Suite, generate
+from sealtone.srtp_keys.suites import (
+    PREFERENCE,
+    Entropy,
+    KeyMaterial,
+    SrtpSuite,
+    Suite,
+    ZrtpSuite,
+    generate,
+    suite_named,
+)
 
 __all__ = [
     "PREFERENCE",
@@ -21,9 +30,12 @@ __all__ = [
     "Entropy",
     "KeyMaterial",
     "Mki",
+    "SrtpSuite",
     "Suite",
+    "ZrtpSuite",
     "answer_to",
     "choose",
     "generate",
     "offer_of",
+    "suite_named",
 ]

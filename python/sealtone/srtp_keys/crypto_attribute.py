@@ -98,7 +98,9 @@ class CryptoAttribute:
 
     @property
     def suite(self) -> Suite:
-        return self.key.suite
+        suite = self.key.suite
+        assert isinstance(suite, Suite)
+        return suite
 
     @classmethod
     def parse(cls, value: str) -> CryptoAttribute:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable
 from enum import StrEnum
+from typing import NamedTuple
 
 Entropy = Callable[[int], bytes]
 """Gives that many unpredictable bytes."""
@@ -47,6 +48,49 @@ class Suite(StrEnum):
 _KEY_LEN = {suite: 32 if "256" in suite.value else 16 for suite in Suite}
 _SALT_LEN = {suite: 12 if "GCM" in suite.value else 14 for suite in Suite}
 
+
+class ZrtpSuite(NamedTuple):
+    """What two ZRTP endpoints agreed to protect SRTP with, by the names of RFC 6189 (5.1.3 and 5.1.4).
+
+    It has no name in SDES, so that no ``a=crypto`` line can ask for it.
+    """
+
+    cipher: str
+    """AES1, AES2, AES3, 2FS1, 2FS2 or 2FS3."""
+    auth_tag: str
+    """HS32, HS80, SK32 or SK64."""
+
+    @property
+    def value(self) -> str:
+        """The media core's name for it, such as ``ZRTP_AES3_HS80``."""
+        return f"ZRTP_{self.cipher}_{self.auth_tag}"
+
+    @property
+    def key_len(self) -> int:
+        """Length of the master key in bytes."""
+        return 8 + 8 * int(self.cipher[3])
+
+    @property
+    def salt_len(self) -> int:
+        """Length of the master salt in bytes."""
+        return 14
+
+
+SrtpSuite = Suite | ZrtpSuite
+
+
+def suite_named(name: str) -> SrtpSuite:
+    """The suite of that `value`. Raises ValueError for any other text."""
+    prefix, _, rest = name.partition("_")
+    cipher, _, auth_tag = rest.partition("_")
+    if prefix == "ZRTP" and cipher in _ZRTP_CIPHERS and auth_tag in _ZRTP_TAGS:
+        return ZrtpSuite(cipher, auth_tag)
+    return Suite(name)
+
+
+_ZRTP_CIPHERS = frozenset({"AES1", "AES2", "AES3", "2FS1", "2FS2", "2FS3"})
+_ZRTP_TAGS = frozenset({"HS32", "HS80", "SK32", "SK64"})
+
 PREFERENCE: tuple[Suite, ...] = (
     Suite.AEAD_AES_256_GCM,
     Suite.AES_256_CM_HMAC_SHA1_80,
@@ -66,13 +110,13 @@ class KeyMaterial:
 
     __slots__ = ("key", "salt", "suite")
 
-    suite: Suite
+    suite: SrtpSuite
     key: bytes
     salt: bytes
 
-    def __init__(self, suite: Suite, key: bytes, salt: bytes) -> None:
-        if len(key) != _KEY_LEN[suite] or len(salt) != _SALT_LEN[suite]:
-            raise ValueError(f"{suite} needs a key of {suite.key_len} and a salt of {suite.salt_len} bytes")
+    def __init__(self, suite: SrtpSuite, key: bytes, salt: bytes) -> None:
+        if len(key) != suite.key_len or len(salt) != suite.salt_len:
+            raise ValueError(f"{suite.value} needs a key of {suite.key_len} and a salt of {suite.salt_len} bytes")
         self.suite = suite
         self.key = key
         self.salt = salt
@@ -81,7 +125,7 @@ class KeyMaterial:
         if not isinstance(other, KeyMaterial):
             return NotImplemented
         same = hmac.compare_digest(self.key, other.key) & hmac.compare_digest(self.salt, other.salt)
-        return self.suite is other.suite and same
+        return self.suite == other.suite and same
 
     def __hash__(self) -> int:
         return hash((self.suite, self.key, self.salt))

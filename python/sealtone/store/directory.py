@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from sqlalchemy import func, select
 
-from sealtone.model import Account, Domain, LegPolicy, Protection, SipUser, Snapshot, Strictness
+from sealtone.model import Account, Domain, LegPolicy, MediaPath, Protection, SipUser, Snapshot, Strictness
 from sealtone.store.database import Transaction
 from sealtone.store.tables import account, change_log, domain, setting, sip_user
 
+_ZID = 12  # octets of a ZRTP identifier (RFC 6189 4.9)
 _USER_COLUMNS = (
     sip_user,
     domain.c.account_id,
     domain.c.name.label("domain_name"),
+    account.c.zid,
 )
 
 
@@ -64,7 +67,9 @@ def find_account(transaction: Transaction, account_id: int) -> Account | None:
 
 def insert_account(transaction: Transaction, name: str, now_wall: float) -> int:
     """Gives the new account's id."""
-    return _inserted(transaction, account.insert().values(name=name, enabled=1, created_at=now_wall))
+    return _inserted(
+        transaction, account.insert().values(name=name, enabled=1, created_at=now_wall, zid=os.urandom(_ZID))
+    )
 
 
 def update_account(transaction: Transaction, account_id: int, *, keep_calls_days: int | None) -> None:
@@ -106,7 +111,12 @@ def delete_domain(transaction: Transaction, domain_id: int) -> None:
 
 def read_users(transaction: Transaction, domain_name: str | None = None) -> tuple[SipUser, ...]:
     """Every SIP user, or a domain's, by domain and name. Raises `KeyFileError` when their secrets do not open."""
-    query = select(*_USER_COLUMNS).join(domain).order_by(domain.c.name, sip_user.c.username)
+    query = (
+        select(*_USER_COLUMNS)
+        .join(domain, sip_user.c.domain_id == domain.c.id)
+        .join(account)
+        .order_by(domain.c.name, sip_user.c.username)
+    )
     if domain_name is not None:
         query = query.where(domain.c.name == domain_name)
     return tuple(_user_of(transaction, row) for row in transaction.connection.execute(query))
@@ -114,7 +124,7 @@ def read_users(transaction: Transaction, domain_name: str | None = None) -> tupl
 
 def find_user(transaction: Transaction, domain_id: int, username: str) -> SipUser | None:
     """By domain and exact user part."""
-    query = select(*_USER_COLUMNS).join(domain)
+    query = select(*_USER_COLUMNS).join(domain, sip_user.c.domain_id == domain.c.id).join(account)
     query = query.where(sip_user.c.domain_id == domain_id, sip_user.c.username == username)
     row = transaction.connection.execute(query).one_or_none()
     return _user_of(transaction, row) if row is not None else None
@@ -197,7 +207,7 @@ def _inserted(transaction: Transaction, insert: Any) -> int:
 
 
 def _account_of(row: Any) -> Account:
-    return Account(row.id, row.name, bool(row.enabled), row.keep_calls_days)
+    return Account(row.id, row.name, bool(row.enabled), row.keep_calls_days, row.zid)
 
 
 def _domain_of(row: Any) -> Domain:
@@ -217,9 +227,10 @@ def _user_of(transaction: Transaction, row: Any) -> SipUser:
         ha1_sha256=vault.open_sealed(row.ha1_sha256, f"{aor} ha1_sha256"),
         display_name=row.display_name,
         enabled=bool(row.enabled),
-        policy=LegPolicy(Protection(row.protection), Strictness(row.strictness)),
+        policy=LegPolicy(Protection(row.protection), Strictness(row.strictness), MediaPath(row.path)),
         codecs=tuple(row.codecs.split(",")) if row.codecs else (),
         max_contacts=row.max_contacts,
+        zid=row.zid,
     )
 
 
@@ -234,6 +245,7 @@ def _user_values(transaction: Transaction, user: SipUser) -> dict[str, Any]:
         "enabled": int(user.enabled),
         "protection": user.policy.protection.value,
         "strictness": user.policy.strictness.value,
+        "path": user.policy.path.value,
         "codecs": ",".join(user.codecs),
         "max_contacts": user.max_contacts,
     }

@@ -6,6 +6,7 @@ expression a row: with hundreds of calls a second the interpreter lock changes h
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -13,9 +14,18 @@ from typing import Any, NamedTuple
 import sqlalchemy
 from sqlalchemy import ColumnElement, Table, and_, or_, select
 
-from sealtone.model import DEFAULT_KEEP_CALLS_DAYS, CallState, KeyExchange, LegSecurity, MediaPath, Protection
+from sealtone.model import (
+    DEFAULT_KEEP_CALLS_DAYS,
+    CallState,
+    KeyExchange,
+    LegSecurity,
+    MediaPath,
+    Protection,
+    ZrtpFacts,
+    ZrtpStage,
+)
 from sealtone.model.record import CallRecord, LegRecord
-from sealtone.srtp_keys import Suite
+from sealtone.srtp_keys import suite_named
 from sealtone.store.tables import account, call_leg, call_record
 
 _ROWS_A_STATEMENT = 32  # SQLite takes 32,766 parameters, and few statement lengths keep the statement cache small
@@ -195,6 +205,17 @@ def _leg_row(call_id: str, number: int, leg: LegRecord) -> tuple[Any, ...]:
         leg.remote_media,
         leg.user_agent,
         leg.sip_call_id,
+        json.dumps(security.zrtp._asdict(), ensure_ascii=False) if security.zrtp is not None else "",
+    )
+
+
+def _zrtp_of(text: str) -> ZrtpFacts | None:
+    """Facts that an older version did not know of have their defaults; those of a newer one are passed over."""
+    if not text:
+        return None
+    kept = {name: value for name, value in json.loads(text).items() if name in ZrtpFacts._fields}
+    return ZrtpFacts(**kept)._replace(
+        stage=ZrtpStage(kept.get("stage", ZrtpStage.ABSENT)), warnings=tuple(kept.get("warnings", ()))
     )
 
 
@@ -231,12 +252,13 @@ def _leg_of(row: Any) -> LegRecord:
         tls_version=row.tls_version,
         tls_cipher=row.tls_cipher,
         protection=Protection(row.protection),
-        suite_rx=Suite(row.suite_rx) if row.suite_rx else None,
-        suite_tx=Suite(row.suite_tx) if row.suite_tx else None,
+        suite_rx=suite_named(row.suite_rx) if row.suite_rx else None,
+        suite_tx=suite_named(row.suite_tx) if row.suite_tx else None,
         key_exchange=KeyExchange(row.key_exchange),
         media_path=MediaPath(row.media_path),
         sas_verified=bool(row.sas_verified),
         note=row.note,
+        zrtp=_zrtp_of(row.zrtp),
     )
     return LegRecord(
         role=row.role,

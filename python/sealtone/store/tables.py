@@ -17,6 +17,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    text,
 )
 
 metadata = MetaData(
@@ -37,6 +38,7 @@ account = Table(
     Column("enabled", Integer, nullable=False, server_default="1"),
     Column("created_at", Float, nullable=False),
     Column("keep_calls_days", Integer, server_default="365"),
+    Column("zid", LargeBinary, nullable=False, server_default=text("x''")),
 )
 
 domain = Table(
@@ -63,6 +65,7 @@ sip_user = Table(
     Column("strictness", String, nullable=False),
     Column("codecs", String, nullable=False, server_default=""),
     Column("max_contacts", Integer, nullable=False, server_default="10"),
+    Column("path", String, nullable=False, server_default="sealed"),
     Column("created_at", Float, nullable=False),
     Column("secret_set_at", Float, nullable=False),
     UniqueConstraint("domain_id", "username"),
@@ -139,6 +142,16 @@ call_leg = Table(
     Column("remote_media", String, nullable=False),
     Column("user_agent", String, nullable=False),
     Column("sip_call_id", String, nullable=False),
+    Column("zrtp", String, nullable=False, server_default=""),
+)
+
+zrtp_cache = Table(
+    "zrtp_cache",
+    metadata,
+    Column("zid", LargeBinary, primary_key=True),
+    Column("peer_zid", LargeBinary, primary_key=True),
+    Column("record", LargeBinary, nullable=False),
+    Column("updated_at", Float, nullable=False),
 )
 
 change_log = Table(

@@ -1,0 +1,60 @@
+"""What a leg reached, in the words of `model.security`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sealtone.model import KeyExchange, LegSecurity, MediaPath, Protection, ZrtpStage
+from sealtone.sip.flow import Flow, TlsInfo
+
+if TYPE_CHECKING:
+    from sealtone.b2bua.leg import Leg
+
+
+def security_of(leg: Leg) -> LegSecurity:
+    """From the leg's signalling, its keys and what its ZRTP came to."""
+    hop = leg.hop
+    tls: TlsInfo | None = hop.tls if isinstance(hop, Flow) else None
+    reached = LegSecurity(
+        transport=hop.transport,
+        tls_version=tls.version if tls is not None else "",
+        tls_cipher=tls.cipher if tls is not None else "",
+        note=leg.note,
+    )
+    if leg.sealed is not None:
+        facts = leg.sealed.facts(leg)
+        reached = reached._replace(media_path=MediaPath.SEALED, zrtp=facts)
+        if facts.stage is ZrtpStage.SEEN:
+            return reached._replace(protection=Protection.ZRTP, key_exchange=KeyExchange.ZRTP)
+        return reached
+    rx, tx = leg.keys
+    agreement = leg.zrtp if leg.speaks_zrtp else None
+    if agreement is not None:
+        reached = reached._replace(zrtp=agreement.facts)
+    if rx is None or tx is None:
+        return reached
+    if agreement is not None:
+        return reached._replace(
+            protection=Protection.ZRTP,
+            suite_rx=rx.suite,
+            suite_tx=tx.suite,
+            key_exchange=KeyExchange.ZRTP,
+            sas_verified=agreement.is_verified,
+        )
+    return reached._replace(
+        protection=Protection.SRTP, suite_rx=rx.suite, suite_tx=tx.suite, key_exchange=KeyExchange.SDES
+    )
+
+
+FAR_LEG_HEADER = "X-Sealtone-Far-Leg"
+
+
+def headers_about(leg: Leg) -> tuple[tuple[str, str], ...]:
+    """For the other leg's phone: how this one is protected, as far as its signalling tells."""
+    path = ";path=sealed" if leg.sealed is not None else ""
+    return ((FAR_LEG_HEADER, f"media={leg.said_protection.value};signalling={leg.hop.transport}{path}"),)
+
+
+def label_of(security: LegSecurity) -> str:
+    """Its protection in one word."""
+    return {Protection.NONE: "RTP", Protection.SRTP: "SRTP", Protection.ZRTP: "ZRTP"}[security.protection]

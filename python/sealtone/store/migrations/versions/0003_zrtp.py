@@ -1,0 +1,28 @@
+"""ZRTP: how each account introduces itself, what is remembered of phones, which media path a user wants, what legs reached."""
+
+import os
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade() -> None:
+    """Gives every account a ZID of its own; users whose path nobody chose get the default."""
+    op.add_column("account", sa.Column("zid", sa.LargeBinary(), server_default=sa.text("x''"), nullable=False))
+    connection = op.get_bind()
+    for (account_id,) in connection.execute(sa.text("SELECT id FROM account")).all():
+        statement = sa.text("UPDATE account SET zid = :zid WHERE id = :id")
+        connection.execute(statement, {"zid": os.urandom(12), "id": account_id})
+    op.add_column("sip_user", sa.Column("path", sa.String(), server_default="sealed", nullable=False))
+    op.add_column("call_leg", sa.Column("zrtp", sa.String(), server_default="", nullable=False))
+    op.create_table(
+        "zrtp_cache",
+        sa.Column("zid", sa.LargeBinary(), nullable=False),
+        sa.Column("peer_zid", sa.LargeBinary(), nullable=False),
+        sa.Column("record", sa.LargeBinary(), nullable=False),
+        sa.Column("updated_at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("zid", "peer_zid", name=op.f("pk_zrtp_cache")),
+    )
