@@ -1,4 +1,4 @@
-"""SRTP keys as SDES carries them: suites, key material and the ``a=crypto`` attribute (RFC 4568)."""
+"""SRTP keys: suites and key material, and the ``a=crypto`` attribute in which SDES carries them (RFC 4568)."""
 
 from sealtone.srtp_keys.crypto_attribute import (
     CryptoAttribute,
@@ -10,7 +10,16 @@ from sealtone.srtp_keys.crypto_attribute import (
     choose,
     offer_of,
 )
-from sealtone.srtp_keys.suites import PREFERENCE, Entropy, KeyMaterial, Suite, generate
+from sealtone.srtp_keys.suites import (
+    PREFERENCE,
+    Entropy,
+    KeyMaterial,
+    MasterKey,
+    Suite,
+    ZrtpKeyMaterial,
+    ZrtpSuite,
+    generate,
+)
 
 __all__ = [
     "PREFERENCE",
@@ -20,8 +29,11 @@ __all__ = [
     "CryptoUnacceptable",
     "Entropy",
     "KeyMaterial",
+    "MasterKey",
     "Mki",
     "Suite",
+    "ZrtpKeyMaterial",
+    "ZrtpSuite",
     "answer_to",
     "choose",
     "generate",
