@@ -1,7 +1,10 @@
 """The primitives of ZRTP beside plain Python written from the papers and RFCs."""
 
+import json
+import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -166,6 +169,14 @@ def test_curve3617_takes_the_edges_of_private_keys(private: bytes) -> None:
     assert core.dh_public("E414", private) == curve.encode(expected)
 
 
+def test_curve3617_agrees_with_gnu_zrtp() -> None:
+    vectors = json.loads((Path(__file__).parents[1] / "vectors/gnu_zrtp.json").read_text())
+    for key in vectors["e414"]["keys"]:
+        private, public = bytes.fromhex(key["private"]), bytes.fromhex(key["public"])
+        assert core.dh_public("E414", private) == public
+        assert core.dh_shared("E414", private, public) == bytes.fromhex(key["shared"])
+
+
 def _points_of_order_eight() -> list[curve.Point]:
     """The eight points that three doublings take to the neutral one."""
     found = [curve.NEUTRAL]
@@ -228,8 +239,6 @@ def test_wrong_names_and_lengths_are_value_errors() -> None:
 
 def test_other_threads_run_during_a_key_agreement() -> None:
     """While one thread works on exponentiations, this one counts, although it would never be given the lock."""
-    import sys
-
     private, peer = b"\xa5" * 64, core.dh_public("DH3k", b"\x5a" * 64)
     before = sys.getswitchinterval()
     sys.setswitchinterval(60)

@@ -16,6 +16,8 @@ from sealtone.model import (
     Protection,
     Refusal,
     Strictness,
+    ZrtpFacts,
+    ZrtpStage,
     judge_answer,
     judge_offer,
     media_may_flow,

@@ -4,7 +4,17 @@ import itertools
 
 import pytest
 
-from sealtone.model import CallState, KeyExchange, LegSecurity, MediaPath, Protection, call_state, leg_state
+from sealtone.model import (
+    CallState,
+    KeyExchange,
+    LegSecurity,
+    MediaPath,
+    Protection,
+    ZrtpFacts,
+    ZrtpStage,
+    call_state,
+    leg_state,
+)
 from sealtone.srtp_keys import Suite
 
 SUITE = Suite.AEAD_AES_256_GCM

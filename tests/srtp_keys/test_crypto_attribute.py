@@ -16,6 +16,8 @@ from sealtone.srtp_keys import (
     KeyMaterial,
     Mki,
     Suite,
+    ZrtpKeyMaterial,
+    ZrtpSuite,
     answer_to,
     choose,
     generate,
@@ -255,6 +257,30 @@ def test_equal_bytes_under_another_suite_are_another_key() -> None:
     assert first == KeyMaterial(Suite.AES_CM_128_HMAC_SHA1_80, b"k" * 16, b"s" * 14)
     assert first != KeyMaterial(Suite.AES_CM_128_HMAC_SHA1_32, b"k" * 16, b"s" * 14)
     assert first != KeyMaterial(Suite.AES_CM_128_HMAC_SHA1_80, b"k" * 16, b"t" * 14)
+
+
+@pytest.mark.parametrize("suite", ZrtpSuite)
+def test_no_suite_of_zrtp_is_taken_from_sdes(suite: ZrtpSuite) -> None:
+    with pytest.raises(CryptoUnacceptable, match="not supported"):
+        CryptoAttribute.parse(f"1 {suite.value} inline:{inline(suite.key_len + suite.salt_len)}")
+
+
+def test_a_zrtp_suite_is_named_by_its_cipher_and_tag() -> None:
+    suite = ZrtpSuite.of("2FS3", "SK64")
+    assert (suite.value, suite.key_len, suite.salt_len, suite.short_tag) == ("ZRTP_2FS3_SK64", 32, 14, False)
+    assert [ZrtpSuite.of(name, "HS32").key_len for name in ("AES1", "AES2", "2FS2", "AES3")] == [16, 24, 24, 32]
+    for cipher, tag in (("AES4", "HS80"), ("AES3", "HS16"), ("", "")):
+        with pytest.raises(ValueError, match="ZRTP_"):
+            ZrtpSuite.of(cipher, tag)
+
+
+def test_a_zrtp_key_hides_its_bytes_and_is_not_an_sdes_key() -> None:
+    key = ZrtpKeyMaterial(ZrtpSuite.ZRTP_AES1_HS80, b"k" * 16, b"s" * 14)
+    assert repr(key) == "<ZrtpKeyMaterial ZRTP_AES1_HS80>"
+    assert key != KeyMaterial(Suite.AES_CM_128_HMAC_SHA1_80, b"k" * 16, b"s" * 14)
+    assert key == ZrtpKeyMaterial(ZrtpSuite.ZRTP_AES1_HS80, b"k" * 16, b"s" * 14)
+    with pytest.raises(ValueError, match="needs a key of 24"):
+        ZrtpKeyMaterial(ZrtpSuite.ZRTP_2FS2_SK32, bytes(16), bytes(14))
 
 
 @st.composite

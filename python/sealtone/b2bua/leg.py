@@ -52,7 +52,7 @@ from sealtone.sdp import (
 )
 from sealtone.sip.endpoint import Invitation
 from sealtone.sip.flow import Hop, is_secure
-from sealtone.srtp_keys import CryptoAttribute, KeyMaterial, answer_to, offer_of
+from sealtone.srtp_keys import CryptoAttribute, KeyMaterial, MasterKey, answer_to, offer_of
 
 if TYPE_CHECKING:
     from sealtone.b2bua.call import Call
@@ -139,12 +139,12 @@ class Leg:
         self._baseline = self._baseline_before = MediaCounters()
         self._own = OwnDescription(int.from_bytes(call.exchange.entropy(4)) >> 1)
         self._judged: Acceptance | None = None
-        self._left_keys: tuple[KeyMaterial, ...] = ()
+        self._left_keys: tuple[MasterKey, ...] = ()
         self._local: AudioDescription | None = None
         self._offered: AudioDescription | None = None
         self._remote: AudioDescription | None = None
-        self._rx: KeyMaterial | None = None
-        self._tx: KeyMaterial | None = None
+        self._rx: MasterKey | None = None
+        self._tx: MasterKey | None = None
         self._plan: MediaPlan | None = None
         self._security: LegSecurity | None = None
         self._sent: dict[bytes, AudioDescription] = {}
@@ -353,7 +353,7 @@ class Leg:
         entropy = self.call.exchange.entropy
         if not plan.suites:
             crypto: tuple[CryptoAttribute, ...] = ()
-        elif self._tx is not None and self._tx.suite is plan.suites[0]:
+        elif isinstance(self._tx, KeyMaterial) and self._tx.suite is plan.suites[0]:
             crypto = (CryptoAttribute(1, self._tx),)
         else:
             crypto = offer_of(plan.suites, entropy)
@@ -390,7 +390,7 @@ class Leg:
             chosen = numbered_as(chosen, codecs)
         own: CryptoAttribute | None = None
         if judged.remote is not None:
-            if self._tx is not None and self._tx.suite is judged.remote.suite:
+            if isinstance(self._tx, KeyMaterial) and self._tx.suite is judged.remote.suite:
                 own = CryptoAttribute(judged.remote.tag, self._tx, judged.remote.suite_name)
             else:
                 own = answer_to(judged.remote, self.call.exchange.entropy)
@@ -483,7 +483,7 @@ class Leg:
         return self._pending
 
     @property
-    def keys(self) -> tuple[KeyMaterial | None, KeyMaterial | None]:
+    def keys(self) -> tuple[MasterKey | None, MasterKey | None]:
         """Of what the phone sends, and of what we send to it."""
         return self._rx, self._tx
 

@@ -4,7 +4,7 @@ from typing import NamedTuple, Protocol
 
 from sealtone.model import SipUser
 from sealtone.sip.flow import Hop
-from sealtone.srtp_keys import KeyMaterial
+from sealtone.srtp_keys import MasterKey
 
 
 class MediaPort(NamedTuple):
@@ -30,8 +30,8 @@ class MediaPlan(NamedTuple):
     rtcp_mux: bool
     send: bool
     receive: bool
-    rx: KeyMaterial | None
-    tx: KeyMaterial | None
+    rx: MasterKey | None
+    tx: MasterKey | None
     secure_required: bool
     payload_types: tuple[int, ...]
     new_latch: bool

@@ -2,10 +2,10 @@
 
 How it works:
 
-1. A leg whose protection is ZRTP and whose media ends here has one agreement for all its life; its a=zrtp-hash stands in
-   each of our descriptions for that leg. It begins when the leg has a media plan.
-2. The media core hands ZRTP packets up and sends ours (`on_packet`, `MediaPlane.send_packet`). Nothing else of the leg's
-   media passes until there are keys: `model.policy.media_may_flow` decides, with the facts that stand here.
+1. A leg whose protection is ZRTP and whose media ends here has one agreement for all its life; its a=zrtp-hash stands
+   in each of our descriptions for that leg. It begins when the leg has a media plan.
+2. The media core hands ZRTP packets up and sends ours (`on_packet`, `MediaPlane.send_packet`). Nothing else of the
+   leg's media passes until there are keys: `model.policy.media_may_flow` decides, with the facts that stand here.
 3. The server stands in the middle and says so: the M flag is in every Hello. A phone that enrolled with this server, by
    calling the enrolment service, is told the SAS of the other leg once both are secure (RFC 6189 7.3); no other phone.
 4. What a leg came to stays: nothing that comes later in the media path takes keys away.
@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from sealtone.model import ZrtpFacts, ZrtpStage
-from sealtone.srtp_keys import KeyMaterial, ZrtpSuite
+from sealtone.srtp_keys import ZrtpKeyMaterial, ZrtpSuite
 from sealtone.zrtp import (
     Algorithms,
     CacheRecord,
@@ -89,8 +89,8 @@ class ZrtpAgreement:
             offers_enrolment=enrols,
         )
         self.facts = ZrtpFacts()
-        self.rx: KeyMaterial | None = None
-        self.tx: KeyMaterial | None = None
+        self.rx: ZrtpKeyMaterial | None = None
+        self.tx: ZrtpKeyMaterial | None = None
         self.secured: Secured | None = None
         self.remembered: list[Remembered] = []
         self._started = False
@@ -151,10 +151,10 @@ class ZrtpAgreement:
 
     def _secure(self, event: Secured) -> None:
         keys, suite = event.keys, event.suite
-        name = ZrtpSuite(keys.cipher, keys.auth_tag)
+        name = ZrtpSuite.of(keys.cipher, keys.auth_tag)
         self.secured = event
-        self.rx = KeyMaterial(name, bytes(keys.receive_key), bytes(keys.receive_salt))
-        self.tx = KeyMaterial(name, bytes(keys.send_key), bytes(keys.send_salt))
+        self.rx = ZrtpKeyMaterial(name, bytes(keys.receive_key), bytes(keys.receive_salt))
+        self.tx = ZrtpKeyMaterial(name, bytes(keys.send_key), bytes(keys.send_salt))
         keys.wipe()
         self.facts = self.facts._replace(
             stage=ZrtpStage.SECURE,

@@ -12,9 +12,9 @@ from sealtone.media.events import MediaEvent, read_events
 class EngineConfig:
     """How an engine runs.
 
-    Under load (`coalesce_pps` packets a second and worker) a worker wakes for some 50 packets at once, and at the latest
-    `tick_us` microseconds after it woke before: that halves the cost of a packet and adds at most the tick and a round
-    to its way.
+    Under load (`coalesce_pps` packets a second and worker) a worker wakes for some 50 packets at once, at the latest
+    `tick_us` microseconds after it woke before: that halves the cost of a packet, and adds at most the tick and a
+    round to its way.
     """
 
     workers: int = 0

@@ -37,27 +37,27 @@ class Primitives:
     __slots__ = ()
 
     @staticmethod
-    def zrtp_hash(name: SkeinName, data: bytes) -> bytes:
+    def zrtp_hash(name: str, data: bytes) -> bytes:
         """Skein-512 of `data`: 32, 48 or 64 bytes."""
         return _engine.zrtp_hash(name, data)
 
     @staticmethod
-    def zrtp_mac(name: SkeinName, key: bytes, data: bytes) -> bytes:
+    def zrtp_mac(name: str, key: bytes, data: bytes) -> bytes:
         """The Skein MAC of `data` (Skein 1.3, section 2.6), which stands for HMAC where a Skein hash was agreed on."""
         return _engine.zrtp_mac(name, key, data)
 
     @staticmethod
-    def twofish_cfb(key: bytes, iv: bytes, data: bytes, *, encrypt: bool) -> bytes:
+    def twofish_cfb(key: bytes, iv: bytes, data: bytes, encrypt: bool) -> bytes:
         """Twofish in CFB mode with full-block feedback (RFC 6189, 5.1.3): `key` of 16, 24 or 32 bytes, `iv` of 16."""
         return _engine.twofish_cfb(key, iv, data, encrypt)
 
     @staticmethod
-    def dh_public(name: KeyAgreementName, private: bytes) -> bytes:
+    def dh_public(name: str, private: bytes) -> bytes:
         """The public value of an unpredictable `private`, big-endian; for E414 x, then y."""
         return _engine.dh_public(name, private)
 
     @staticmethod
-    def dh_shared(name: KeyAgreementName, private: bytes, peer_public: bytes) -> bytes:
+    def dh_shared(name: str, private: bytes, peer_public: bytes) -> bytes:
         """The DHResult (RFC 6189, 4.4.1.3), big-endian; for E414 x alone.
 
         Raises ValueError for a public value that would make it no secret: of the wrong length, 0, 1, p - 1 or more

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sealtone.media._engine import Srtp, SrtpError
-from sealtone.srtp_keys import KeyMaterial
+from sealtone.srtp_keys import MasterKey
 
 __all__ = ["SecureStream"]
 
@@ -11,12 +11,12 @@ __all__ = ["SecureStream"]
 class SecureStream:
     """The contexts of both directions. Keys that stay the same keep their context, and so their roll-over counter."""
 
-    def __init__(self, send: KeyMaterial, receive: KeyMaterial) -> None:
+    def __init__(self, send: MasterKey, receive: MasterKey) -> None:
         self._send_key, self._receive_key = send, receive
         self._send, self._receive = _context(send), _context(receive)
         self.rejected = 0
 
-    def rekey(self, send: KeyMaterial, receive: KeyMaterial) -> None:
+    def rekey(self, send: MasterKey, receive: MasterKey) -> None:
         """Take over the keys of a new description; a context begins anew only where its key changed."""
         if send != self._send_key:
             self._send_key, self._send = send, _context(send)
@@ -50,5 +50,5 @@ class SecureStream:
             return None
 
 
-def _context(key: KeyMaterial) -> Srtp:
+def _context(key: MasterKey) -> Srtp:
     return Srtp(key.suite.value, key.key, key.salt)

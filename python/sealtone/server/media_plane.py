@@ -7,7 +7,7 @@ from collections.abc import Callable
 from sealtone.b2bua.plane import MediaCounters, MediaPlan, MediaPort, NoMediaPorts
 from sealtone.media import Engine, LegPlan, PortsExhausted, SrtpKey
 from sealtone.sip.flow import Hop
-from sealtone.srtp_keys import KeyMaterial
+from sealtone.srtp_keys import MasterKey
 
 
 class EnginePlane:
@@ -99,5 +99,5 @@ class EnginePlane:
             self._engine.wake()
 
 
-def _key(material: KeyMaterial | None) -> SrtpKey | None:
+def _key(material: MasterKey | None) -> SrtpKey | None:
     return None if material is None else SrtpKey(material.suite.value, material.key, material.salt)

@@ -1,4 +1,4 @@
-"""SRTP keys: suites, key material, and the ``a=crypto`` attribute that carries them in SDES (RFC 4568)."""
+"""SRTP keys: suites and key material, and the ``a=crypto`` attribute in which SDES carries them (RFC 4568)."""
 
 from sealtone.srtp_keys.crypto_attribute import (
     CryptoAttribute,
@@ -14,8 +14,10 @@ from sealtone.srtp_keys.suites import (
     PREFERENCE,
     Entropy,
     KeyMaterial,
+    MasterKey,
     SrtpSuite,
     Suite,
+    ZrtpKeyMaterial,
     ZrtpSuite,
     generate,
     suite_named,
@@ -29,9 +31,11 @@ __all__ = [
     "CryptoUnacceptable",
     "Entropy",
     "KeyMaterial",
+    "MasterKey",
     "Mki",
     "SrtpSuite",
     "Suite",
+    "ZrtpKeyMaterial",
     "ZrtpSuite",
     "answer_to",
     "choose",

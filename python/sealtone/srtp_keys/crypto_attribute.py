@@ -98,9 +98,7 @@ class CryptoAttribute:
 
     @property
     def suite(self) -> Suite:
-        suite = self.key.suite
-        assert isinstance(suite, Suite)
-        return suite
+        return self.key.suite
 
     @classmethod
     def parse(cls, value: str) -> CryptoAttribute:

@@ -1,11 +1,15 @@
-"""The SRTP suites this server knows, and the master key that goes with one."""
+"""The SRTP suites this server knows, and the master key that goes with one.
+
+What SDES may negotiate (`Suite`) and what ZRTP agrees on (`ZrtpSuite`) are types apart, as are the keys for them: no
+SDES code takes a suite of ZRTP, by name or by value.
+"""
 
 from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Self
 
 Entropy = Callable[[int], bytes]
 """Gives that many unpredictable bytes."""
@@ -45,51 +49,66 @@ class Suite(StrEnum):
         return self.key_len < other.key_len or (self.short_tag and not other.short_tag)
 
 
-_KEY_LEN = {suite: 32 if "256" in suite.value else 16 for suite in Suite}
-_SALT_LEN = {suite: 12 if "GCM" in suite.value else 14 for suite in Suite}
+class ZrtpSuite(StrEnum):
+    """A cipher and an authentication tag of ZRTP (RFC 6189, 5.1.3 and 5.1.4), which SRTP uses together."""
 
+    ZRTP_AES3_HS80 = "ZRTP_AES3_HS80"
+    ZRTP_AES3_HS32 = "ZRTP_AES3_HS32"
+    ZRTP_AES3_SK64 = "ZRTP_AES3_SK64"
+    ZRTP_AES3_SK32 = "ZRTP_AES3_SK32"
+    ZRTP_2FS3_HS80 = "ZRTP_2FS3_HS80"
+    ZRTP_2FS3_HS32 = "ZRTP_2FS3_HS32"
+    ZRTP_2FS3_SK64 = "ZRTP_2FS3_SK64"
+    ZRTP_2FS3_SK32 = "ZRTP_2FS3_SK32"
+    ZRTP_AES2_HS80 = "ZRTP_AES2_HS80"
+    ZRTP_AES2_HS32 = "ZRTP_AES2_HS32"
+    ZRTP_AES2_SK64 = "ZRTP_AES2_SK64"
+    ZRTP_AES2_SK32 = "ZRTP_AES2_SK32"
+    ZRTP_2FS2_HS80 = "ZRTP_2FS2_HS80"
+    ZRTP_2FS2_HS32 = "ZRTP_2FS2_HS32"
+    ZRTP_2FS2_SK64 = "ZRTP_2FS2_SK64"
+    ZRTP_2FS2_SK32 = "ZRTP_2FS2_SK32"
+    ZRTP_AES1_HS80 = "ZRTP_AES1_HS80"
+    ZRTP_AES1_HS32 = "ZRTP_AES1_HS32"
+    ZRTP_AES1_SK64 = "ZRTP_AES1_SK64"
+    ZRTP_AES1_SK32 = "ZRTP_AES1_SK32"
+    ZRTP_2FS1_HS80 = "ZRTP_2FS1_HS80"
+    ZRTP_2FS1_HS32 = "ZRTP_2FS1_HS32"
+    ZRTP_2FS1_SK64 = "ZRTP_2FS1_SK64"
+    ZRTP_2FS1_SK32 = "ZRTP_2FS1_SK32"
 
-class ZrtpSuite(NamedTuple):
-    """What two ZRTP endpoints agreed to protect SRTP with, by the names of RFC 6189 (5.1.3 and 5.1.4).
-
-    It has no name in SDES, so that no ``a=crypto`` line can ask for it.
-    """
-
-    cipher: str
-    """AES1, AES2, AES3, 2FS1, 2FS2 or 2FS3."""
-    auth_tag: str
-    """HS32, HS80, SK32 or SK64."""
-
-    @property
-    def value(self) -> str:
-        """The media core's name for it, such as ``ZRTP_AES3_HS80``."""
-        return f"ZRTP_{self.cipher}_{self.auth_tag}"
+    @classmethod
+    def of(cls, cipher: str, tag: str) -> Self:
+        """The suite of a cipher ("AES3") and a tag ("HS80") by their names in RFC 6189. Raises ValueError."""
+        return cls(f"ZRTP_{cipher}_{tag}")
 
     @property
     def key_len(self) -> int:
         """Length of the master key in bytes."""
-        return 8 + 8 * int(self.cipher[3])
+        return _ZRTP_KEY_LEN[self.value[8]]
 
     @property
     def salt_len(self) -> int:
-        """Length of the master salt in bytes."""
+        """Length of the master salt in bytes (RFC 6189, 4.5.3)."""
         return 14
+
+    @property
+    def short_tag(self) -> bool:
+        """Whether RTP packets carry only a 32-bit authentication tag."""
+        return self.value.endswith("32")
 
 
 SrtpSuite = Suite | ZrtpSuite
 
 
 def suite_named(name: str) -> SrtpSuite:
-    """The suite of that `value`. Raises ValueError for any other text."""
-    prefix, _, rest = name.partition("_")
-    cipher, _, auth_tag = rest.partition("_")
-    if prefix == "ZRTP" and cipher in _ZRTP_CIPHERS and auth_tag in _ZRTP_TAGS:
-        return ZrtpSuite(cipher, auth_tag)
-    return Suite(name)
+    """The suite of that name. Raises ValueError for any other text."""
+    return ZrtpSuite(name) if name.startswith("ZRTP_") else Suite(name)
 
 
-_ZRTP_CIPHERS = frozenset({"AES1", "AES2", "AES3", "2FS1", "2FS2", "2FS3"})
-_ZRTP_TAGS = frozenset({"HS32", "HS80", "SK32", "SK64"})
+_KEY_LEN = {suite: 32 if "256" in suite.value else 16 for suite in Suite}
+_SALT_LEN = {suite: 12 if "GCM" in suite.value else 14 for suite in Suite}
+_ZRTP_KEY_LEN = {"1": 16, "2": 24, "3": 32}
 
 PREFERENCE: tuple[Suite, ...] = (
     Suite.AEAD_AES_256_GCM,
@@ -101,37 +120,65 @@ PREFERENCE: tuple[Suite, ...] = (
 """What we offer, best first."""
 
 
-class KeyMaterial:
-    """The master key and salt of one direction of one SRTP session.
-
-    Neither repr nor str shows them, so that a log line or a traceback cannot. Equality is constant-time.
-    Raises ValueError when a length does not suit the suite.
-    """
+class _MasterKey:
+    """Neither repr nor str shows key and salt, so that a log line or a traceback cannot. Equality is constant-time."""
 
     __slots__ = ("key", "salt", "suite")
 
-    suite: SrtpSuite
+    suite: Suite | ZrtpSuite
     key: bytes
     salt: bytes
 
-    def __init__(self, suite: SrtpSuite, key: bytes, salt: bytes) -> None:
+    def __init__(self, suite: Suite | ZrtpSuite, key: bytes, salt: bytes) -> None:
         if len(key) != suite.key_len or len(salt) != suite.salt_len:
-            raise ValueError(f"{suite.value} needs a key of {suite.key_len} and a salt of {suite.salt_len} bytes")
+            raise ValueError(f"{suite} needs a key of {suite.key_len} and a salt of {suite.salt_len} bytes")
         self.suite = suite
         self.key = key
         self.salt = salt
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, KeyMaterial):
+        if not isinstance(other, _MasterKey):
             return NotImplemented
         same = hmac.compare_digest(self.key, other.key) & hmac.compare_digest(self.salt, other.salt)
-        return self.suite == other.suite and same
+        return self.suite is other.suite and same
 
     def __hash__(self) -> int:
         return hash((self.suite, self.key, self.salt))
 
     def __repr__(self) -> str:
-        return f"<KeyMaterial {self.suite.value}>"
+        return f"<{type(self).__name__} {self.suite.value}>"
+
+
+class KeyMaterial(_MasterKey):
+    """The master key and salt of one direction of one SRTP session, as SDES carries them.
+
+    Raises ValueError when a length does not suit the suite.
+    """
+
+    __slots__ = ()
+
+    suite: Suite
+
+    def __init__(self, suite: Suite, key: bytes, salt: bytes) -> None:
+        super().__init__(suite, key, salt)
+
+
+class ZrtpKeyMaterial(_MasterKey):
+    """The master key and salt of one direction of one SRTP session, as ZRTP made them (RFC 6189, 4.5.3).
+
+    Raises ValueError when a length does not suit the suite.
+    """
+
+    __slots__ = ()
+
+    suite: ZrtpSuite
+
+    def __init__(self, suite: ZrtpSuite, key: bytes, salt: bytes) -> None:
+        super().__init__(suite, key, salt)
+
+
+MasterKey = KeyMaterial | ZrtpKeyMaterial
+"""The key of one direction of one SRTP session, wherever it came from."""
 
 
 def generate(suite: Suite, entropy: Entropy) -> KeyMaterial:

@@ -7,7 +7,6 @@ use zeroize::Zeroize;
 /// One block in octets.
 const BLOCK: usize = 64;
 const WORDS: usize = 8;
-const ROUNDS: usize = 72;
 
 /// Section 3.3.2, the constant C240 that makes the ninth key word.
 const PARITY: u64 = 0x1bd1_1bda_a9fc_1a22;
@@ -69,7 +68,6 @@ impl Skein512 {
     }
 
     /// The first 512 bits of output for `data` followed by `suffix`; as many of them count as the output has.
-    #[inline]
     #[must_use]
     pub fn digest(&self, data: &[u8], suffix: &[u8]) -> [u8; BLOCK] {
         let mut state = self.start;
@@ -129,7 +127,7 @@ fn chain(state: &mut [u64; WORDS], kind: Kind, [data, suffix]: [&[u8]; 2]) {
 }
 
 /// Threefish-512 (section 3.3) under `state` and the tweak, with the block fed forward.
-#[inline]
+#[inline(never)]
 fn compress(state: &mut [u64; WORDS], block: &[u8; BLOCK], tweak: [u64; 2]) {
     let mut message = [0; WORDS];
     for (word, octets) in message.iter_mut().zip(block.as_chunks::<8>().0) {
@@ -141,24 +139,40 @@ fn compress(state: &mut [u64; WORDS], block: &[u8; BLOCK], tweak: [u64; 2]) {
     let tweak = [tweak[0], tweak[1], tweak[0] ^ tweak[1]];
 
     let mut x = message;
-    for group in 0..ROUNDS / 8 {
-        add_subkey(&mut x, &key, tweak, 2 * group);
-        for rotations in &ROTATIONS[..4] {
-            round(&mut x, rotations);
-        }
-        add_subkey(&mut x, &key, tweak, 2 * group + 1);
-        for rotations in &ROTATIONS[4..] {
-            round(&mut x, rotations);
-        }
-    }
-    add_subkey(&mut x, &key, tweak, ROUNDS / 4);
+    eight_rounds::<0>(&mut x, &key, &tweak);
+    eight_rounds::<1>(&mut x, &key, &tweak);
+    eight_rounds::<2>(&mut x, &key, &tweak);
+    eight_rounds::<3>(&mut x, &key, &tweak);
+    eight_rounds::<4>(&mut x, &key, &tweak);
+    eight_rounds::<5>(&mut x, &key, &tweak);
+    eight_rounds::<6>(&mut x, &key, &tweak);
+    eight_rounds::<7>(&mut x, &key, &tweak);
+    eight_rounds::<8>(&mut x, &key, &tweak);
+    add_subkey(18, &mut x, &key, &tweak);
     for ((word, x), message) in state.iter_mut().zip(x).zip(message) {
         *word = x ^ message;
     }
 }
 
+/// The number of the rounds is a constant so that no index is left to work out.
 #[inline(always)]
-fn add_subkey(x: &mut [u64; WORDS], key: &[u64; WORDS + 1], tweak: [u64; 3], number: usize) {
+fn eight_rounds<const GROUP: usize>(
+    x: &mut [u64; WORDS],
+    key: &[u64; WORDS + 1],
+    tweak: &[u64; 3],
+) {
+    add_subkey(2 * GROUP, x, key, tweak);
+    for rotations in &ROTATIONS[..4] {
+        round(x, rotations);
+    }
+    add_subkey(2 * GROUP + 1, x, key, tweak);
+    for rotations in &ROTATIONS[4..] {
+        round(x, rotations);
+    }
+}
+
+#[inline(always)]
+fn add_subkey(number: usize, x: &mut [u64; WORDS], key: &[u64; WORDS + 1], tweak: &[u64; 3]) {
     for (i, word) in x.iter_mut().enumerate() {
         *word = word.wrapping_add(key[(number + i) % (WORDS + 1)]);
     }

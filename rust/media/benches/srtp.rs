@@ -1,13 +1,14 @@
 //! Nanoseconds to protect and to unprotect one packet, suite by suite: `cargo bench -p sealtone-media --bench srtp`.
 //!
 //! Prints the best and the median of interleaved rounds. Each round protects a run of consecutive packets of one
-//! stream and unprotects them again, in place in their own slots.
+//! stream and unprotects them again, in place in their own slots. A relay between two protected legs unprotects with
+//! one key and protects with another. Of the suites of ZRTP it times each cipher, and each tag.
 
 use std::hint::black_box;
 use std::time::Instant;
 
 use sealtone_media::rtcp::ReceptionStats;
-use sealtone_media::srtp::{MAX_RTP_TRAILER, SrtpReceiver, SrtpSender, Suite};
+use sealtone_media::srtp::{MAX_RTP_TRAILER, SrtpReceiver, SrtpSender, Suite, ZrtpCipher, ZrtpTag};
 
 /// A 20 ms G.711 packet.
 const PACKET_LEN: usize = 172;
@@ -24,7 +25,14 @@ struct Timed {
 
 fn main() {
     let mut packets = vec![[0; PACKET_LEN + MAX_RTP_TRAILER]; PACKETS];
-    let mut timed: Vec<Timed> = Suite::ALL
+    let suites: Vec<Suite> = Suite::ALL
+        .into_iter()
+        .filter(|suite| match suite {
+            Suite::Zrtp(cipher, tag) => *tag == ZrtpTag::Hs80 || *cipher == ZrtpCipher::Twofish256,
+            _ => true,
+        })
+        .collect();
+    let mut timed: Vec<Timed> = suites
         .iter()
         .map(|_| Timed {
             protect: Vec::new(),
@@ -32,8 +40,8 @@ fn main() {
         })
         .collect();
     for _ in 0..ROUNDS {
-        for (suite, timed) in Suite::ALL.into_iter().zip(&mut timed) {
-            run(suite, &mut packets, timed);
+        for (suite, timed) in suites.iter().zip(&mut timed) {
+            run(*suite, &mut packets, timed);
         }
     }
     println!(
@@ -46,7 +54,7 @@ fn main() {
         "ns a 172-byte packet", "protect", "unprotect"
     );
     println!("{:<26} {:>16} {:>16}", "", "best / median", "best / median");
-    for (suite, timed) in Suite::ALL.into_iter().zip(&mut timed) {
+    for (suite, timed) in suites.iter().zip(&mut timed) {
         println!(
             "{:<26} {:>16} {:>16}",
             suite.name(),

@@ -1,7 +1,7 @@
 //! Replay windows, roll-over counters, key lifetimes: what is remembered, and that only authentic packets change it.
 
 use sealtone_media::srtp::{
-    MAX_STREAMS, REPLAY_WINDOW, SrtpError, SrtpReceiver, SrtpSender, Suite,
+    MAX_STREAMS, REPLAY_WINDOW, SrtpError, SrtpReceiver, SrtpSender, Suite, ZrtpCipher, ZrtpTag,
 };
 
 const SSRC: u32 = 0xfeed_beef;
@@ -156,7 +156,7 @@ fn forged_packets_move_neither_window_nor_counter_nor_streams() {
 
 #[test]
 fn the_counter_follows_three_wraps_with_loss_and_reordering() {
-    for suite in [Suite::AesCm128HmacSha1_80, Suite::AeadAes256Gcm] {
+    for suite in Suite::ALL {
         let (mut sender, mut receiver) = pair(suite);
         let mut held = None;
         let mut delivered = 0;
@@ -327,7 +327,7 @@ fn rtcp_that_is_not_encrypted_is_refused() {
         let at = if suite.rtp_tag_len() == 16 {
             protected.len() - 4
         } else {
-            protected.len() - 14
+            protected.len() - 4 - suite.rtcp_tag_len()
         };
         assert_eq!(cleared[at] & 0x80, 0x80);
         cleared[at] &= 0x7f;
@@ -339,65 +339,107 @@ fn rtcp_that_is_not_encrypted_is_refused() {
     }
 }
 
+/// Some of the suites with which phones disagree on the length of SRTCP tags.
+const SHORT_TAGS: [Suite; 4] = [
+    Suite::AesCm128HmacSha1_32,
+    Suite::AesCm256HmacSha1_32,
+    Suite::Zrtp(ZrtpCipher::Aes192, ZrtpTag::Hs32),
+    Suite::Zrtp(ZrtpCipher::Twofish256, ZrtpTag::Hs32),
+];
+
 /// What phones that keep 32-bit tags on SRTCP send: the 80-bit tag cut short.
 fn shortened(protected: &[u8]) -> Vec<u8> {
     protected[..protected.len() - 6].to_vec()
 }
 
 #[test]
-fn short_rtcp_tags_are_accepted_with_the_32_bit_suites_only() {
+fn short_rtcp_tags_are_accepted_with_32_bit_hmac_only() {
     for suite in Suite::ALL {
         let (mut sender, mut receiver) = pair(suite);
         let short = shortened(&protect_rtcp(&mut sender, SSRC));
         assert_eq!(
             unprotect_rtcp(&mut receiver, &short).is_ok(),
-            suite.rtp_tag_len() == 4
+            suite.rtp_tag_len() == 4 && suite.rtcp_tag_len() == 10,
+            "{}",
+            suite.name()
         );
     }
 }
 
 #[test]
 fn a_peer_that_sent_long_rtcp_tags_is_not_believed_with_short_ones() {
-    let (mut sender, mut receiver) = pair(Suite::AesCm128HmacSha1_32);
-    assert!(unprotect_rtcp(&mut receiver, &protect_rtcp(&mut sender, SSRC)).is_ok());
-    let short = shortened(&protect_rtcp(&mut sender, SSRC));
-    assert!(unprotect_rtcp(&mut receiver, &short).is_err());
+    for suite in SHORT_TAGS {
+        let (mut sender, mut receiver) = pair(suite);
+        assert!(unprotect_rtcp(&mut receiver, &protect_rtcp(&mut sender, SSRC)).is_ok());
+        let short = shortened(&protect_rtcp(&mut sender, SSRC));
+        assert!(unprotect_rtcp(&mut receiver, &short).is_err());
+    }
+}
+
+#[test]
+fn forged_rtcp_teaches_nothing_about_the_peers_tags() {
+    for suite in SHORT_TAGS {
+        let (mut phone, mut receiver) = pair(suite);
+        let (mut sender, _) = rekeyed(suite);
+        let authentic = protect_rtcp(&mut phone, SSRC);
+        for octet in 8..authentic.len() - 6 {
+            let mut forged = shortened(&authentic);
+            forged[octet] ^= 1;
+            assert!(unprotect_rtcp(&mut receiver, &forged).is_err());
+            sender.match_rtcp_tags(&receiver);
+            assert_eq!(protect_rtcp(&mut sender, SSRC).len(), 8 + 4 + 10);
+        }
+        assert_eq!(unprotect_rtcp(&mut receiver, &authentic), Ok(8));
+    }
 }
 
 #[test]
 fn a_peer_that_sent_short_rtcp_tags_may_turn_to_long_ones() {
-    let (mut sender, mut receiver) = pair(Suite::AesCm256HmacSha1_32);
-    for _ in 0..3 {
-        let short = shortened(&protect_rtcp(&mut sender, SSRC));
-        assert_eq!(unprotect_rtcp(&mut receiver, &short), Ok(8));
+    for suite in SHORT_TAGS {
+        let (mut sender, mut receiver) = pair(suite);
+        for _ in 0..3 {
+            let short = shortened(&protect_rtcp(&mut sender, SSRC));
+            assert_eq!(unprotect_rtcp(&mut receiver, &short), Ok(8));
+            assert_eq!(
+                unprotect_rtcp(&mut receiver, &short),
+                Err(SrtpError::Replayed)
+            );
+        }
         assert_eq!(
-            unprotect_rtcp(&mut receiver, &short),
-            Err(SrtpError::Replayed)
+            unprotect_rtcp(&mut receiver, &protect_rtcp(&mut sender, SSRC)),
+            Ok(8)
         );
+        let short = shortened(&protect_rtcp(&mut sender, SSRC));
+        assert!(unprotect_rtcp(&mut receiver, &short).is_err());
     }
-    assert_eq!(
-        unprotect_rtcp(&mut receiver, &protect_rtcp(&mut sender, SSRC)),
-        Ok(8)
-    );
-    let short = shortened(&protect_rtcp(&mut sender, SSRC));
-    assert!(unprotect_rtcp(&mut receiver, &short).is_err());
 }
 
 #[test]
 fn rtcp_goes_out_with_tags_as_long_as_the_peers() {
-    let suite = Suite::AesCm128HmacSha1_32;
-    let (mut phone, mut receiver) = pair(suite);
-    let (mut sender, _) = rekeyed(suite);
-    assert_eq!(protect_rtcp(&mut sender, SSRC).len(), 8 + 4 + 10);
-    sender.match_rtcp_tags(&receiver);
-    assert_eq!(protect_rtcp(&mut sender, SSRC).len(), 8 + 4 + 10);
-    let short = shortened(&protect_rtcp(&mut phone, SSRC));
-    assert!(unprotect_rtcp(&mut receiver, &short).is_ok());
-    sender.match_rtcp_tags(&receiver);
-    assert_eq!(protect_rtcp(&mut sender, SSRC).len(), 8 + 4 + 4);
-    assert!(unprotect_rtcp(&mut receiver, &protect_rtcp(&mut phone, SSRC)).is_ok());
-    sender.match_rtcp_tags(&receiver);
-    assert_eq!(protect_rtcp(&mut sender, SSRC).len(), 8 + 4 + 10);
+    for suite in SHORT_TAGS {
+        let (mut phone, mut receiver) = pair(suite);
+        let (mut sender, _) = rekeyed(suite);
+        assert_eq!(protect_rtcp(&mut sender, SSRC).len(), 8 + 4 + 10);
+        sender.match_rtcp_tags(&receiver);
+        assert_eq!(protect_rtcp(&mut sender, SSRC).len(), 8 + 4 + 10);
+        let short = shortened(&protect_rtcp(&mut phone, SSRC));
+        assert!(unprotect_rtcp(&mut receiver, &short).is_ok());
+        sender.match_rtcp_tags(&receiver);
+        assert_eq!(protect_rtcp(&mut sender, SSRC).len(), 8 + 4 + 4);
+        assert!(unprotect_rtcp(&mut receiver, &protect_rtcp(&mut phone, SSRC)).is_ok());
+        sender.match_rtcp_tags(&receiver);
+        assert_eq!(protect_rtcp(&mut sender, SSRC).len(), 8 + 4 + 10);
+    }
+}
+
+#[test]
+fn skein_tags_on_rtcp_are_as_long_as_on_rtp() {
+    for (tag, len) in [(ZrtpTag::Sk32, 4), (ZrtpTag::Sk64, 8)] {
+        let (mut sender, mut receiver) = pair(Suite::Zrtp(ZrtpCipher::Twofish256, tag));
+        let protected = protect_rtcp(&mut sender, SSRC);
+        assert_eq!(protected.len(), 8 + 4 + len);
+        assert_eq!(unprotect_rtcp(&mut receiver, &protected), Ok(8));
+    }
 }
 
 #[test]

@@ -2,9 +2,11 @@
 
 use aes::cipher::consts::U16;
 use aes::cipher::{Array, BlockCipherEncrypt, KeyInit};
-use aes::{Aes128Enc, Aes256Enc};
+use aes::{Aes128Enc, Aes192Enc, Aes256Enc};
+use sealtone_crypto::twofish::Twofish;
 
 use super::SrtpError;
+use super::suite::Cipher;
 
 /// One block of every cipher here, in octets.
 pub(super) const BLOCK: usize = 16;
@@ -14,21 +16,34 @@ pub(super) const BATCH: usize = 16;
 
 pub(super) type Block = Array<u8, U16>;
 
-/// A keyed 128-bit block cipher. A further cipher (Twofish for ZRTP) is a further variant.
+/// A keyed 128-bit block cipher.
 #[allow(
     clippy::large_enum_variant,
     reason = "the larger one is the one most calls use; a box would cost a miss"
 )]
 pub(super) enum BlockCipher {
     Aes128(Aes128Enc),
+    Aes192(Aes192Enc),
     Aes256(Aes256Enc),
+    /// Apart, since it is rare and several times as large.
+    Twofish(Box<Twofish>),
 }
 
 impl BlockCipher {
-    /// AES with the key size that `key` has.
+    /// `cipher` with the key size that `key` has.
+    pub(super) fn new(cipher: Cipher, key: &[u8]) -> Result<Self, SrtpError> {
+        match cipher {
+            Cipher::Aes => Self::aes(key),
+            Cipher::Twofish => Twofish::new(key)
+                .map(|twofish| Self::Twofish(Box::new(twofish)))
+                .map_err(|_| SrtpError::BadKey),
+        }
+    }
+
     pub(super) fn aes(key: &[u8]) -> Result<Self, SrtpError> {
         match key.len() {
             16 => Aes128Enc::new_from_slice(key).map(Self::Aes128),
+            24 => Aes192Enc::new_from_slice(key).map(Self::Aes192),
             _ => Aes256Enc::new_from_slice(key).map(Self::Aes256),
         }
         .map_err(|_| SrtpError::BadKey)
@@ -38,7 +53,9 @@ impl BlockCipher {
     pub(super) fn encrypt_blocks(&self, blocks: &mut [Block]) {
         match self {
             Self::Aes128(cipher) => cipher.encrypt_blocks(blocks),
+            Self::Aes192(cipher) => cipher.encrypt_blocks(blocks),
             Self::Aes256(cipher) => cipher.encrypt_blocks(blocks),
+            Self::Twofish(cipher) => cipher.encrypt_blocks(Array::cast_slice_to_core_mut(blocks)),
         }
     }
 

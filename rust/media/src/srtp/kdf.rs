@@ -1,12 +1,10 @@
-//! Key derivation (RFC 3711 section 4.3, RFC 6188, RFC 7714 section 11) with a key derivation rate of zero.
+//! Key derivation (RFC 3711 section 4.3, RFC 6188, RFC 7714 section 11) with a key derivation rate of zero. The
+//! suites with Twofish derive with Twofish, as GNU ZRTP and Jitsi do.
 
 use zeroize::Zeroizing;
 
 use super::cipher::BlockCipher;
 use super::{SrtpError, Suite};
-
-/// Length of the HMAC-SHA1 session key in octets.
-pub(super) const AUTH_KEY_LEN: usize = 20;
 
 /// Which of the two packet streams keys are for; the value is the first of its three labels.
 #[derive(Clone, Copy)]
@@ -18,15 +16,15 @@ pub(super) enum Stream {
 /// Label of a check value that tells whether two masters are equal; no stream uses it.
 const FINGERPRINT_LABEL: u8 = 0xf0;
 
-/// Session keys of one stream. Only the first [`Suite::key_len`] octets of `cipher_key` count.
+/// Session keys of one stream. Of the keys only as many octets count as the suite asks for.
 pub(super) struct SessionKeys {
     pub(super) cipher_key: Zeroizing<[u8; 32]>,
-    pub(super) auth_key: Zeroizing<[u8; AUTH_KEY_LEN]>,
+    pub(super) auth_key: Zeroizing<[u8; 32]>,
     /// The salt as RFC 3711 aligns it: 112 bits, an AEAD's 96 bits followed by zeros.
     pub(super) salt: Zeroizing<[u8; 14]>,
 }
 
-/// The pseudo-random function of RFC 3711 section 4.3.3: AES in counter mode under the master key.
+/// The pseudo-random function of RFC 3711 section 4.3.3: the suite's cipher in counter mode under the master key.
 pub(super) struct Master {
     suite: Suite,
     cipher: BlockCipher,
@@ -40,7 +38,7 @@ impl Master {
         padded[..salt.len()].copy_from_slice(salt);
         Ok(Self {
             suite,
-            cipher: BlockCipher::aes(key)?,
+            cipher: BlockCipher::new(suite.cipher(), key)?,
             salt: padded,
         })
     }
@@ -56,12 +54,12 @@ impl Master {
     pub(super) fn session_keys(&self, stream: Stream) -> SessionKeys {
         let mut keys = SessionKeys {
             cipher_key: Zeroizing::new([0; 32]),
-            auth_key: Zeroizing::new([0; AUTH_KEY_LEN]),
+            auth_key: Zeroizing::new([0; 32]),
             salt: Zeroizing::new([0; 14]),
         };
         let label = stream as u8;
         self.fill(label, &mut keys.cipher_key[..self.suite.key_len()]);
-        self.fill(label + 1, &mut *keys.auth_key);
+        self.fill(label + 1, &mut keys.auth_key[..self.suite.auth_key_len()]);
         self.fill(label + 2, &mut keys.salt[..self.suite.salt_len()]);
         keys
     }

@@ -1,11 +1,10 @@
 //! Message authentication of the counter-mode suites.
 
+use sealtone_crypto::skein::Skein512;
 use sha1::block_api::compress;
 use sha1::digest::array::Array;
 use sha1::digest::consts::U64;
 use zeroize::{Zeroize, Zeroizing};
-
-use super::kdf::AUTH_KEY_LEN;
 
 const SHA1_BLOCK: usize = 64;
 const SHA1_INITIAL: [u32; 5] = [
@@ -16,9 +15,11 @@ const SHA1_INITIAL: [u32; 5] = [
     0xc3d2_e1f0,
 ];
 
-/// A keyed MAC. A further one (Skein for ZRTP) is a further variant.
+/// A keyed MAC.
 pub(super) enum Mac {
     HmacSha1(HmacSha1),
+    /// The Skein-512 MAC, keyed for the one length of its tags.
+    Skein(Skein512),
 }
 
 /// Length in octets of the longest MAC value here.
@@ -30,6 +31,11 @@ impl Mac {
     pub(super) fn compute(&self, data: &[u8], suffix: &[u8]) -> [u8; MAC_LEN] {
         match self {
             Self::HmacSha1(hmac) => hmac.compute(data, suffix),
+            Self::Skein(skein) => {
+                let mut mac = [0; MAC_LEN];
+                mac.copy_from_slice(&skein.digest(data, suffix)[..MAC_LEN]);
+                mac
+            }
         }
     }
 }
@@ -42,7 +48,7 @@ pub(super) struct HmacSha1 {
 }
 
 impl HmacSha1 {
-    pub(super) fn new(key: &[u8; AUTH_KEY_LEN]) -> Self {
+    pub(super) fn new(key: &[u8]) -> Self {
         Self {
             inner: pad_state(key, 0x36),
             outer: pad_state(key, 0x5c),
@@ -85,7 +91,7 @@ impl Drop for HmacSha1 {
     }
 }
 
-fn pad_state(key: &[u8; AUTH_KEY_LEN], pad: u8) -> [u32; 5] {
+fn pad_state(key: &[u8], pad: u8) -> [u32; 5] {
     let mut block = Zeroizing::new([pad; SHA1_BLOCK]);
     for (octet, key) in block.iter_mut().zip(key) {
         *octet ^= key;

@@ -1,8 +1,8 @@
-//! SRTP and SRTCP (RFC 3711) with the suites of RFC 4568, RFC 6188 and RFC 7714.
+//! SRTP and SRTCP (RFC 3711) with the suites of RFC 4568, RFC 6188 and RFC 7714 and those of ZRTP (RFC 6189).
 //!
 //! One [`SrtpSender`] or [`SrtpReceiver`] holds one master key for one direction of one leg. Both work in place in
 //! the buffer of the packet; neither allocates for a packet of a stream it knows. Key schedules and the hash states
-//! of HMAC are made once, when the key arrives.
+//! of HMAC are made once for RTP, when the key arrives, and anew for each of the few RTCP packets.
 //!
 //! What holds at all times:
 //! - A packet that does not authenticate changes nothing: not the roll-over counter, the replay window, the table of
@@ -30,7 +30,7 @@ mod vectors;
 pub use receiver::SrtpReceiver;
 pub use sender::SrtpSender;
 pub use streams::{MAX_STREAMS, REPLAY_WINDOW};
-pub use suite::Suite;
+pub use suite::{Suite, ZrtpCipher, ZrtpTag};
 
 /// The most octets that protection adds to an RTP packet: the tailroom to give to [`SrtpSender::protect`].
 pub const MAX_RTP_TRAILER: usize = 16;
@@ -81,3 +81,18 @@ impl core::fmt::Display for SrtpError {
 }
 
 impl core::error::Error for SrtpError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every call has two of each, so a large one shows in the memory of a call. With Twofish each has another KiB on
+    /// the heap, with AES nothing.
+    #[test]
+    fn the_keys_of_a_direction_stay_small() {
+        let (sender, receiver) = (size_of::<SrtpSender>(), size_of::<SrtpReceiver>());
+        println!("sender {sender}, receiver {receiver} octets");
+        assert!(sender <= 624, "a sender has {sender} octets");
+        assert!(receiver <= 672, "a receiver has {receiver} octets");
+    }
+}

@@ -2,10 +2,10 @@
 
 use zeroize::Zeroizing;
 
-use super::kdf::{self, Master};
+use super::kdf::{self, Master, SessionKeys};
 use super::sender::{rtcp_ssrc, same_master};
 use super::streams::{Stream, Streams, estimate};
-use super::transform::{Position, Transform};
+use super::transform::{Position, Transform, rtcp_index};
 use super::{SrtpError, Suite};
 use crate::rtp::RtpHeader;
 
@@ -22,16 +22,19 @@ pub struct SrtpReceiver {
     rtp: Transform,
     streams: Streams,
     suite: Suite,
+    rtp_tag_len: u8,
     /// Length of the SRTCP tags the peer has proven to send.
     rtcp_tag_len: Option<u8>,
-    rtcp: Box<RtcpReceiver>,
+    rtcp: RtcpReceiver,
     /// Streams of the previous key whose roll-over counters may go on.
     continued: Vec<Stream>,
     fingerprint: Zeroizing<[u8; 16]>,
 }
 
 struct RtcpReceiver {
-    transform: Transform,
+    suite: Suite,
+    /// Set up anew for each RTCP packet, as in [`super::SrtpSender`].
+    keys: SessionKeys,
     streams: Streams,
 }
 
@@ -43,11 +46,13 @@ impl SrtpReceiver {
     pub fn new(suite: Suite, key: &[u8], salt: &[u8]) -> Result<Self, SrtpError> {
         let master = Master::new(suite, key, salt)?;
         Ok(Self {
-            rtp: Transform::derive(suite, &master, kdf::Stream::Rtp)?,
-            rtcp: Box::new(RtcpReceiver {
-                transform: Transform::derive(suite, &master, kdf::Stream::Rtcp)?,
+            rtp: Transform::new(suite, &master.session_keys(kdf::Stream::Rtp))?,
+            rtp_tag_len: suite.rtp_tag_len() as u8,
+            rtcp: RtcpReceiver {
+                suite,
+                keys: master.session_keys(kdf::Stream::Rtcp),
                 streams: Streams::default(),
-            }),
+            },
             streams: Streams::default(),
             suite,
             rtcp_tag_len: None,
@@ -65,7 +70,7 @@ impl SrtpReceiver {
     pub fn unprotect(&mut self, buffer: &mut [u8], len: usize) -> Result<usize, SrtpError> {
         let packet = buffer.get_mut(..len).ok_or(SrtpError::Malformed)?;
         let header = RtpHeader::parse(packet).map_err(|_| SrtpError::Malformed)?;
-        let tag_len = self.suite.rtp_tag_len();
+        let tag_len = usize::from(self.rtp_tag_len);
         let header_len = usize::from(header.header_len);
         if packet.len() < header_len + tag_len {
             return Err(SrtpError::Malformed);
@@ -114,9 +119,9 @@ impl SrtpReceiver {
                 ssrc: header.ssrc,
                 index,
             };
-            if let Ok(opened) = self
-                .rtp
-                .open_rtp(at, header_len, packet, self.suite.rtp_tag_len())
+            if let Ok(opened) =
+                self.rtp
+                    .open_rtp(at, header_len, packet, usize::from(self.rtp_tag_len))
             {
                 self.streams.put(Stream::first(header.ssrc, index));
                 return Ok(opened);
@@ -127,8 +132,10 @@ impl SrtpReceiver {
 
     /// Checks the SRTCP packet `buffer[..len]` and decrypts it in place. Returns the length of the RTCP packet.
     ///
-    /// With a `_32` suite the tag may have 80 or 32 bits until the peer has shown which it sends. From then on a
-    /// peer that sent 80 is not believed with 32; one that sent 32 may still turn to 80.
+    /// With 32-bit HMAC tags on RTP, those on RTCP may have 80 bits, as the RFC has it, or 32, until the peer has
+    /// shown which it sends. From then on a peer that sent 80 is not believed with 32; one that sent 32 may still
+    /// turn to 80. Until the first authentic packet, and with a peer that sends 32 bits, a forged one passes once in
+    /// 2^32 trials, as a forged RTP packet does with such a suite.
     ///
     /// # Errors
     /// [`SrtpError::Malformed`], [`SrtpError::Unencrypted`], [`SrtpError::Replayed`], [`SrtpError::TooOld`],
@@ -197,7 +204,7 @@ impl RtcpReceiver {
         packet: &mut [u8],
         tag_len: usize,
     ) -> Result<usize, SrtpError> {
-        let index = self.transform.rtcp_index(packet, tag_len)?;
+        let index = rtcp_index(self.suite, packet, tag_len)?;
         let stream = match self.streams.get(ssrc) {
             Some(mut stream) => {
                 stream.check(index)?;
@@ -209,9 +216,8 @@ impl RtcpReceiver {
                 Stream::first(ssrc, index)
             }
         };
-        let opened = self
-            .transform
-            .open_rtcp(Position { ssrc, index }, packet, tag_len)?;
+        let transform = Transform::new(self.suite, &self.keys)?;
+        let opened = transform.open_rtcp(Position { ssrc, index }, packet, tag_len)?;
         self.streams.put(stream);
         Ok(opened)
     }

@@ -3,7 +3,7 @@
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::kdf::{self, Master};
+use super::kdf::{self, Master, SessionKeys};
 use super::streams::{Stream, Streams, estimate};
 use super::transform::{Position, RTCP_CLEAR, Transform};
 use super::{SrtpError, SrtpReceiver, Suite};
@@ -25,9 +25,11 @@ pub struct SrtpSender {
     streams: Streams,
     packets: u64,
     suite: Suite,
+    rtp_tag_len: u8,
     rtcp_tag_len: u8,
     rtcp_next: u32,
-    rtcp: Box<Transform>,
+    /// Set up anew for each RTCP packet: they are few, and most of a transform is worked out from its keys.
+    rtcp: SessionKeys,
     /// Streams of the previous key whose roll-over counters go on.
     continued: Vec<Stream>,
     fingerprint: Zeroizing<[u8; 16]>,
@@ -41,11 +43,12 @@ impl SrtpSender {
     pub fn new(suite: Suite, key: &[u8], salt: &[u8]) -> Result<Self, SrtpError> {
         let master = Master::new(suite, key, salt)?;
         Ok(Self {
-            rtp: Transform::derive(suite, &master, kdf::Stream::Rtp)?,
-            rtcp: Box::new(Transform::derive(suite, &master, kdf::Stream::Rtcp)?),
+            rtp: Transform::new(suite, &master.session_keys(kdf::Stream::Rtp))?,
+            rtcp: master.session_keys(kdf::Stream::Rtcp),
             streams: Streams::default(),
             packets: 0,
             suite,
+            rtp_tag_len: suite.rtp_tag_len() as u8,
             rtcp_tag_len: suite.rtcp_tag_len() as u8,
             rtcp_next: 0,
             continued: Vec::new(),
@@ -64,7 +67,7 @@ impl SrtpSender {
     pub fn protect(&mut self, buffer: &mut [u8], len: usize) -> Result<usize, SrtpError> {
         let packet = buffer.get(..len).ok_or(SrtpError::Malformed)?;
         let header = RtpHeader::parse(packet).map_err(|_| SrtpError::Malformed)?;
-        let tag_len = self.suite.rtp_tag_len();
+        let tag_len = usize::from(self.rtp_tag_len);
         if buffer.len() - len < tag_len {
             return Err(SrtpError::NoRoom);
         }
@@ -125,7 +128,8 @@ impl SrtpSender {
             ssrc,
             index: u64::from(self.rtcp_next),
         };
-        let protected = self.rtcp.seal_rtcp(at, buffer, len, tag_len);
+        let transform = Transform::new(self.suite, &self.rtcp)?;
+        let protected = transform.seal_rtcp(at, buffer, len, tag_len);
         self.rtcp_next += 1;
         Ok(protected)
     }

@@ -1,5 +1,7 @@
 //! The packet indices of the streams (SSRCs) under one key: roll-over counters and replay windows.
 
+use core::num::NonZero;
+
 use super::SrtpError;
 
 /// Streams that one key serves in one direction. RTP and RTCP count apart.
@@ -13,8 +15,8 @@ const MAX_RTP_INDEX: u64 = (1 << 48) - 1;
 /// One stream: its newest index and which of the indices before it have been used.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stream {
-    /// Bit n: index `highest - n` was used.
-    used: u128,
+    /// Bit n: index `highest - n` was used. Bit 0 is always set, which spares `Option<Stream>` a word.
+    used: NonZero<u128>,
     highest: u64,
     ssrc: u32,
 }
@@ -23,7 +25,7 @@ impl Stream {
     /// A stream of which only the packet `index` was used.
     pub(super) fn first(ssrc: u32, index: u64) -> Self {
         Self {
-            used: 1,
+            used: NonZero::<u128>::MIN,
             highest: index,
             ssrc,
         }
@@ -55,7 +57,7 @@ impl Stream {
         let behind = self.highest - index;
         if behind >= REPLAY_WINDOW {
             Err(SrtpError::TooOld)
-        } else if self.used >> behind & 1 == 1 {
+        } else if self.used.get() >> behind & 1 == 1 {
             Err(SrtpError::Replayed)
         } else {
             Ok(())
@@ -67,11 +69,12 @@ impl Stream {
     pub(super) fn mark(&mut self, index: u64) {
         if index > self.highest {
             let ahead = index - self.highest;
-            self.used = if ahead < REPLAY_WINDOW {
-                self.used << ahead | 1
-            } else {
-                1
-            };
+            self.used = NonZero::<u128>::MIN
+                | if ahead < REPLAY_WINDOW {
+                    self.used.get() << ahead
+                } else {
+                    0
+                };
             self.highest = index;
         } else {
             self.used |= 1 << (self.highest - index);

@@ -1,13 +1,15 @@
 //! What a suite does to one packet, given its index: encryption, tag, and their places in the buffer.
 
 use subtle::ConstantTimeEq;
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::cipher::BlockCipher;
 use super::gcm::{self, Gcm};
-use super::kdf::{Master, Stream};
+use super::kdf::SessionKeys;
 use super::mac::{HmacSha1, Mac};
+use super::suite::Authentication;
 use super::{SrtpError, Suite};
+use sealtone_crypto::skein::Skein512;
 
 /// Octets of an RTCP packet that stay readable: the first header and the sender's SSRC.
 pub(super) const RTCP_CLEAR: usize = 8;
@@ -33,7 +35,7 @@ pub(super) struct Position {
     pub(super) index: u64,
 }
 
-/// Counter mode with a MAC after it (RFC 3711, RFC 6188).
+/// Counter mode with a MAC after it (RFC 3711, RFC 6188, RFC 6189).
 pub(super) struct CounterMac {
     cipher: BlockCipher,
     mac: Mac,
@@ -49,36 +51,27 @@ pub(super) struct GcmTransform {
 }
 
 impl Transform {
-    pub(super) fn derive(suite: Suite, master: &Master, stream: Stream) -> Result<Self, SrtpError> {
-        let keys = master.session_keys(stream);
+    pub(super) fn new(suite: Suite, keys: &SessionKeys) -> Result<Self, SrtpError> {
         let cipher_key = &keys.cipher_key[..suite.key_len()];
-        Self::from_session_keys(suite, cipher_key, &keys.auth_key, &keys.salt)
-    }
-
-    /// `salt` is aligned as RFC 3711 has it, an AEAD's 96 bits followed by zeros.
-    pub(super) fn from_session_keys(
-        suite: Suite,
-        cipher_key: &[u8],
-        auth_key: &[u8; 20],
-        salt: &[u8; 14],
-    ) -> Result<Self, SrtpError> {
-        let mut block = [0; 16];
-        block[..14].copy_from_slice(salt);
-        let salt = u128::from_be_bytes(block);
-        block.zeroize();
-        Ok(if suite.is_aead() {
-            Self::Gcm(GcmTransform {
-                gcm: Gcm::new(cipher_key)?,
-                salt,
-            })
-        } else {
-            let mac = Mac::HmacSha1(HmacSha1::new(auth_key));
-            Self::CounterMac(CounterMac {
-                cipher: BlockCipher::aes(cipher_key)?,
-                mac,
-                salt,
-            })
-        })
+        let auth_key = &keys.auth_key[..suite.auth_key_len()];
+        let mut block = Zeroizing::new([0; 16]);
+        block[..14].copy_from_slice(&*keys.salt);
+        let salt = u128::from_be_bytes(*block);
+        let mac = match suite.authentication() {
+            Authentication::Gcm => {
+                let gcm = Gcm::new(cipher_key)?;
+                return Ok(Self::Gcm(GcmTransform { gcm, salt }));
+            }
+            Authentication::HmacSha1 => Mac::HmacSha1(HmacSha1::new(auth_key)),
+            Authentication::Skein => {
+                Mac::Skein(Skein512::mac(auth_key, 8 * suite.rtp_tag_len() as u16))
+            }
+        };
+        Ok(Self::CounterMac(CounterMac {
+            cipher: BlockCipher::new(suite.cipher(), cipher_key)?,
+            mac,
+            salt,
+        }))
     }
 
     /// Protects the RTP packet `buffer[..len]`; `buffer` has room for `tag_len` octets more. Returns the new length.
@@ -172,24 +165,7 @@ impl Transform {
         len + RTCP_WORD + tag_len
     }
 
-    /// Reads the index of an SRTCP packet with tags of `tag_len` octets.
-    pub(super) fn rtcp_index(&self, packet: &[u8], tag_len: usize) -> Result<u64, SrtpError> {
-        let trailer = RTCP_WORD + tag_len;
-        if packet.len() < RTCP_CLEAR + trailer {
-            return Err(SrtpError::Malformed);
-        }
-        let at = match self {
-            Self::CounterMac(_) => packet.len() - trailer,
-            Self::Gcm(_) => packet.len() - RTCP_WORD,
-        };
-        let word = u32::from_be_bytes([packet[at], packet[at + 1], packet[at + 2], packet[at + 3]]);
-        if word & ENCRYPTED == 0 {
-            return Err(SrtpError::Unencrypted);
-        }
-        Ok(u64::from(word & !ENCRYPTED))
-    }
-
-    /// Checks the whole SRTCP packet `packet`, whose index [`Self::rtcp_index`] read, and decrypts it in place; a
+    /// Checks the whole SRTCP packet `packet`, whose index [`rtcp_index`] read, and decrypts it in place; a
     /// packet that is not authentic stays as it was. Returns the new length.
     pub(super) fn open_rtcp(
         &self,
@@ -246,6 +222,20 @@ impl Drop for GcmTransform {
     fn drop(&mut self) {
         self.salt.zeroize();
     }
+}
+
+/// Reads the index of an SRTCP packet with tags of `tag_len` octets.
+pub(super) fn rtcp_index(suite: Suite, packet: &[u8], tag_len: usize) -> Result<u64, SrtpError> {
+    let trailer = RTCP_WORD + tag_len;
+    if packet.len() < RTCP_CLEAR + trailer {
+        return Err(SrtpError::Malformed);
+    }
+    let at = packet.len() - if suite.is_aead() { RTCP_WORD } else { trailer };
+    let word = u32::from_be_bytes([packet[at], packet[at + 1], packet[at + 2], packet[at + 3]]);
+    if word & ENCRYPTED == 0 {
+        return Err(SrtpError::Unencrypted);
+    }
+    Ok(u64::from(word & !ENCRYPTED))
 }
 
 #[inline]

@@ -2,9 +2,10 @@
 //! section 7, RFC 7714 sections 16 and 17.
 
 use super::cipher::BlockCipher;
-use super::kdf::{Master, Stream};
-use super::transform::{Position, Transform};
-use super::{SrtpError, Suite};
+use super::kdf::{Master, SessionKeys, Stream};
+use super::transform::{Position, Transform, rtcp_index};
+use super::{SrtpError, Suite, ZrtpCipher, ZrtpTag};
+use zeroize::Zeroizing;
 
 fn hex(text: &str) -> Vec<u8> {
     let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
@@ -60,6 +61,18 @@ fn aes_256_counter_mode_gives_the_keystream_of_rfc_6188_7_1() {
     );
 }
 
+#[test]
+fn aes_192_counter_mode_gives_the_keystream_of_rfc_6188_7_3() {
+    let key = "eab234764e517b2d3d160d587d8c8621 9740f65f99b6bcf7";
+    let start = "F0F1F2F3F4F5F6F7F8F9FAFBFCFD0000";
+    assert_eq!(
+        keystream(key, start, 48),
+        hex(
+            "35096cba4610028dc1b57503804ce37c 5de986291dcce161d5165ec4568f5c9a 474a40c77894bc17180202272a4c264d"
+        )
+    );
+}
+
 fn check_keys(
     suite: Suite,
     master: &Master,
@@ -74,7 +87,7 @@ fn check_keys(
         hex(cipher_key),
         "cipher key"
     );
-    assert_eq!(keys.auth_key[..], hex(auth), "auth key");
+    assert_eq!(keys.auth_key[..suite.auth_key_len()], hex(auth), "auth key");
     assert_eq!(keys.salt[..suite.salt_len()], hex(salt), "salt");
 }
 
@@ -108,6 +121,21 @@ fn keys_derive_as_in_rfc_6188_7_2() {
     );
 }
 
+#[test]
+fn keys_derive_as_in_rfc_6188_7_4() {
+    let suite = Suite::Zrtp(ZrtpCipher::Aes192, ZrtpTag::Hs80);
+    let key = hex("73edc66c4fa15776fb57f9505c171365 50ffda71f3e8e5f1");
+    let master = Master::new(suite, &key, &hex("c8522f3acd4ce86d5add78edbb11")).unwrap();
+    check_keys(
+        suite,
+        &master,
+        Stream::Rtp,
+        "31874736a8f1143870c26e4857d8a5b2 c4a354407faadabb",
+        "355b10973cd95b9eacf4061c7e1a7151e7cfbfcb",
+        "2372b82d639b6d8503a47adc0a6c",
+    );
+}
+
 const GCM_SALT: &str = "51756964 2070726f 2071756f";
 const KEY_128: &str = "000102030405060708090a0b0c0d0e0f";
 const KEY_256: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
@@ -119,9 +147,14 @@ fn gcm(key: &str) -> Transform {
     } else {
         Suite::AeadAes256Gcm
     };
-    let mut salt = [0; 14];
-    salt[..12].copy_from_slice(&hex(GCM_SALT));
-    Transform::from_session_keys(suite, &key, &[0; 20], &salt).unwrap()
+    let mut keys = SessionKeys {
+        cipher_key: Zeroizing::new([0; 32]),
+        auth_key: Zeroizing::new([0; 32]),
+        salt: Zeroizing::new([0; 14]),
+    };
+    keys.cipher_key[..key.len()].copy_from_slice(&key);
+    keys.salt[..12].copy_from_slice(&hex(GCM_SALT));
+    Transform::new(suite, &keys).unwrap()
 }
 
 #[test]
@@ -192,7 +225,7 @@ fn gcm_protects_rtcp_as_in_rfc_7714_17() {
             expected.len()
         );
         assert_eq!(packet, expected);
-        assert_eq!(gcm(key).rtcp_index(&packet, 16), Ok(0x5d4));
+        assert_eq!(rtcp_index(Suite::AeadAes128Gcm, &packet, 16), Ok(0x5d4));
         assert_eq!(gcm(key).open_rtcp(at, &mut packet, 16), Ok(plain.len()));
         assert_eq!(packet[..plain.len()], plain);
     }

@@ -1,4 +1,4 @@
-"""ZRTP: how each account introduces itself, what is remembered of phones, which media path a user wants, what legs reached."""
+"""ZRTP: accounts' ZIDs, what is remembered of phones, the media path a user wants, what legs reached."""
 
 import os
 
