@@ -12,8 +12,8 @@ from sealtone.media.events import MediaEvent, read_events
 class EngineConfig:
     """How an engine runs.
 
-    Under load (`coalesce_pps` packets a second and worker) a worker wakes for some 50 packets at once, at the latest
-    `tick_us` microseconds after it woke before: that halves the cost of a packet, and adds at most the tick and a
+    Under load (`coalesce_pps` packets a second and worker) a worker wakes for some 50 packets at once, and at the
+    latest `tick_us` microseconds after it woke before: that halves the cost of a packet and adds at most the tick and a
     round to its way.
     """
 
@@ -65,7 +65,8 @@ class LegPlan(NamedTuple):
     """Everything about a leg that signalling decides. It is applied whole, between two packets.
 
     Plain media is taken from `remote` exactly, or from any port of `signalling_ip`; the first such packet latches the
-    leg, and nothing moves the latch but a plan with `new_latch`. Media that authenticates under `rx` may move it.
+    leg, and nothing moves the latch but a plan with `new_latch`. Media that authenticates under `rx` may move it. ZRTP
+    latches a leg without `rx` as plain media does, even where that is refused (`secure_required`).
     """
 
     remote: tuple[str, int] | None = None
@@ -91,6 +92,11 @@ class LegPlan(NamedTuple):
     """RTP clock of the audio codec, Hz."""
     new_latch: bool = False
     """The remote has newly signalled where it is: the latch is forgotten."""
+    sealed: bool = False
+    """RTP, RTCP and ZRTP pass unchanged, octet by octet, to and from another sealed leg, and nothing passes to or from
+    a leg that is not. There are no reports of ours, and payload types are not mapped. ZRTP passes closed gates too, up
+    to 100 packets a second; a copy is told as `PacketReceived`. Such a leg has no `rx` and no `tx`, and whether its
+    media is secure only the phones know: `secure_required` says nothing of it."""
 
 
 class Engine:
@@ -155,6 +161,7 @@ class Engine:
             list(plan.payload_types),
             plan.clock_rate,
             plan.new_latch,
+            plan.sealed,
         )
 
     def bridge(
@@ -180,6 +187,11 @@ class Engine:
     def echo(self, leg: int) -> None:
         """Sends a leg's own packets back to it."""
         self._engine.echo(leg)
+
+    def send_packet(self, leg: int, data: bytes) -> None:
+        """Sends a ZRTP packet of at most 2048 octets from a leg's RTP port to its remote, be the gates open or closed.
+        It is dropped where there is no remote to send to, and on a sealed leg. Another packet is a `ValueError`."""
+        self._engine.send_packet(leg, data)
 
     def close_leg(self, leg: int) -> None:
         """Ends a leg: its remote gets an RTCP BYE and nothing after it. Its statistics stay until `close_call`."""

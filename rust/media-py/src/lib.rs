@@ -207,6 +207,7 @@ impl Engine {
         payload_types: Vec<u8>,
         clock_rate: u32,
         new_latch: bool,
+        sealed: bool,
     ) -> PyResult<()> {
         let (rx, tx) = (rx.map(Wiped), tx.map(Wiped));
         let plan = LegPlan {
@@ -222,6 +223,7 @@ impl Engine {
             payload_types: &payload_types,
             clock_rate,
             new_latch,
+            sealed,
         };
         py.detach(|| self.inner.update_leg(leg, &plan))
             .map_err(to_exception)
@@ -248,6 +250,11 @@ impl Engine {
 
     fn echo(&self, py: Python<'_>, leg: u64) -> PyResult<()> {
         py.detach(|| self.inner.echo(leg)).map_err(to_exception)
+    }
+
+    fn send_packet(&self, py: Python<'_>, leg: u64, data: &[u8]) -> PyResult<()> {
+        py.detach(|| self.inner.send_packet(leg, data))
+            .map_err(to_exception)
     }
 
     fn close_leg(&self, py: Python<'_>, leg: u64) -> PyResult<()> {

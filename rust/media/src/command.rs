@@ -53,6 +53,8 @@ pub struct Plan {
     pub clock_rate: u32,
     /// The remote has newly signalled where it is: forget the latch.
     pub new_latch: bool,
+    /// Packets pass as they are, to and from another sealed leg only.
+    pub sealed: bool,
     /// A new RTCP socket, when rtcp-mux was given up.
     pub rtcp_socket: Option<OwnedFd>,
 }
@@ -75,6 +77,8 @@ pub enum Command {
     Unbridge(u32),
     /// Sends a leg's own packets back to it.
     Echo(u32),
+    /// Sends a ZRTP packet from a leg's RTP socket to its remote.
+    SendPacket(u32, Box<[u8]>),
     /// Gives a leg away, with its sockets, keys and counters; its bridge or echo ends.
     Depart(u32, Arc<Passage>),
     /// Takes a leg that another worker gives away into a vacant slot. What comes after waits for it.

@@ -3,7 +3,7 @@
 //! Every method returns at once: what it decides is posted to a worker, what it tells is read from
 //! shared counters. Commands about one call take effect in the order given, each between two packets.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::RandomState;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,6 +15,7 @@ use rustix::process::setpriority_process;
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 mod config;
+mod plan;
 mod registry;
 
 pub use config::{EngineConfig, EngineError, EngineState, Key, LegPlan, OpenedLeg};
@@ -22,11 +23,12 @@ use config::{check, pool_config};
 use registry::{CallEntry, LegEntry, Registry};
 
 use crate::clock::{Clock, Micros};
-use crate::command::{Command, DROP, KeyChange, Mailbox, Passage, PayloadMap, Plan};
+use crate::command::{Command, DROP, Mailbox, Passage, PayloadMap};
+use crate::demux::{self, Kind};
 use crate::event::{EventQueue, MediaEvent};
 use crate::leg::Leg;
 use crate::pool::Pool;
-use crate::srtp::{SrtpError, SrtpReceiver, SrtpSender, Suite};
+use crate::port::MAX_DATAGRAM;
 use crate::stats::{LegCounters, LegStats};
 use crate::worker::{Pace, Worker, WorkerCounters};
 
@@ -286,61 +288,6 @@ impl Engine {
         sent.map(|()| arrival)
     }
 
-    /// Applies a plan to a leg, whole, between two packets.
-    ///
-    /// A key equal to the present one goes on with its counters; another one replaces it.
-    ///
-    /// # Errors
-    /// [`EngineError::Unknown`], [`EngineError::Key`], [`EngineError::Invalid`] payload type,
-    /// [`EngineError::Ports`] when the RTCP port cannot be opened again, [`EngineError::Busy`].
-    pub fn update_leg(&self, leg: u64, plan: &LegPlan<'_>) -> Result<(), EngineError> {
-        let mut payload_types = 0;
-        for &payload_type in plan.payload_types {
-            if payload_type > 127 {
-                return Err(EngineError::Invalid("a payload type is 0 to 127"));
-            }
-            payload_types |= 1_u128 << payload_type;
-        }
-        let (rx_print, tx_print) = (
-            self.fingerprint(plan.rx.as_ref()),
-            self.fingerprint(plan.tx.as_ref()),
-        );
-        let mut registry = self.registry()?;
-        let (worker, entry) = registry.open_leg(leg)?;
-        let rx = change(entry.rx, rx_print, plan.rx.as_ref(), SrtpReceiver::new)?;
-        let tx = change(entry.tx, tx_print, plan.tx.as_ref(), SrtpSender::new)?;
-        let rtcp_socket = if plan.rtcp_mux || entry.has_rtcp_socket {
-            None
-        } else {
-            Some(
-                self.pool
-                    .reopen_rtcp(entry.ip, entry.number)
-                    .map_err(EngineError::Ports)?,
-            )
-        };
-        let plan = Plan {
-            remote: plan.remote,
-            remote_rtcp: plan.remote_rtcp,
-            signalling_ip: plan.signalling_ip,
-            rtcp_mux: plan.rtcp_mux,
-            send: plan.send,
-            receive: plan.receive,
-            rx,
-            tx,
-            secure_required: plan.secure_required,
-            payload_types,
-            clock_rate: plan.clock_rate,
-            new_latch: plan.new_latch,
-            rtcp_socket,
-        };
-        let mux = plan.rtcp_mux;
-        self.post(worker, Command::Update(entry.slot, Box::new(plan)))?;
-        entry.has_rtcp_socket = !mux;
-        entry.rx = rx_print;
-        entry.tx = tx_print;
-        Ok(())
-    }
-
     /// Joins two legs of one call: what either accepts goes to the other. `map_a` gives the payload
     /// type at B for each at A that passes, `map_b` the other way; without a map they stay the same.
     ///
@@ -382,6 +329,23 @@ impl Engine {
         let mut registry = self.registry()?;
         let (worker, entry) = registry.open_leg(leg)?;
         self.post(worker, Command::Echo(entry.slot))
+    }
+
+    /// Sends a ZRTP packet from a leg's RTP socket to its remote, also while the gates for media are
+    /// closed. It is dropped where there is no remote to send to, and on a sealed leg.
+    ///
+    /// # Errors
+    /// [`EngineError::Invalid`] for what is no ZRTP packet or too long, [`EngineError::Unknown`],
+    /// [`EngineError::Busy`].
+    pub fn send_packet(&self, leg: u64, packet: &[u8]) -> Result<(), EngineError> {
+        if packet.len() > MAX_DATAGRAM || demux::classify(packet) != Kind::Zrtp {
+            return Err(EngineError::Invalid(
+                "a ZRTP packet of at most 2048 octets is expected",
+            ));
+        }
+        let mut registry = self.registry()?;
+        let (worker, entry) = registry.open_leg(leg)?;
+        self.post(worker, Command::SendPacket(entry.slot, packet.into()))
     }
 
     /// Ends a leg: its remote gets an RTCP BYE and nothing after it. Its statistics stay until the
@@ -535,34 +499,11 @@ impl Engine {
         }
         Err(EngineError::Busy)
     }
-
-    /// Tells keys apart without keeping them.
-    fn fingerprint(&self, key: Option<&Key<'_>>) -> Option<u64> {
-        key.map(|key| self.hasher.hash_one((key.suite.name(), key.key, key.salt)))
-    }
 }
 
 impl Drop for Engine {
     fn drop(&mut self) {
         self.stop();
-    }
-}
-
-type MakeContext<T> = fn(Suite, &[u8], &[u8]) -> Result<T, SrtpError>;
-
-fn change<T>(
-    before: Option<u64>,
-    after: Option<u64>,
-    key: Option<&Key<'_>>,
-    make: MakeContext<T>,
-) -> Result<KeyChange<T>, EngineError> {
-    match key {
-        None => Ok(KeyChange::Clear),
-        Some(_) if before == after => Ok(KeyChange::Keep),
-        Some(key) => {
-            let context = make(key.suite, key.key, key.salt).map_err(EngineError::Key)?;
-            Ok(KeyChange::Set(Box::new(context)))
-        }
     }
 }
 

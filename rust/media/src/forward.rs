@@ -3,7 +3,7 @@
 use crate::clock::Micros;
 use crate::demux::{self, Kind};
 use crate::event::EventQueue;
-use crate::leg::{Leg, Target};
+use crate::leg::{Leg, Sealed, Target};
 use crate::port::Datagram;
 
 /// The legs of one worker, by slot.
@@ -29,6 +29,9 @@ pub fn forward(
     let Some(leg) = leg_at(legs, slot) else {
         return;
     };
+    if leg.is_sealed() {
+        return pass(legs, slot, datagram, true, now, events);
+    }
     match demux::classify(datagram.content()) {
         Kind::Rtp => {}
         Kind::Rtcp => return leg.accept_control(datagram, true, now, events),
@@ -48,4 +51,50 @@ pub fn forward(
     };
     // Gates, new numbers, encryption, the wire.
     out.send(&heard, datagram, now);
+}
+
+/// As [`forward`], for a datagram of the RTCP port.
+pub fn forward_control(
+    legs: &mut Legs,
+    slot: u32,
+    datagram: &mut Datagram,
+    now: Micros,
+    events: &EventQueue,
+) {
+    match leg_at(legs, slot) {
+        Some(leg) if leg.is_sealed() => pass(legs, slot, datagram, false, now, events),
+        Some(leg) => leg.accept_control(datagram, false, now, events),
+        None => {}
+    }
+}
+
+/// The way of a packet of a sealed leg: it passes as it is, to another sealed leg or nowhere.
+#[inline(never)]
+fn pass(
+    legs: &mut Legs,
+    slot: u32,
+    datagram: &Datagram,
+    on_rtp_port: bool,
+    now: Micros,
+    events: &EventQueue,
+) {
+    let Some(leg) = leg_at(legs, slot) else {
+        return;
+    };
+    // Source, kind, latch, statistics, and the receive gate or ZRTP's rate.
+    let Some(passing) = leg.accept_sealed(datagram, on_rtp_port, now, events) else {
+        return;
+    };
+    let Target::Leg(other) = leg.target else {
+        return;
+    };
+    // Sealed too? The send gate, the wire.
+    let passed =
+        leg_at(legs, other).is_some_and(|out| out.send_sealed(passing, datagram.content()));
+    if passed
+        && passing == Sealed::Zrtp
+        && let Some(leg) = leg_at(legs, slot)
+    {
+        leg.show_zrtp(datagram, now, events);
+    }
 }

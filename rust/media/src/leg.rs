@@ -8,19 +8,23 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 mod control;
+mod packet;
 mod plan;
+mod sealed;
 
 use crate::bridge::{Fields, Rewriter};
-use crate::clock::{Micros, SECOND};
+use crate::clock::Micros;
 use crate::command::{DROP, PayloadMap};
-use crate::demux::Kind;
 use crate::event::{EventQueue, MediaEvent, What};
 use crate::port::{self, Datagram, Port};
+use crate::rate::Rate;
 use crate::report::{Reporter, SourceClock};
 use crate::rtcp::ReceptionStats;
 use crate::rtp::RtpHeader;
 use crate::srtp::{SrtpError, SrtpReceiver, SrtpSender};
 use crate::stats::LegCounters;
+
+pub use sealed::Sealed;
 
 /// An SRTP leg silent for so long listens to every address again: its remote may have moved.
 const DETACH_AFTER: Micros = 400_000;
@@ -30,8 +34,6 @@ const SETTLE_AFTER: Micros = 20_000;
 /// Packets from strange addresses tried for authentication, per leg and [`TRIAL_WINDOW`].
 const TRIALS: u32 = 40;
 const TRIAL_WINDOW: Micros = 20_000;
-/// Slow-path packets handed up, per leg and second.
-const SLOW_PATH_RATE: u32 = 50;
 /// New SSRCs of ours because the remote uses the same one; more is an echo of ours, not chance.
 const MAX_COLLISIONS: u8 = 4;
 
@@ -66,6 +68,8 @@ struct Gates {
     /// The signalled address is one to send to; false before any is known and on hold (0.0.0.0).
     sendable: bool,
     mux: bool,
+    /// Packets pass as they are, to and from another sealed leg only.
+    sealed: bool,
 }
 
 /// How far a packet's source is trusted before its content is looked at.
@@ -128,10 +132,9 @@ struct Cold {
     rtcp_latch: Option<SocketAddr>,
     bridge_map: Option<Box<PayloadMap>>,
     former_rx: Option<(Box<SrtpReceiver>, Micros)>,
-    trial_window: Micros,
-    trials: u32,
-    slow_window: Micros,
-    slow_packets: u32,
+    trials: Rate,
+    slow_path: Rate,
+    zrtp: Rate,
     collisions: u8,
     lost_before: u64,
     planned_at: Micros,
@@ -178,10 +181,9 @@ impl Leg {
                 rtcp_latch: None,
                 bridge_map: None,
                 former_rx: None,
-                trial_window: 0,
-                trials: 0,
-                slow_window: 0,
-                slow_packets: 0,
+                trials: Rate::default(),
+                slow_path: Rate::default(),
+                zrtp: Rate::default(),
                 collisions: 0,
                 lost_before: 0,
                 planned_at: 0,
@@ -258,26 +260,26 @@ impl Leg {
 
     #[cold]
     fn admit_stranger(&mut self, source: SocketAddr, now: Micros) -> Option<Admission> {
-        let cold = &mut self.cold;
-        let expected = cold.signalled == Some(source) || cold.signalling_ip == Some(source.ip());
         if self.rx.is_none() {
-            if expected && !self.latched {
+            if !self.latched && self.is_expected(source) {
                 return Some(Admission::Candidate(source));
             }
             self.counters.source_drops.add(1);
             return None;
         }
         // The packet will have to authenticate; only the work of trying is limited.
-        if now.saturating_sub(cold.trial_window) >= TRIAL_WINDOW {
-            cold.trial_window = now;
-            cold.trials = 0;
-        }
-        cold.trials += 1;
-        if cold.trials > TRIALS && cold.signalled != Some(source) {
+        let cold = &mut self.cold;
+        if !cold.trials.take(TRIALS, TRIAL_WINDOW, now) && cold.signalled != Some(source) {
             self.counters.trial_drops.add(1);
             return None;
         }
         Some(Admission::Candidate(source))
+    }
+
+    /// Whether signalling said that the remote may be there.
+    fn is_expected(&self, source: SocketAddr) -> bool {
+        let cold = &self.cold;
+        cold.signalled == Some(source) || cold.signalling_ip == Some(source.ip())
     }
 
     /// Checks, authenticates and decrypts a packet in place, and counts it. `None` if it ends here.
@@ -346,9 +348,9 @@ impl Leg {
     }
 
     /// The fail-closed decision: plain packets pass, in either direction, only on a leg that has no
-    /// key at all and need not have one.
+    /// key at all and need not have one. Nothing of ours goes to a sealed leg.
     fn is_open_to_plain(&self) -> bool {
-        !self.gates.secure_required && self.rx.is_none() && self.tx.is_none()
+        !self.gates.secure_required && !self.gates.sealed && self.rx.is_none() && self.tx.is_none()
     }
 
     fn pass_plain(&self) -> Option<()> {
@@ -451,8 +453,11 @@ impl Leg {
     /// Goes on under another SSRC; reports count from here.
     fn restart_stream(&mut self) {
         self.rewriter = fresh_stream();
-        self.cold.reporter.packets_base = self.counters.tx_packets.get();
-        self.cold.reporter.octets_base = self.counters.tx_octets.get();
+        let sent = self.counters.tx_packets.get();
+        let reporter = &mut self.cold.reporter;
+        reporter.packets_base = sent;
+        reporter.octets_base = self.counters.tx_octets.get();
+        reporter.sent = [sent; 2];
     }
 
     fn tell(&self, what: What, events: &EventQueue) {
@@ -460,37 +465,6 @@ impl Leg {
             leg: self.cold.id,
             what,
         });
-    }
-
-    /// Counts a packet of another protocol and hands it to the control plane, within limits.
-    #[cold]
-    pub fn hand_up(&mut self, kind: Kind, datagram: &Datagram, now: Micros, events: &EventQueue) {
-        let counters = &self.counters;
-        match kind {
-            Kind::Stun => counters.stun_rx.add(1),
-            Kind::Dtls => counters.dtls_rx.add(1),
-            Kind::Zrtp => counters.zrtp_rx.add(1),
-            _ => return counters.malformed.add(1),
-        }
-        let cold = &mut self.cold;
-        let remote = self.remote.filter(|_| self.latched);
-        let Some(source) = datagram.source.or(remote) else {
-            return;
-        };
-        let expected = cold.signalled == Some(source) || cold.signalling_ip == Some(source.ip());
-        if !expected && remote != Some(source) {
-            return counters.source_drops.add(1);
-        }
-        if now.saturating_sub(cold.slow_window) >= SECOND {
-            cold.slow_window = now;
-            cold.slow_packets = 0;
-        }
-        cold.slow_packets += 1;
-        let data = datagram.content().to_vec();
-        let what = What::Packet { kind, source, data };
-        if cold.slow_packets > SLOW_PATH_RATE || !events.push(MediaEvent { leg: cold.id, what }) {
-            counters.slow_path_drops.add(1);
-        }
     }
 
     // ---- what a packet meets on its way out ----

@@ -16,6 +16,7 @@ pub mod leg;
 pub mod pool;
 pub mod port;
 pub mod random;
+pub mod rate;
 pub mod report;
 pub mod rtcp;
 pub mod rtp;

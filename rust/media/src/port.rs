@@ -189,6 +189,15 @@ pub fn is_empty(socket: &OwnedFd) -> bool {
     recv(socket, &mut [0_u8; 1], flags).err() == Some(Errno::AGAIN)
 }
 
+/// Throws away what waits on the socket, at most `limit` datagrams; returns how many.
+pub fn discard(socket: &OwnedFd, limit: u64) -> u64 {
+    let take = |_| recv(socket, &mut [0_u8; 1], RecvFlags::DONTWAIT);
+    let waiting = (0..limit)
+        .map(take)
+        .take_while(|taken| *taken != Err(Errno::AGAIN));
+    waiting.filter(Result::is_ok).count() as u64
+}
+
 /// Sends one datagram; true if the kernel took it.
 ///
 /// An error queued by an earlier packet (a refused port, say) is reported once in place of

@@ -102,9 +102,10 @@ counters! {
     source_drops,
     /// Packets not even tried for authentication, their strange source being over its rate.
     trial_drops,
-    /// Packets stopped by the leg's send or receive gate, or because no bridge stands.
+    /// Packets stopped by the leg's send or receive gate, because no bridge stands, or left from before the
+    /// leg was sealed or unsealed.
     gate_drops,
-    /// Packets stopped because the leg must be secure and has no keys.
+    /// Packets stopped because the leg must be secure and has no keys, or is sealed and the other is not.
     insecure_drops,
     /// Packets of a payload type that was not negotiated.
     payload_type_drops,
@@ -130,6 +131,10 @@ counters! {
     dtls_rx,
     /// ZRTP packets seen.
     zrtp_rx,
+    /// ZRTP packets sent to the remote: ours, and those of the phone at the other sealed leg.
+    zrtp_tx,
+    /// ZRTP packets of a sealed leg not passed on, over its rate.
+    zrtp_drops,
     /// STUN, DTLS and ZRTP packets not handed up, over the leg's rate or the queue full.
     slow_path_drops,
 }

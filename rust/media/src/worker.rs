@@ -11,7 +11,7 @@ use rustix::time::Timespec;
 use crate::clock::{Clock, Micros};
 use crate::command::{Command, Mailbox, Passage, PayloadMap, Plan};
 use crate::event::EventQueue;
-use crate::forward::{Legs, forward, leg_at};
+use crate::forward::{Legs, forward, forward_control, leg_at};
 use crate::leg::{Leg, Target};
 use crate::pool::Returns;
 use crate::port::{Datagram, Received};
@@ -293,7 +293,7 @@ impl Worker {
         if let Some(leg) = leg_at(&mut self.legs, slot)
             && leg.receive_control(datagram) == Received::Datagram
         {
-            leg.accept_control(datagram, false, self.now, &self.events);
+            forward_control(&mut self.legs, slot, datagram, self.now, &self.events);
         }
     }
 
@@ -340,6 +340,11 @@ impl Worker {
                     self.release(slot);
                     if let Some(leg) = leg_at(&mut self.legs, slot) {
                         leg.join(Target::Echo, None);
+                    }
+                }
+                Command::SendPacket(slot, packet) => {
+                    if let Some(leg) = leg_at(&mut self.legs, slot) {
+                        leg.send_own_packet(&packet);
                     }
                 }
                 Command::Depart(slot, passage) => self.depart(slot, &passage),

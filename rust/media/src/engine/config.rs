@@ -110,6 +110,9 @@ pub struct LegPlan<'a> {
     pub clock_rate: u32,
     /// Forget where the leg is latched.
     pub new_latch: bool,
+    /// Packets pass as they are, to and from another sealed leg only. Such a leg has no keys, and whether
+    /// its media is secure only its phone knows: `secure_required` says nothing of it.
+    pub sealed: bool,
 }
 
 /// A leg just opened.

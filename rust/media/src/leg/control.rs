@@ -1,4 +1,4 @@
-//! RTCP of a leg: taken in, answered for by us, and never forwarded.
+//! RTCP of a leg: taken in, answered for by us, and forwarded only between sealed legs.
 
 use std::net::SocketAddr;
 
@@ -25,17 +25,9 @@ impl Leg {
         now: Micros,
         events: &EventQueue,
     ) {
-        let admission = if on_rtp_port {
-            self.admit(datagram.source, now)
-        } else {
-            self.admit_control(datagram.source, now)
-        };
-        let Some(admission) = admission else {
+        let Some(admission) = self.admit_rtcp(datagram.source, on_rtp_port, now) else {
             return;
         };
-        if on_rtp_port && !self.gates.mux && admission != Admission::Remote {
-            return self.counters.source_drops.add(1);
-        }
         if self.unprotect_control(datagram).is_none() {
             return;
         }
@@ -50,6 +42,24 @@ impl Leg {
         } else if let Admission::Candidate(source) = admission {
             self.cold.rtcp_latch = Some(source);
         }
+    }
+
+    /// As [`Leg::admit`], for RTCP on either port.
+    pub(super) fn admit_rtcp(
+        &mut self,
+        source: Option<SocketAddr>,
+        on_rtp_port: bool,
+        now: Micros,
+    ) -> Option<Admission> {
+        if !on_rtp_port {
+            return self.admit_control(source, now);
+        }
+        let admission = self.admit(source, now)?;
+        if !self.gates.mux && admission != Admission::Remote {
+            self.counters.source_drops.add(1);
+            return None;
+        }
+        Some(admission)
     }
 
     /// As [`Leg::admit`], for the RTCP port.
@@ -119,9 +129,9 @@ impl Leg {
         if !self.gates.sendable || (self.tx.is_none() && !self.is_open_to_plain()) {
             return;
         }
-        let Some(to) = self.control_destination() else {
+        if self.control_destination().is_none() {
             return;
-        };
+        }
         let mut buffer = [0; COMPOUND];
         let Some(mut length) = self.compose(&mut buffer, source, bye, now) else {
             return;
@@ -132,9 +142,17 @@ impl Leg {
                 Err(_) => return,
             }
         }
+        self.send_control(&buffer[..length]);
+    }
+
+    /// Sends RTCP as it goes on the wire, from the port that has it; true if it went.
+    pub(super) fn send_control(&self, packet: &[u8]) -> bool {
+        let Some(to) = self.control_destination() else {
+            return false;
+        };
         let sent = match &self.cold.rtcp {
-            Some(socket) if !self.gates.mux => port::transmit(socket, false, to, &buffer[..length]),
-            _ => port::transmit(&self.rtp, self.link != Link::Open, to, &buffer[..length]),
+            Some(socket) if !self.gates.mux => port::transmit(socket, false, to, packet),
+            _ => port::transmit(&self.rtp, self.link != Link::Open, to, packet),
         };
         let counter = if sent {
             &self.counters.rtcp_tx
@@ -142,6 +160,7 @@ impl Leg {
             &self.counters.send_errors
         };
         counter.add(1);
+        sent
     }
 
     /// Where RTCP goes: to where it came from, else to where it was signalled, unless RTP has shown

@@ -22,7 +22,9 @@ impl Leg {
     pub fn apply(&mut self, plan: Plan, now: Micros) -> (Option<OwnedFd>, bool) {
         let before = self.gates;
         let clock_rate = plan.clock_rate.max(1);
-        let restarts = (plan.receive && !before.receive) || clock_rate != self.clock_rate;
+        let reseals = plan.sealed != before.sealed;
+        let restarts =
+            (plan.receive && !before.receive) || clock_rate != self.clock_rate || reseals;
         let cold = &mut self.cold;
         cold.signalled = plan.remote;
         cold.signalled_rtcp = usable(plan.remote_rtcp).or_else(|| {
@@ -36,9 +38,13 @@ impl Leg {
             secure_required: plan.secure_required,
             sendable: usable(plan.remote).is_some(),
             mux: plan.rtcp_mux,
+            sealed: plan.sealed,
         };
         if plan.send && !before.send {
             self.rewriter.resync();
+        }
+        if reseals {
+            self.change_seal();
         }
         self.apply_keys(plan.rx, plan.tx, now);
         self.apply_remote(plan.remote, plan.new_latch);
@@ -79,7 +85,7 @@ impl Leg {
             KeyChange::Set(sender) => {
                 // Whether the roll-over counter goes on under a new key is understood in two ways; under a
                 // new SSRC there is one. It also keeps a key that is used again from meeting its old indices.
-                if self.counters.tx_packets.get() > 0 {
+                if self.counters.tx_packets.get() + self.counters.rtcp_tx.get() > 0 {
                     self.restart_stream();
                 }
                 self.tx = Some(sender);

@@ -55,6 +55,7 @@ pub fn plan(remote: SocketAddr) -> LegPlan<'static> {
         payload_types: &[0, 101],
         clock_rate: 8_000,
         new_latch: false,
+        sealed: false,
     }
 }
 
