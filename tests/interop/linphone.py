@@ -21,6 +21,7 @@ _STATES = {
     "LinphoneCallEnd": "closed",
     "LinphoneCallError": "closed",
 }
+_ENCRYPTION = {"none": "none", "srtp": "srtp", "required": "srtp", "zrtp": "zrtp"}
 _MOVES = re.compile(r"CallSession \[\w+\] moving from state \w+ to (\w+)")
 
 
@@ -37,8 +38,9 @@ class Linphone(RealPhone):
         ports = {"sip_port": 0, "sip_tcp_port": 0, "sip_tls_port": 0, port: first if setup.transport == "udp" else -1}
         lines = ["[sip]", *(f"{name}={value}" for name, value in ports.items())]
         lines += [
-            f"media_encryption={'none' if setup.encryption == 'none' else 'srtp'}",
-            f"media_encryption_mandatory={int(setup.encryption == 'required')}",
+            f"media_encryption={_ENCRYPTION[setup.encryption]}",
+            f"media_encryption_mandatory={int(setup.encryption in ('required', 'zrtp'))}",
+            "accept_any_encryption=0",
             "use_ipv6=0",
             "guess_hostname=0",
             f"bind_address={LOOPBACK}",
@@ -49,6 +51,8 @@ class Linphone(RealPhone):
         ]
         if setup.authority:
             lines.append(f"root_ca={setup.authority}")
+        if setup.zrtp_key_agreements:
+            lines.append(f"zrtp_key_agreements_suites={setup.zrtp_key_agreements}")
         if setup.srtp_suites:
             lines.append(f"srtp_crypto_suites={setup.srtp_suites}")
         if setup.server:
@@ -154,6 +158,11 @@ class Linphone(RealPhone):
     def srtp_suite(self) -> str:
         found = re.findall(r"crypto suite (\w+)|SRTP.*?(AES_\w+|AEAD_\w+)", self._log())
         return next((name for pair in reversed(found) for name in pair if name), "")
+
+    def short_authentication_string(self) -> str:
+        """What it shows of ZRTP, "" before the call is secure."""
+        found: list[str] = re.findall(r"auth token is ([\w:]+)", self._program_output() + self._log())
+        return found[-1] if found else ""
 
     def recording(self) -> Path | None:
         return self._heard if self._heard.exists() else None

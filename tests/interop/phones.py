@@ -14,7 +14,7 @@ from interop.processes import LOOPBACK, eventually, free_ports
 class Setup:
     """How a phone is set up. Without `server` it does not register and calls by address.
 
-    `encryption`: "none", "srtp" (offered, not insisted on) or "required". `authority`: PEM file that a TLS server is
+    `encryption`: "none", "srtp" (offered, not insisted on), "required" (SRTP) or "zrtp". `authority`: PEM file that a TLS server is
     checked against. `tone_hz`: the sine that it plays for as long as a call lasts.
     """
 
@@ -30,6 +30,7 @@ class Setup:
     auto_answer: bool = True
     codecs: tuple[str, ...] = ("PCMU", "PCMA")
     srtp_suites: str = ""
+    zrtp_key_agreements: str = ""
     expires_s: int = 300
 
 

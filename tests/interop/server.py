@@ -22,8 +22,15 @@ from sealtone.store import directory as rows
 from sealtone.store.records import CallFilter
 
 DOMAIN = "interop.test"
-# Of each kind: protection, strictness.
-_KINDS = {"open": ("none", "prefer"), "srtp": ("srtp", "prefer"), "strict": ("srtp", "require")}
+# Of each kind: protection, strictness, media path.
+_KINDS = {
+    "open": ("none", "prefer", "sealed"),
+    "srtp": ("srtp", "prefer", "sealed"),
+    "strict": ("srtp", "require", "sealed"),
+    "sealed": ("zrtp", "require", "sealed"),
+    "ended": ("zrtp", "require", "server"),
+    "wishing": ("zrtp", "prefer", "server"),
+}
 
 _SERVE = """
 import sys
@@ -38,7 +45,7 @@ class Server:
 
     DOMAINS = (DOMAIN,)
     """The first is the one meant where none is named. Each is an account's own."""
-    USERS = {"open": 20, "srtp": 250, "strict": 20}
+    USERS = {"open": 20, "srtp": 250, "strict": 20, "sealed": 30, "ended": 60, "wishing": 20}
     """How many of each kind the first domain has; any other has `USERS_ELSEWHERE`."""
     USERS_ELSEWHERE = 8
 
@@ -68,7 +75,8 @@ class Server:
         return found
 
     def user(self, kind: str = "srtp", domain: str = "") -> str:
-        """The number of a user nobody had before: "open" (protection none), "srtp" (prefer) or "strict" (require)."""
+        """The number of a user nobody had before: "open" (protection none), "srtp" (prefer), "strict" (require),
+        "sealed" or "ended" (ZRTP required, by media path), "wishing" (ZRTP preferred)."""
         domain = domain or self.DOMAINS[0]
         name = next(self._unused[kind, domain])
         self.handed_out.append(f"{name}@{domain}")
@@ -111,12 +119,12 @@ class Server:
                 for domain in self.DOMAINS:
                     account = rows.insert_account(transaction, f"Account of {domain}", now)
                     create_domain(transaction, actor, now, domain, account)
-                    for kind, (protection, strictness) in _KINDS.items():
+                    for kind, (protection, strictness, path) in _KINDS.items():
                         start = next(first)
                         count = self.USERS[kind] if domain == self.DOMAINS[0] else self.USERS_ELSEWHERE
                         names = [str(start + number) for number in range(count)]
                         for name in names:
-                            form = SipUserChange(protection=protection, strictness=strictness)
+                            form = SipUserChange(protection=protection, strictness=strictness, path=path)
                             created = create_sip_user(transaction, actor, now, f"{name}@{domain}", form)
                             self.secrets[f"{name}@{domain}"] = created.secret
                         self._unused[kind, domain] = iter(names)

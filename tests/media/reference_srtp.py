@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from tests.media.reference_skein import skein_512
-from tests.media.reference_twofish import Twofish
+
+from media.reference_skein import skein_512
+from media.reference_twofish import Twofish
 
 Encrypt = Callable[[bytes], bytes]
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.media import reference_curve3617 as curve
-from tests.media.reference_skein import skein_512
-from tests.media.reference_twofish import twofish_cfb
 
+from media import reference_curve3617 as curve
+from media.reference_skein import skein_512
+from media.reference_twofish import twofish_cfb
 from sealtone.media import KEY_AGREEMENT_LENGTHS, KeyAgreementName, Primitives, SkeinName
 
 core = Primitives()

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.media.reference_srtp import ReferenceSrtp
 
+from media.reference_srtp import ReferenceSrtp
 from sealtone.media import Srtp, SrtpError
 from sealtone.srtp_keys import Suite, ZrtpSuite
 

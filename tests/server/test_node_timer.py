@@ -12,7 +12,9 @@ from sealtone.model import Snapshot
 from sealtone.registrar import Rules
 from sealtone.server.journal import Journal
 from sealtone.server.node import Node
+from sealtone.server.zrtp_memory import ZrtpMemory
 from sealtone.sip.flow import Flow, Hop
+from sealtone.zrtp import StandardCrypto
 
 SERVER, PHONE = ("192.0.2.1", 5060), ("192.0.2.10", 5060)
 FLOW = Flow(1, "udp", SERVER, PHONE)
@@ -57,6 +59,13 @@ class Loop:
         self.now = end
 
 
+class Plane:
+    """No calls here, so nothing to be obeyed."""
+
+    def flush(self) -> None:
+        pass
+
+
 class Wire:
     def __init__(self) -> None:
         self.sent: list[bytes] = []
@@ -68,7 +77,7 @@ class Wire:
 def node(loop: Loop, wire: Wire) -> Node:
     made = Node(
         user_agent="Sealtone",
-        plane=cast(Any, None),  # neither calls nor registrations here
+        plane=cast(Any, Plane()),
         store=cast(Any, None),
         snapshot=Snapshot(),
         contact_for=lambda _: SERVER,
@@ -76,6 +85,8 @@ def node(loop: Loop, wire: Wire) -> Node:
         journal=Journal(io.StringIO()),
         entropy=os.urandom,
         rules=Rules(),
+        zrtp=ZrtpMemory(cast(Any, None), {}),
+        zrtp_crypto=StandardCrypto(),
     )
     made.start(cast(Any, wire), cast(Any, loop))
     return made

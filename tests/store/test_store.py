@@ -61,19 +61,25 @@ def test_the_migrations_lead_to_the_tables_as_they_are_declared(tmp_path: Path) 
     database.close()
 
 
-def test_accounts_of_the_first_schema_keep_their_calls_for_a_year(tmp_path: Path) -> None:
+def test_accounts_of_the_first_schema_keep_their_calls_for_a_year_and_have_a_zid(tmp_path: Path) -> None:
     database = Database(tmp_path)
     with database.write() as transaction:
         insert_account(transaction, "Old", 1.0)
         for statement in (
             "ALTER TABLE account DROP COLUMN keep_calls_days",
+            "ALTER TABLE account DROP COLUMN zid",
+            "ALTER TABLE sip_user DROP COLUMN path",
+            "ALTER TABLE call_leg DROP COLUMN zrtp",
+            "DROP TABLE zrtp_cache",
             "UPDATE alembic_version SET version_num='0001'",
         ):
             transaction.connection.execute(sqlalchemy.text(statement))
     database.close()
     database = Database(tmp_path)
     with database.read() as transaction:
-        assert [account.keep_calls_days for account in read_accounts(transaction)] == [365]
+        (old,) = read_accounts(transaction)
+        assert old.keep_calls_days == 365
+        assert len(old.zid) == 12
     database.close()
 
 

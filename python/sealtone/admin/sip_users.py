@@ -55,8 +55,18 @@ def create_sip_user(
         raise Conflict(f"The SIP user {username}@{domain.name} exists already.")
     chosen = fields.secret(secret) if secret is not None else new_secret()
     digests = digests_of(username, domain.name, chosen)
-    blank = SipUser(0, domain.account_id, domain.id, username, domain.name, digests.md5, digests.sha256)
-    blank = replace(blank, policy=LegPolicy(Protection.SRTP, Strictness.PREFER))
+    account = rows.find_account(transaction, domain.account_id)
+    blank = SipUser(
+        0,
+        domain.account_id,
+        domain.id,
+        username,
+        domain.name,
+        digests.md5,
+        digests.sha256,
+        policy=LegPolicy(Protection.SRTP, Strictness.PREFER),
+        zid=account.zid if account is not None else b"",
+    )
     user = _changed(blank, form)
     user = replace(user, id=rows.insert_user(transaction, user, now_wall))
     _log(transaction, actor, now_wall, "create", user, {}, _shown(user) | {"secret": MASKED})

@@ -86,7 +86,6 @@ class Leg:
         "_local",
         "_offered",
         "_own",
-        "_pending",
         "_plan",
         "_released",
         "_remote",
@@ -108,6 +107,7 @@ class Leg:
         "route",
         "sealed",
         "session",
+        "speaks_zrtp",
         "uri",
         "user",
         "was_held",
@@ -133,7 +133,7 @@ class Leg:
         self.zrtp: ZrtpAgreement | None = None
         self.sealed: SealedPath | None = None
         self.enrols = False
-        self._pending = False
+        self.speaks_zrtp = False  # whether the description in force leaves the keys to ZRTP
         self._final: MediaCounters | None = None
         self._agreed: tuple[Codec, ...] = ()
         self._baseline = self._baseline_before = MediaCounters()
@@ -446,11 +446,11 @@ class Leg:
             self._left_keys = (*self._left_keys, self._rx)
         self._rx = verdict.remote.key if verdict.remote is not None else None
         self._tx = own.key if own is not None else None
-        self._pending = verdict.protection is Protection.ZRTP
+        self.speaks_zrtp = verdict.protection is Protection.ZRTP
         if self.sealed is not None:
             self.sealed.announced(self, verdict.audio.zrtp_hashes)
-        elif self._pending and self.zrtp is not None:
-            self.zrtp.announced(verdict.audio.zrtp_hashes, self.zrtp_required)
+        elif self.speaks_zrtp and self.zrtp is not None:
+            self.zrtp.announced(verdict.audio.zrtp_hashes, self.user.policy.requires_zrtp)
             self._rx, self._tx = self.zrtp.rx, self.zrtp.tx
         self.established = verdict.established
         self.note = verdict.note if own is not None or verdict.note else self.note
@@ -464,23 +464,13 @@ class Leg:
         return is_secure(self.hop)
 
     @property
-    def zrtp_required(self) -> bool:
-        """Whether the leg has no media without ZRTP."""
-        return self.user.policy.requires_zrtp
-
-    @property
     def said_protection(self) -> Protection:
         """What the phone's latest description asks for."""
         if self._judged is not None:
             return self._judged.protection
-        if self._pending:
+        if self.speaks_zrtp:
             return Protection.ZRTP
         return Protection.NONE if self._rx is None else Protection.SRTP
-
-    @property
-    def speaks_zrtp(self) -> bool:
-        """Whether the description in force leaves the keys to ZRTP."""
-        return self._pending
 
     @property
     def keys(self) -> tuple[MasterKey | None, MasterKey | None]:
@@ -495,7 +485,7 @@ class Leg:
 
     def take_zrtp(self) -> None:
         """What ZRTP came to has changed: the leg is what it is now."""
-        if self.zrtp is not None and self._pending:
+        if self.zrtp is not None and self.speaks_zrtp:
             self._rx, self._tx = self.zrtp.rx, self.zrtp.tx
         self._security = None
 
@@ -523,7 +513,7 @@ class Leg:
         if plan != self._plan:
             self._plan = plan
             self.call.exchange.plane.update_leg(self.port.id, plan)
-        if self._pending and (self.zrtp is not None or self.sealed is not None):
+        if self.speaks_zrtp and (self.zrtp is not None or self.sealed is not None):
             self.call.exchange.await_zrtp(self)
 
     def payload_map_to(self, other: Leg) -> dict[int, int]:

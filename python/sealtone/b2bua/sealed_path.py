@@ -52,7 +52,7 @@ class SealedPath:
         mine = seen.a if leg is self.a else seen.b
         if seen.passed_through:
             stage = ZrtpStage.SEEN
-        elif leg.zrtp_required or self.other(leg).zrtp_required or self._is_announced():
+        elif self._is_required() or self._is_announced():
             stage = ZrtpStage.AGREEING
         else:
             stage = ZrtpStage.ABSENT
@@ -70,6 +70,9 @@ class SealedPath:
             hello_hash_matched=mine.hello_hash_matched,
             warnings=warnings,
         )
+
+    def _is_required(self) -> bool:
+        return any(leg.user.policy.requires_zrtp for leg in (self.a, self.b))
 
     def _is_announced(self) -> bool:
         return all(leg.described and leg.zrtp_hashes for leg in (self.a, self.b))
