@@ -167,7 +167,7 @@ $(STAMPS)/rust:
 	$(call install_programs,cc:build-essential)
 	@fits() { version=$$(rustc --version 2>/dev/null | cut -d' ' -f2) && printf '%s\n' $(RUST) "$$version" | sort -VC; }; \
 	if ! fits && [ "$$(id -u)" = 0 ] && ! command -v rustup >/dev/null \
-		&& { apt-get update -qq; apt-cache policy rustup | grep -q 'Candidate: [0-9]'; }; then \
+		&& { apt-get update -qq; [ -n "$$(apt-cache policy rustup | sed -n '/Candidate: [0-9]/p')" ]; }; then \
 		$(call apt_install,rustup); rustup default stable || true; \
 	fi; \
 	fits || { \
