@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from functools import lru_cache
 from typing import Protocol
 
 from cryptography.hazmat.decrepit.ciphers.modes import CFB
@@ -145,6 +146,7 @@ class _CurvePair:
         return self._private.exchange(ec.ECDH(), peer)
 
 
+@lru_cache
 def modulus(name: str) -> int:
     """The prime of DH2k or DH3k, computed from the digits of pi (RFC 3526)."""
     bits, offset = _MODP[name]
@@ -167,16 +169,13 @@ def _pi_scaled(bits: int) -> int:
     return 4 * (4 * arctan_of_inverse(5) - arctan_of_inverse(239)) >> 64
 
 
-_PRIMES = {name: modulus(name) for name in _MODP}
-
-
 class _FieldPair:
     """The finite field by Python's integers."""
 
     __slots__ = ("_octets", "_prime", "_private", "public")
 
     def __init__(self, name: str, private: bytes) -> None:
-        self._prime = _PRIMES[name]
+        self._prime = modulus(name)
         self._octets = KEY_AGREEMENTS[name].public_octets
         self._private = int.from_bytes(private, "big")
         self.public = pow(2, self._private, self._prime).to_bytes(self._octets, "big")
