@@ -101,7 +101,7 @@ bench: $(STAMPS)/bench $(STAMPS)/engine ## Benchmarks beside rtpengine, Kamailio
 
 .PHONY: fuzz
 fuzz: $(STAMPS)/fuzz $(STAMPS)/engine ## Every fuzz target for FUZZ_SECONDS (=60) each
-	@for target in fuzz/s*/fuzz_*.py; do \
+	@for target in fuzz/[sz]*/fuzz_*.py; do \
 		printf '\033[1m==> %s\033[0m\n' "$$target"; \
 		folder=$$(dirname "$$target"); name=$$(basename "$$target" .py); \
 		work="$$folder/corpus-work/$$name"; seeds="$$folder/corpus"; \
