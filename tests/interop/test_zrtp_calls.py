@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from interop import wire
 from interop.processes import eventually
 from interop.test_calls import A_HZ, B_HZ, PROTECTED, UDP, end_and_prove, place
 from sealtone.model import CallState, KeyExchange, MediaPath, Protection, ZrtpStage
@@ -58,3 +59,19 @@ def test_a_call_between_two_zrtp_phones_is_sealed_and_both_show_the_same_string(
         assert leg.zrtp.stage is ZrtpStage.SEEN
         assert leg.zrtp.sas == ""
         assert leg.zrtp.hello_hash_matched is True
+
+
+def test_two_phones_that_want_it_talk_directly_and_both_show_the_same_string(server, registered, wiretap):
+    caller = registered("linphone", A_HZ, user=server.user("direct"), **ZRTP)
+    callee = registered("linphone", B_HZ, user=server.user("direct"), **ZRTP)
+    tap = wiretap(*server.ports)
+    place(caller, callee)
+    assert sas_of(caller) == sas_of(callee)
+    end_and_prove(caller, callee)
+    assert wire.rtp_streams(tap.stop()) == []
+    record = server.call_of(caller.setup.user)
+    assert record.state is CallState.END_TO_END
+    for leg in legs_of(record).values():
+        assert leg.media_path is MediaPath.DIRECT
+        assert leg.zrtp.stage is ZrtpStage.ANNOUNCED
+        assert leg.suite_rx is None
