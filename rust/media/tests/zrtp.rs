@@ -113,16 +113,15 @@ fn zrtp_latches_a_leg_without_keys_where_plain_media_is_refused() {
     let (alice, bob) = (Phone::new(1), Phone::new(2));
     let mallory = Phone::at("127.0.0.6", 6);
     let call = call(&engine, &awaiting_keys(&alice), &plan(bob.address()));
-    for number in 0..20 {
+    for number in 0..10 {
         mallory.send_raw(&call.a, &zrtp(0x10, number, 60));
         alice.send_raw(&call.a, &rtp(0, number, 0, 1, b"plain"));
     }
-    settle();
-    let stats = engine.leg_stats(call.a.id).unwrap();
-    assert_eq!(
-        (stats.latched, stats.source_drops, stats.insecure_drops),
-        (None, 20, 20)
-    );
+    wait_for("what is refused", || {
+        let stats = engine.leg_stats(call.a.id).unwrap();
+        (stats.source_drops, stats.insecure_drops) == (10, 10)
+    });
+    assert_eq!(engine.leg_stats(call.a.id).unwrap().latched, None);
     assert_eq!(packets_shown(&engine, &call.a).len(), 0);
     alice.send_raw(&call.a, &zrtp(0x10, 1, 60));
     let latched = wait_event(&engine, "the latch", |event| event.leg == call.a.id);
@@ -150,10 +149,13 @@ fn zrtp_latches_from_any_port_of_the_signalling_address_but_once() {
     for (phone, new_latch, latches) in [(&neighbour, false, 1), (&neighbour, true, 2)] {
         engine.update_leg(leg.id, &behind_nat(new_latch)).unwrap();
         settle();
-        for number in 0..20 {
+        let before = engine.leg_stats(leg.id).unwrap().zrtp_rx;
+        for number in 0..10 {
             phone.send_raw(&leg, &zrtp(0x10, number, 60));
         }
-        settle();
+        std::thread::sleep(SHORT);
+        // Once connected the kernel lets nobody else's through, so they may not even be counted.
+        assert!(engine.leg_stats(leg.id).unwrap().zrtp_rx > before || !new_latch);
         assert_eq!(engine.leg_stats(leg.id).unwrap().latches, latches);
     }
     assert_eq!(
@@ -176,13 +178,8 @@ fn zrtp_never_moves_a_leg_that_has_keys() {
     for phone in [&alice, &neighbour] {
         phone.send_raw(&call.a, &zrtp(0x10, 1, 60));
     }
-    settle();
+    wait_shown(&engine, &call.a, 2); // Either may be the phone.
     assert_eq!(engine.leg_stats(call.a.id).unwrap().latches, 0);
-    assert_eq!(
-        packets_shown(&engine, &call.a).len(),
-        2,
-        "either may be the phone"
-    );
     alice.send(&call.a, b"proof");
     assert_eq!(bob.hear().payload, b"proof");
     for round in 0..3 {
@@ -198,8 +195,7 @@ fn zrtp_never_moves_a_leg_that_has_keys() {
     assert_eq!(packets_shown(&engine, &call.a).len(), 0);
     assert_eq!(engine.leg_stats(call.a.id).unwrap().latches, 1);
     alice.send_raw(&call.a, &zrtp(0x10, 9, 60));
-    settle();
-    assert_eq!(packets_shown(&engine, &call.a).len(), 1);
+    wait_shown(&engine, &call.a, 1);
 }
 
 #[test]
@@ -234,26 +230,18 @@ fn a_flood_from_another_address_leaves_the_phone_its_share() {
     };
     let call = call(&engine, &plan_a, &plan(bob.address()));
     alice.send_raw(&call.a, &zrtp(0x10, 0, 60));
-    settle();
-    assert_eq!(packets_shown(&engine, &call.a).len(), 1);
+    wait_shown(&engine, &call.a, 1);
     let stun = [&[0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42][..], &[0; 12]].concat();
     for number in 1..40 {
-        for _ in 0..10 {
+        for _ in 0..8 {
             mallory.send_raw(&call.a, &zrtp(0x10, number, 60));
             neighbour.send_raw(&call.a, &zrtp(0x11, number, 60));
             neighbour.send_raw(&call.a, &stun);
         }
-        alice.send_raw(&call.a, &zrtp(0x10, number, 60));
-        std::thread::sleep(Duration::from_millis(1));
+        let hers = zrtp(0x10, number, 60);
+        alice.send_raw(&call.a, &hers);
+        assert_eq!(wait_shown(&engine, &call.a, 1), [hers]);
     }
-    settle();
-    let shown = packets_shown(&engine, &call.a);
-    assert_eq!(
-        shown,
-        (1..40)
-            .map(|number| zrtp(0x10, number, 60))
-            .collect::<Vec<_>>()
-    );
     let stats = engine.leg_stats(call.a.id).unwrap();
     assert_eq!((stats.latches, stats.slow_path_drops), (1, 0));
 }

@@ -288,6 +288,10 @@ pub fn neighbours() -> (UdpSocket, UdpSocket) {
         let rtp = UdpSocket::bind("127.0.0.1:0").unwrap();
         let port = rtp.local_addr().unwrap().port();
         if let (0, Ok(rtcp)) = (port % 2, UdpSocket::bind(("127.0.0.1", port + 1))) {
+            for socket in [&rtp, &rtcp] {
+                let patience = Some(Duration::from_millis(500));
+                socket.set_read_timeout(patience).unwrap();
+            }
             return (rtp, rtcp);
         }
     }
@@ -304,6 +308,17 @@ pub fn packets_shown(engine: &Engine, leg: &OpenedLeg) -> Vec<Vec<u8>> {
         _ => None,
     };
     engine.events().into_iter().filter_map(shown).collect()
+}
+
+/// The next so many of them.
+pub fn wait_shown(engine: &Engine, leg: &OpenedLeg, count: usize) -> Vec<Vec<u8>> {
+    let mut shown = Vec::new();
+    wait_for("ZRTP for the control plane", || {
+        shown.extend(packets_shown(engine, leg));
+        shown.len() >= count
+    });
+    assert_eq!(shown.len(), count);
+    shown
 }
 
 /// A call of two legs between two phones, planned and bridged.
