@@ -177,6 +177,7 @@ class ZrtpAgreement:
     def flush(self, leg: Leg) -> None:
         """After whatever was asked of `leg`'s agreement: what is to be sent, kept and woken up for."""
         exchange = leg.call.exchange
+        self._take_events()
         for packet in self.session.transmits():
             exchange.plane.send_packet(leg.port.id, packet)
         exchange.remember(self._remembered)
