@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from typing import Any, cast
 
+from calls.media import BookedPlane
 from sealtone.model import Snapshot
 from sealtone.registrar import Rules
 from sealtone.server.journal import Journal
@@ -68,8 +69,8 @@ class Wire:
 def node(loop: Loop, wire: Wire) -> Node:
     made = Node(
         user_agent="Sealtone",
-        plane=cast(Any, None),  # neither calls nor registrations here
-        store=cast(Any, None),
+        plane=BookedPlane(),
+        store=cast(Any, None),  # no registrations here
         snapshot=Snapshot(),
         contact_for=lambda _: SERVER,
         own_addresses=lambda: frozenset({SERVER}),
