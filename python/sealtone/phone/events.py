@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sealtone.phone.words import relayed_words, secured_words
+from sealtone.phone.words import sas_words
 
 if TYPE_CHECKING:
     from sealtone.phone.call import Call
@@ -87,7 +87,8 @@ class Secured(NamedTuple):
     call: Call
 
     def __str__(self) -> str:
-        return f"Call with {self.call.peer}: {secured_words(self.call.zrtp, self.call.peer)}"
+        call = self.call
+        return f"Secured with {call.peer}. {sas_words(call.zrtp, call.peer)} {call.who_could_listen()}"
 
 
 class NotSecured(NamedTuple):
@@ -107,7 +108,7 @@ class SasRelayed(NamedTuple):
     call: Call
 
     def __str__(self) -> str:
-        return f"Call with {self.call.peer}: {relayed_words(self.call.zrtp, self.call.peer)}"
+        return f"Call with {self.call.peer}: {sas_words(self.call.zrtp, self.call.peer)}"
 
 
 class SasChecked(NamedTuple):

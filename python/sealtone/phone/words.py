@@ -14,25 +14,17 @@ _CACHE = {
 _SERVER = "The server could listen."
 
 
-def secured_words(view: ZrtpView, peer: str) -> str:
-    """The outcome of ZRTP with the SAS, and what to do with it."""
-    cache = f"; {_CACHE[view.cache]}" if view.cache in _CACHE else ""
-    return f"ZRTP ({view.suite}{cache}). SAS {view.sas}: {_compare(view, peer)}"
-
-
-def relayed_words(view: ZrtpView, peer: str) -> str:
-    """That the server relayed the SAS of the far side."""
-    return f"through a trusted server, which relays the SAS {view.sas} of the other side: compare it with {peer}."
-
-
-def _compare(view: ZrtpView, peer: str) -> str:
-    if view.verified and view.trusted_mitm:
-        return "compared before. Through a trusted server, which could listen."
+def sas_words(view: ZrtpView, peer: str) -> str:
+    """The SAS, and what to do with it."""
+    if view.differs:
+        return f"SAS {view.sas}, which differs."
+    if view.relayed:
+        return f"SAS {view.sas} of the other side, relayed by the trusted server: compare it with {peer}."
     if view.verified:
-        return "compared before."
+        return f"SAS {view.sas}, compared before."
     if view.trusted_mitm:
-        return "compare it with the one that the server's panel shows. Through a trusted server, which could listen."
-    return f"compare it with {peer}."
+        return f"SAS {view.sas}: compare it with the one that the server's panel shows."
+    return f"SAS {view.sas}: compare it with {peer}."
 
 
 def who_could_listen(suite: str, tls: str, zrtp: ZrtpView | None, held: bool, far_leg: str) -> str:
@@ -41,14 +33,14 @@ def who_could_listen(suite: str, tls: str, zrtp: ZrtpView | None, held: bool, fa
     `suite`: of the keys that our signalling carried over `tls`, "" where there are none. `zrtp`: None where the phone
     is not set up for it. `held`: nothing is sent or heard. `far_leg`: the server's X-Sealtone-Far-Leg.
     """
-    if zrtp is not None and not suite:
-        if zrtp.is_secure and not zrtp.trusted_mitm:
-            return _end_to_end(zrtp)
-        if zrtp.is_secure:
-            return f"This side: ZRTP ({zrtp.suite}) with a trusted server. {_far(far_leg)}"
-        if held:
-            why = "Keys are being agreed on by ZRTP" if zrtp.stage is ZrtpStage.AGREEING else f"{zrtp.why[:-1]}"
-            return f"{why}; until there are keys, nothing is sent or heard."
+    if zrtp is not None and zrtp.is_secure and zrtp.trusted_mitm:
+        return f"This side: {_keys(zrtp)} with a trusted server. {_far(far_leg)}"
+    if zrtp is not None and zrtp.is_secure:
+        return _end_to_end(zrtp)
+    if held and zrtp is not None and zrtp.stage is ZrtpStage.AGREEING:
+        return "Keys are being agreed on by ZRTP; until then nothing is sent or heard."
+    if held:
+        return "There are no keys, so nothing is sent or heard."
     here = (
         f"This side: {suite} with keys over {tls}."
         if suite and tls
@@ -57,15 +49,17 @@ def who_could_listen(suite: str, tls: str, zrtp: ZrtpView | None, held: bool, fa
     return f"{here} {_far(far_leg)}"
 
 
+def _keys(view: ZrtpView) -> str:
+    cache = f"; {_CACHE[view.cache]}" if view.cache in _CACHE else ""
+    return f"ZRTP ({view.suite}{cache})"
+
+
 def _end_to_end(view: ZrtpView) -> str:
     if view.differs:
-        return f"ZRTP ({view.suite}), but THE SAS DIFFERS: somebody in the middle may be listening."
+        return f"{_keys(view)}, but THE SAS DIFFERS: somebody in the middle may be listening."
     if view.verified:
-        return f"End-to-end: ZRTP ({view.suite}), SAS {view.sas} compared. Nobody but the two of you could listen."
-    return (
-        f"End-to-end: ZRTP ({view.suite}). Nobody but the two of you could listen, "
-        f"once you have compared the SAS {view.sas}."
-    )
+        return f"End-to-end: {_keys(view)}. Nobody but the two of you could listen."
+    return f"End-to-end: {_keys(view)}. Nobody but the two of you could listen, once you have compared the SAS."
 
 
 def _far(far_leg: str) -> str:

@@ -130,6 +130,7 @@ class ZrtpStream:
         self.view = ZrtpView()
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
+        self._following = False
 
     def announced(self, values: tuple[str, ...]) -> None:
         """The peer's a=zrtp-hash."""
@@ -188,12 +189,22 @@ class ZrtpStream:
     # the session's driver
 
     def _follow(self) -> None:
-        for packet in self._session.transmits():
-            self._owner.send_zrtp(packet)
-        for event in self._session.events():
-            before = self.view
-            self._take(event)
-            self._owner.zrtp_news(event, before)
+        if self._following:  # the owner acts on what it is just being told: its turn comes below
+            return
+        self._following = True
+        try:
+            while True:
+                for packet in self._session.transmits():
+                    self._owner.send_zrtp(packet)
+                events = self._session.events()
+                if not events:
+                    break
+                for event in events:
+                    before = self.view
+                    self._take(event)
+                    self._owner.zrtp_news(event, before)
+        finally:
+            self._following = False
         if self._timer is not None:
             self._timer.cancel()
         due = self._session.next_timeout()
