@@ -101,7 +101,7 @@ bench: $(STAMPS)/bench $(STAMPS)/engine ## Benchmarks beside rtpengine, Kamailio
 
 .PHONY: fuzz
 fuzz: $(STAMPS)/fuzz $(STAMPS)/engine ## Every fuzz target for FUZZ_SECONDS (=60) each
-	@for target in fuzz/s*/fuzz_*.py; do \
+	@for target in fuzz/[sz]*/fuzz_*.py; do \
 		printf '\033[1m==> %s\033[0m\n' "$$target"; \
 		folder=$$(dirname "$$target"); name=$$(basename "$$target" .py); \
 		work="$$folder/corpus-work/$$name"; seeds="$$folder/corpus"; \
@@ -167,7 +167,7 @@ $(STAMPS)/rust:
 	$(call install_programs,cc:build-essential)
 	@fits() { version=$$(rustc --version 2>/dev/null | cut -d' ' -f2) && printf '%s\n' $(RUST) "$$version" | sort -VC; }; \
 	if ! fits && [ "$$(id -u)" = 0 ] && ! command -v rustup >/dev/null \
-		&& { apt-get update -qq; apt-cache policy rustup | grep -q 'Candidate: [0-9]'; }; then \
+		&& { apt-get update -qq; [ -n "$$(apt-cache policy rustup | sed -n '/Candidate: [0-9]/p')" ]; }; then \
 		$(call apt_install,rustup); rustup default stable || true; \
 	fi; \
 	fits || { \

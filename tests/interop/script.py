@@ -64,7 +64,7 @@ def asks(method: str, seq: int, *headers: str, sdp: tuple[str, ...] = (), callee
 
 def acknowledges_refusal(seq: int, *, callee: bool = False) -> str:
     """The ACK of a refusal, in the branch of the INVITE sent just before it was received."""
-    names = ("From: [$to];tag=[pid]t[call_number]", "To: [$from]") if callee else _CALLER
+    names = _CALLEE if callee else _CALLER
     return _sent(
         "ACK [next_url] SIP/2.0",
         (_VIA.format("-2"), "[routes]", *names, "Call-ID: [call_id]", f"CSeq: {seq} ACK", "Max-Forwards: 70"),
@@ -97,7 +97,6 @@ def gets(method: str, *, wants: str = "", keep: str = "", within_s: float = 0, f
 def _holding(wants: str, actions: str = "") -> str:
     if wants:
         actions += f'<ereg regexp="{wants}" search_in="msg" check_it="true" assign_to="seen"/>'
-        actions += '<log message="[$seen]"/>'
     return f"<action>{actions}</action>" if actions else ""
 
 

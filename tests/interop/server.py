@@ -28,6 +28,7 @@ _KINDS = {
     "srtp": ("srtp", "prefer", "sealed"),
     "strict": ("srtp", "require", "sealed"),
     "sealed": ("zrtp", "require", "sealed"),
+    "direct": ("zrtp", "require", "direct"),
     "ended": ("zrtp", "require", "server"),
     "wishing": ("zrtp", "prefer", "server"),
 }
@@ -45,7 +46,7 @@ class Server:
 
     DOMAINS = (DOMAIN,)
     """The first is the one meant where none is named. Each is an account's own."""
-    USERS = {"open": 20, "srtp": 250, "strict": 20, "sealed": 30, "ended": 60, "wishing": 20}
+    USERS = {"open": 20, "srtp": 250, "strict": 20, "sealed": 30, "direct": 20, "ended": 60, "wishing": 20}
     """How many of each kind the first domain has; any other has `USERS_ELSEWHERE`."""
     USERS_ELSEWHERE = 8
 
@@ -76,7 +77,7 @@ class Server:
 
     def user(self, kind: str = "srtp", domain: str = "") -> str:
         """The number of a user nobody had before: "open" (protection none), "srtp" (prefer), "strict" (require),
-        "sealed" or "ended" (ZRTP required, by media path), "wishing" (ZRTP preferred)."""
+        "sealed", "direct" or "ended" (ZRTP required, by media path), "wishing" (ZRTP preferred)."""
         domain = domain or self.DOMAINS[0]
         name = next(self._unused[kind, domain])
         self.handed_out.append(f"{name}@{domain}")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from interop import wire
 from interop.processes import eventually
 from interop.test_calls import A_HZ, B_HZ, PROTECTED, UDP, end_and_prove, place
 from sealtone.model import CallState, KeyExchange, MediaPath, Protection, ZrtpStage
+from sealtone.net.control import ask
 
 ZRTP = {"transport": "udp", "encryption": "zrtp"}
 
@@ -58,3 +60,48 @@ def test_a_call_between_two_zrtp_phones_is_sealed_and_both_show_the_same_string(
         assert leg.zrtp.stage is ZrtpStage.SEEN
         assert leg.zrtp.sas == ""
         assert leg.zrtp.hello_hash_matched is True
+
+
+def test_two_phones_that_want_it_talk_directly_and_both_show_the_same_string(server, registered, wiretap):
+    caller = registered("linphone", A_HZ, user=server.user("direct"), **ZRTP)
+    callee = registered("linphone", B_HZ, user=server.user("direct"), **ZRTP)
+    tap = wiretap(*server.ports)
+    place(caller, callee)
+    assert sas_of(caller) == sas_of(callee)
+    end_and_prove(caller, callee)
+    assert wire.rtp_streams(tap.stop()) == []
+    record = server.call_of(caller.setup.user)
+    assert record.state is CallState.END_TO_END
+    for leg in legs_of(record).values():
+        assert leg.media_path is MediaPath.DIRECT
+        assert leg.zrtp.stage is ZrtpStage.ANNOUNCED
+        assert leg.suite_rx is None
+
+
+def test_a_compared_sas_is_remembered_for_the_next_call(server, registered):
+    caller = registered("linphone", A_HZ, user=server.user("ended"), **ZRTP)
+    callee = registered("linphone", B_HZ, user=server.user("ended"), **ZRTP)
+    place(caller, callee)
+    (live,) = [call for call in ask(server.folder, "calls.live") if call["caller"].startswith(caller.setup.user)]
+    shown = {leg["aor"].partition("@")[0]: leg["zrtp"]["sas"] for leg in live["legs"]}
+    assert shown == {phone.setup.user: sas_of(phone) for phone in (caller, callee)}
+    for user in shown:
+        ask(server.folder, "calls.verify", call=live["id"], user=user, matches=True)
+    end_and_prove(caller, callee)
+    assert server.call_of(caller.setup.user).state is CallState.PROTECTED_CHECKED
+    caller.call(caller.uri(callee.setup.user))
+    callee.wait_for("established", count=2)
+    eventually(lambda: len(keyed_legs(server, caller)) == 2, 10, "both legs are secure again", server.evidence)
+    caller.hang_up()
+    caller.wait_for("closed", count=2)
+    second = eventually(lambda: server.calls_of(caller.setup.user)[1:] and server.calls_of(caller.setup.user)[0], 5, "")
+    assert second.state is CallState.PROTECTED_CHECKED
+    for leg in legs_of(second).values():
+        assert leg.zrtp.cache == "matched"
+        assert leg.sas_verified
+
+
+def keyed_legs(server, phone):
+    """The legs of a phone's live call that have keys."""
+    calls = [call for call in ask(server.folder, "calls.live") if call["caller"].startswith(phone.setup.user)]
+    return [leg for call in calls for leg in call["legs"] if leg["protection"] == "zrtp"]

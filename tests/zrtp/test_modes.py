@@ -84,6 +84,23 @@ def test_a_nonce_counts_once_and_the_number_of_streams_is_bounded():
     assert "zrtp_session" not in repr(at_a)
 
 
+def test_a_further_stream_outlives_the_first_but_none_starts_from_a_wiped_key():
+    a, b = Person("a"), Person("b")
+    sessions = a.session(), b.session()
+    call(*sessions)
+    keys = [session.association.multistream() for session in sessions]
+    for session in sessions:
+        session.close()
+    further = a.session(multistream=keys[0]), b.session(multistream=keys[1])
+    secured(call(*further))
+    for key in keys:
+        key.wipe()
+    assert any(further[0]._exchange.keys.media.send_key)
+    net = call(a.session(multistream=keys[0]), b.session(multistream=keys[1]), 30)
+    assert ErrorCode.NO_SHARED_SECRET in [failed.code for failed in [*net.all(0, Failed), *net.all(1, Failed)]]
+    assert not any(end.is_secure for end in net.ends)
+
+
 def test_what_belongs_to_the_first_stream_is_refused_on_a_further_one():
     a, b, at_a, at_b = first_stream()
     session = a.session(multistream=at_a)

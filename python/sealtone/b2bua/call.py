@@ -18,15 +18,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from sealtone.b2bua import zrtp_agreement
 from sealtone.b2bua.change import Change
 from sealtone.b2bua.leg import Leg, Refused
 from sealtone.b2bua.leg_security import headers_about
 from sealtone.b2bua.plane import Destination, NoMediaPorts, NoRoute, Service
 from sealtone.b2bua.record import EndedBy, call_record, leg_record, state_of, weaker
-from sealtone.b2bua.sealed_path import SealedPath, may_seal
+from sealtone.b2bua.sealed_path import path_between
 from sealtone.b2bua.service import basic_codecs, first_codec
-from sealtone.model import CallState, LegSecurity, OfferPlan, Protection, SipUser
+from sealtone.model import CallState, OfferPlan, Protection, SipUser
 from sealtone.model.directory import ENROLMENT_SERVICE
 from sealtone.model.record import LegRecord
 from sealtone.sdp import Direction
@@ -156,8 +155,8 @@ class Call:
         try:
             direction = self.a.remote_direction() if self.a.described and self.transfer is None else Direction.SENDRECV
             leg.is_second = plan is not None
-            if self.transfer is None and may_seal(self.a, leg):
-                leg.sealed = SealedPath(self.a, leg)
+            if self.transfer is None:
+                leg.sealed = path_between(self.a, leg)
             offer = leg.offer(self.a.codecs_for_peer(), direction, plan) if self.a.described else None
         except Refused as refusal:
             leg.release()
@@ -206,6 +205,8 @@ class Call:
             try:
                 self.a.sealed = leg.sealed
                 leg.read_answer(early, early=True)
+                if leg.sealed is not None:
+                    leg.sealed.on_answer()
                 body = self.a.answer(leg.codecs_for_peer(), leg.remote_direction(), early=not self.a.needs_reliable)
             except Refused as refusal:
                 self._drop_branches(now)
@@ -245,6 +246,8 @@ class Call:
         a.sealed = leg.sealed
         try:
             leg.read_answer(leg.session.remote_body)
+            if leg.sealed is not None:
+                leg.sealed.on_answer()
             body = a.answer(leg.codecs_for_peer(), leg.remote_direction()) if is_open else a.local_body()
         except Refused as refusal:
             self.refuse(refusal.status, refusal.reason, now)
@@ -253,17 +256,20 @@ class Call:
         a.session.accept(body, now, headers_about(leg))
         self._is_answered(now)
         if not is_open and not a.fits(leg):
-            self._tell_caller_anew(leg, now)
+            # The caller has its one answer, sent reliably with early media; what has changed since needs an offer.
+            self._tell_anew(a, leg, now)
+        elif leg.sealed is not None and leg.sealed.fell_back:
+            self._tell_anew(leg, a, now)
 
-    def _tell_caller_anew(self, leg: Leg, now: float) -> None:
-        """The caller has its one answer, sent reliably with early media; what has changed since needs an offer."""
+    def _tell_anew(self, leg: Leg, other: Leg, now: float) -> None:
+        """Offer to a phone what holds now, other than what it was told when the call was set up."""
         try:
-            offer = self.a.offer(leg.codecs_for_peer(), leg.remote_direction())
+            offer = leg.offer(other.codecs_for_peer(), other.remote_direction())
         except Refused as refusal:
             self.end(EndedBy.SERVER, refusal.reason, now, status=refusal.status)
             return
-        self.change = Change(None, self.a)
-        self.a.session.offer(offer, now)
+        self.change = Change(None, leg)
+        leg.session.offer(offer, now)
 
     def on_late_offer(self, leg: Leg, body: bytes, now: float) -> None:
         """The callee's offer in its 200: pass it on in ours."""
@@ -484,38 +490,13 @@ class Call:
         flows = a.may_flow() and b.may_flow()
         if flows:
             self.weakest = weaker(self.weakest, state_of(self))
-        if flows or a.sealed is not None:
+        if a.sealed is not None and a.sealed.direct:
+            plane.unbridge(a.port.id)
+        elif flows or a.sealed is not None:
             # On a sealed path ZRTP passes before anything else does; the rest waits at the legs' gates.
             plane.bridge(a.port.id, b.port.id, a.payload_map_to(b), b.payload_map_to(a))
         else:
             plane.unbridge(a.port.id)
-
-    def on_zrtp(self, leg: Leg, now: float) -> None:
-        """A leg's key agreement, or the one that passes through it, has come further."""
-        before = [(one, one.security()) for one in self.legs()]
-        for one, _ in before:
-            one.take_zrtp()
-        if self.state in ("answering", "answered") or self.rung == 183:
-            self.link()
-        for one, was in before:
-            self._tell_zrtp(one, was, one.security())
-        a, b = self.a.zrtp, self.b.zrtp if self.b is not None else None
-        if a is not None and b is not None and leg.security().protection is Protection.ZRTP:
-            a.relay_sas_of(b, now)
-            b.relay_sas_of(a, now)
-            zrtp_agreement.flush(self.a)
-            if self.b is not None:
-                zrtp_agreement.flush(self.b)
-
-    def _tell_zrtp(self, leg: Leg, was: LegSecurity, now_is: LegSecurity) -> None:
-        facts = now_is.zrtp
-        if facts is None:
-            return
-        if now_is.protection is Protection.ZRTP and was.protection is not Protection.ZRTP:
-            how = f"SAS {facts.sas}" if facts.sas else facts.stage.value
-            self.tell("secured", f"{leg.aor} by ZRTP {facts.key_agreement}, {how}; {self.security_state()}")
-        for warning in facts.warnings[len(was.zrtp.warnings) if was.zrtp is not None else 0 :]:
-            self.tell("warned", f"{leg.aor}: {warning}")
 
     # telling
 
@@ -532,7 +513,8 @@ class Call:
     def drawn(self) -> str:
         """Both legs as a line: `1000 —SRTP→ server —RTP→ 1001`."""
         if self.b is not None and self.a.sealed is not None:
-            return f"{self.a.name} —{self.a.label}, sealed through the server→ {self.b.name}"
+            how = "direct" if self.a.sealed.direct else "sealed through the server"
+            return f"{self.a.name} —{self.a.label}, {how}→ {self.b.name}"
         far = f" —{self.b.label}→ {self.b.name}" if self.b is not None else f" ({self.service or 'ringing'})"
         return f"{self.a.name} —{self.a.label}→ server{far}"
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from sealtone.b2bua.leg_media import Negotiated, map_between, plan_of
+from sealtone.b2bua.leg_media import MediaPlace, Negotiated, map_between, place_in, plan_of
 from sealtone.b2bua.leg_security import headers_about, label_of, security_of
 from sealtone.b2bua.plane import Destination, MediaCounters, MediaPlan, MediaPort
 from sealtone.b2bua.record import leg_record
@@ -223,7 +223,7 @@ class Leg:
         return self._judged is not None or self._remote is not None
 
     @property
-    def _said(self) -> AudioDescription:
+    def said(self) -> AudioDescription:
         """The phone's last description: the offer under way, or what is agreed."""
         said = self._judged.audio if self._judged is not None else self._remote
         if said is None:
@@ -232,20 +232,22 @@ class Leg:
 
     def codecs_for_peer(self) -> tuple[Codec, ...]:
         """The codecs that this phone can use and its user permits, in its order."""
-        return permitted_codecs(self._said.codecs, self.user.codecs)
+        return permitted_codecs(self.said.codecs, self.user.codecs)
 
     def remote_direction(self) -> Direction:
-        return self._said.direction
+        return self.said.direction
 
     @property
     def zrtp_hashes(self) -> tuple[str, ...]:
         """What the phone announces of its ZRTP."""
-        return self._said.zrtp_hashes
+        return self.said.zrtp_hashes
 
     def visible(self) -> tuple[object, ...]:
         """What the other leg's phone would notice of this one's description."""
-        said = self._said
-        return said.codecs, said.direction, said.ptime_ms, said.zrtp_hashes if self.sealed is not None else ()
+        said = self.said
+        through = () if self.sealed is None else said.zrtp_hashes
+        place = place_in(said) if self.sealed is not None and self.sealed.direct else None
+        return said.codecs, said.direction, said.ptime_ms, through, place
 
     def read_offer(self, body: bytes) -> None:
         """Read and judge an offer; `answer` or `forget` follows. Raises `Refused`."""
@@ -325,7 +327,7 @@ class Leg:
         if local is None:
             return False
         codecs = answer_codecs(local.codecs, permitted_codecs(other.codecs_for_peer(), self.user.codecs))
-        direction = answer_direction(self._said.direction, other.remote_direction())
+        direction = answer_direction(self.said.direction, other.remote_direction())
         return codecs[:1] == local.codecs[:1] and len(codecs) == len(local.codecs) and direction is local.direction
 
     def local_body(self) -> bytes:
@@ -359,14 +361,17 @@ class Leg:
             crypto = offer_of(plan.suites, entropy)
         self.note = plan.note
         self._security = None
+        place = self._place(said.rtcp_mux if said is not None else True)
         self._offered = AudioDescription(
-            address=self.port.ip,
-            port=self.port.rtp_port,
+            address=place.address,
+            port=place.port,
             codecs=permitted,
             profile=plan.profile,
             direction=direction or Direction.SENDRECV,
             crypto=crypto,
-            rtcp_mux=said.rtcp_mux if said is not None else True,
+            rtcp=place.rtcp,
+            rtcp_mux=place.rtcp_mux,
+            ptime_ms=place.ptime_ms,
             section=said.section if said is not None else 0,
             layout=said.layout if said is not None else (),
             zrtp_hashes=self._own_hashes(self.user.policy.wants_zrtp and not plan.suites),
@@ -394,15 +399,17 @@ class Leg:
                 own = CryptoAttribute(judged.remote.tag, self._tx, judged.remote.suite_name)
             else:
                 own = answer_to(judged.remote, self.call.exchange.entropy)
+        place = self._place(audio.rtcp_mux, audio.ptime_ms)
         local = AudioDescription(
-            address=self.port.ip,
-            port=self.port.rtp_port,
+            address=place.address,
+            port=place.port,
             codecs=chosen,
             profile=judged.profile,
             direction=answer_direction(audio.direction, direction),
             crypto=(own,) if own is not None else (),
-            rtcp_mux=audio.rtcp_mux,
-            ptime_ms=audio.ptime_ms,
+            rtcp=place.rtcp,
+            rtcp_mux=place.rtcp_mux,
+            ptime_ms=place.ptime_ms,
             section=audio.section,
             layout=audio.layout,
             zrtp_hashes=self._own_hashes(judged.protection is Protection.ZRTP),
@@ -418,6 +425,12 @@ class Leg:
         if local is None:
             raise Refused(488, "There is nothing agreed yet")
         return self.answer(local.codecs, local.direction)
+
+    def _place(self, rtcp_mux: bool, ptime_ms: int | None = None) -> MediaPlace:
+        """Where our description says that media goes: to the other phone on a direct path, else to our port."""
+        if self.sealed is not None and self.sealed.direct:
+            return place_in(self.sealed.other(self).said)
+        return MediaPlace(self.port.ip, self.port.rtp_port, None, rtcp_mux, ptime_ms)
 
     def _own_hashes(self, speaks_zrtp: bool) -> tuple[str, ...]:
         """The a=zrtp-hash of our description: the other phone's where its ZRTP passes through, else our own."""
@@ -528,11 +541,6 @@ class Leg:
                 return f"{codec.encoding}/{codec.clock}"
         return ""
 
-    def media_address(self) -> str:
-        """Where the phone says that it receives, for the record."""
-        remote = self._remote
-        return f"{remote.address}:{remote.port}" if remote is not None else ""
-
     def leave(self, call: Call) -> None:
         """Become a leg of another call, media port, keys and all; the call it leaves keeps what it came to there."""
         plane = self.call.exchange.plane
@@ -563,13 +571,6 @@ class Leg:
         """The name shown to the called party."""
         invite = self.session.invite_request
         return self.user.display_name or (invite.from_.display if invite is not None else "")
-
-    def user_agent(self) -> str:
-        """What the phone calls itself."""
-        invite = self.session.invite_request
-        if self.role == "caller" and invite is not None:
-            return (invite.headers.get("User-Agent") or "")[:200]
-        return self.agent[:200]
 
     def release(self, with_call: bool = False) -> None:
         """Close the media port and forget the keys. The session is not touched.

@@ -20,6 +20,21 @@ class Negotiated(NamedTuple):
     agreed: tuple[Codec, ...]
 
 
+class MediaPlace(NamedTuple):
+    """Where a description says that media is received, and in what packets."""
+
+    address: str
+    port: int
+    rtcp: tuple[str, int] | None
+    rtcp_mux: bool
+    ptime_ms: int | None
+
+
+def place_in(said: AudioDescription) -> MediaPlace:
+    """As a phone wrote it."""
+    return MediaPlace(said.address, said.port, said.rtcp, said.rtcp_mux, said.ptime_ms)
+
+
 def plan_of(leg: Leg, media: Negotiated, last: MediaPlan | None) -> MediaPlan:
     """The leg's plan, after `last`. Nothing flows where the policy is not met."""
     remote, local, agreed = media
@@ -30,6 +45,9 @@ def plan_of(leg: Leg, media: Negotiated, last: MediaPlan | None) -> MediaPlan:
     signalling_ip = signalling.remote[0] if isinstance(signalling, Flow) else signalling.host
     mux = remote.rtcp_mux and local.rtcp_mux
     sealed = leg.sealed is not None
+    if leg.sealed is not None and leg.sealed.direct:
+        # The phones exchange media without us: the port is kept, and hears and says nothing.
+        address, flows = None, False
     return MediaPlan(
         remote=address,
         remote_rtcp=None if mux or address is None else remote.rtcp_address,

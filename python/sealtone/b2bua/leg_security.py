@@ -23,8 +23,9 @@ def security_of(leg: Leg) -> LegSecurity:
     )
     if leg.sealed is not None:
         facts = leg.sealed.facts(leg)
-        reached = reached._replace(media_path=MediaPath.SEALED, zrtp=facts)
-        if facts.stage is ZrtpStage.SEEN:
+        path = MediaPath.DIRECT if leg.sealed.direct else MediaPath.SEALED
+        reached = reached._replace(media_path=path, zrtp=facts)
+        if facts.stage in (ZrtpStage.SEEN, ZrtpStage.ANNOUNCED):
             return reached._replace(protection=Protection.ZRTP, key_exchange=KeyExchange.ZRTP)
         return reached
     rx, tx = leg.keys
@@ -51,7 +52,7 @@ FAR_LEG_HEADER = "X-Sealtone-Far-Leg"
 
 def headers_about(leg: Leg) -> tuple[tuple[str, str], ...]:
     """For the other leg's phone: how this one is protected, as far as its signalling tells."""
-    path = ";path=sealed" if leg.sealed is not None else ""
+    path = "" if leg.sealed is None else ";path=direct" if leg.sealed.direct else ";path=sealed"
     return ((FAR_LEG_HEADER, f"media={leg.said_protection.value};signalling={leg.hop.transport}{path}"),)
 
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from sealtone.b2bua.leg import Leg
 
 
+_LONGEST_AGENT = 200
+
+
 class EndedBy(StrEnum):
     """Who ended a call."""
 
@@ -51,10 +54,24 @@ def leg_record(leg: Leg, status: int, chosen: bool) -> LegRecord:
         jitter_ms=counters.jitter_ms if heard else None,
         rtt_ms=counters.round_trip_ms,
         remote_signalling=f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
-        remote_media=counters.heard_from or leg.media_address(),
-        user_agent=leg.user_agent(),
+        remote_media=counters.heard_from or media_address(leg),
+        user_agent=_user_agent(leg)[:_LONGEST_AGENT],
         sip_call_id=leg.session.call_id,
     )
+
+
+def media_address(leg: Leg) -> str:
+    """Where the phone says that it receives, as text."""
+    media = leg.media
+    return f"{media.remote.address}:{media.remote.port}" if media is not None else ""
+
+
+def _user_agent(leg: Leg) -> str:
+    """What the phone calls itself."""
+    invite = leg.session.invite_request
+    if leg.role == "caller" and invite is not None:
+        return invite.headers.get("User-Agent") or ""
+    return leg.agent
 
 
 def call_record(call: Call, ended_by: EndedBy, status: int) -> CallRecord:

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+from sealtone.b2bua.zrtp_progress import on_zrtp
 from sealtone.model import ZrtpFacts, ZrtpStage
 from sealtone.srtp_keys import ZrtpKeyMaterial, ZrtpSuite
 from sealtone.zrtp import (
@@ -73,7 +74,7 @@ class Remembered(NamedTuple):
 class ZrtpAgreement:
     """`facts` are for the call's record and state; `rx` and `tx` are None until there are keys."""
 
-    __slots__ = ("_started", "_zid", "facts", "remembered", "rx", "secured", "session", "tx")
+    __slots__ = ("_has_relayed", "_remembered", "_started", "_zid", "facts", "rx", "secured", "session", "tx")
 
     def __init__(
         self, terms: ZrtpTerms, zid: bytes, entropy: Callable[[int], bytes], unix_time: float, *, enrols: bool
@@ -92,8 +93,9 @@ class ZrtpAgreement:
         self.rx: ZrtpKeyMaterial | None = None
         self.tx: ZrtpKeyMaterial | None = None
         self.secured: Secured | None = None
-        self.remembered: list[Remembered] = []
+        self._remembered: list[Remembered] = []
         self._started = False
+        self._has_relayed = False
 
     @property
     def hello_hash(self) -> str:
@@ -143,7 +145,7 @@ class ZrtpAgreement:
             self.facts = facts._replace(stage=ZrtpStage.FAILED)
             self._warn(f"ZRTP failed: {event.reason or (event.code.name.lower() if event.code else 'unknown error')}")
         elif isinstance(event, CacheUpdate):
-            self.remembered.append(Remembered(self._zid, event.record))
+            self._remembered.append(Remembered(self._zid, event.record))
         elif isinstance(event, Warned):
             self._warn(event.detail or event.kind.value)
         elif isinstance(event, SasRelayed):
@@ -172,6 +174,18 @@ class ZrtpAgreement:
         if sentence not in warnings and len(warnings) < _MAX_WARNINGS:
             self.facts = self.facts._replace(warnings=(*warnings, sentence))
 
+    def flush(self, leg: Leg) -> None:
+        """After whatever was asked of `leg`'s agreement: what is to be sent, kept and woken up for."""
+        exchange = leg.call.exchange
+        self._take_events()
+        for packet in self.session.transmits():
+            exchange.plane.send_packet(leg.port.id, packet)
+        exchange.remember(self._remembered)
+        self._remembered = []
+        due = self.session.next_timeout()
+        if due is not None:
+            exchange.wake_agreement(leg, due)
+
     @property
     def is_verified(self) -> bool:
         """Whether a person compared this leg's SAS, now or in a call that the secrets connect with this one."""
@@ -181,8 +195,11 @@ class ZrtpAgreement:
     def relay_sas_of(self, far: ZrtpAgreement, now: float) -> None:
         """Tell an enrolled phone the SAS of the other leg (RFC 6189 7.3.1). To any other phone nothing is said."""
         ours, theirs, association = self.secured, far.secured, self.session.association
-        if ours is None or theirs is None or association is None or not ours.enrolled or not theirs.sas_hash:
+        if self._has_relayed or ours is None or theirs is None or association is None:
             return
+        if not ours.enrolled or not theirs.sas_hash:
+            return
+        self._has_relayed = True
         association.relay_sas(theirs.sas_hash, theirs.suite.sas_type, far.is_verified, now)
 
     def close(self) -> None:
@@ -195,33 +212,18 @@ def on_packet(leg: Leg, packet: bytes, now: float) -> None:
     """A ZRTP packet that the media core received on a leg's port."""
     if leg.sealed is not None:
         if leg.sealed.receive(leg, packet, now):
-            leg.call.on_zrtp(leg, now)
+            on_zrtp(leg, now)
     elif leg.zrtp is not None:
-        _follow(leg, leg.zrtp.receive(packet, now), now)
+        _follow(leg, leg.zrtp, leg.zrtp.receive(packet, now), now)
 
 
 def on_timeout(leg: Leg, now: float) -> None:
     """An agreement's timer, or its beginning."""
     if leg.zrtp is not None:
-        _follow(leg, leg.zrtp.advance(now), now)
+        _follow(leg, leg.zrtp, leg.zrtp.advance(now), now)
 
 
-def _follow(leg: Leg, changed: bool, now: float) -> None:
-    flush(leg)
+def _follow(leg: Leg, agreement: ZrtpAgreement, changed: bool, now: float) -> None:
+    agreement.flush(leg)
     if changed:
-        leg.call.on_zrtp(leg, now)
-
-
-def flush(leg: Leg) -> None:
-    """After whatever was asked of a leg's agreement: what is to be sent, kept and woken up for."""
-    agreement = leg.zrtp
-    if agreement is None:
-        return
-    exchange = leg.call.exchange
-    for packet in agreement.session.transmits():
-        exchange.plane.send_packet(leg.port.id, packet)
-    exchange.remember(agreement.remembered)
-    agreement.remembered = []
-    due = agreement.session.next_timeout()
-    if due is not None:
-        exchange.wake_agreement(leg, due)
+        on_zrtp(leg, now)

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sealtone.cli.output import duration, moment, printable
-from sealtone.model import CallState
+from sealtone.model import CallState, MediaPath
 from sealtone.model.record import CallRecord, LegRecord
 
 
@@ -63,6 +63,9 @@ def _leg_row(leg: LegRecord) -> dict[str, Any]:
         "tls_cipher": security.tls_cipher,
         "protection": security.protection.value,
         "key_exchange": security.key_exchange.value,
+        "media_path": security.media_path.value,
+        "sas_verified": security.sas_verified,
+        "zrtp": security.zrtp._asdict() if security.zrtp is not None else None,
         "suite_rx": security.suite_rx.value if security.suite_rx is not None else "",
         "suite_tx": security.suite_tx.value if security.suite_tx is not None else "",
         "note": security.note,
@@ -89,6 +92,10 @@ def drawn(record: CallRecord) -> str:
     chosen = [leg for leg in record.legs if leg.chosen]
     first = next((leg for leg in record.legs if leg.role == "caller"), None)
     second = next((leg for leg in chosen if leg.role == "callee"), None)
+    path = first.security.media_path if first is not None else MediaPath.SERVER
+    if second is not None and path is not MediaPath.SERVER:
+        how = "direct" if path is MediaPath.DIRECT else "sealed through the server"
+        return f"{caller} —{_media(first)}, {how}→ {callee}"
     if is_service:
         return f"{caller} —{_media(first)}→ server ({callee})"
     return f"{caller} —{_media(first)}→ server —{_media(second)}→ {callee}"
@@ -115,6 +122,13 @@ def call_lines(row: Mapping[str, Any], now_wall: float) -> Text:
     else:
         text.append(f" · {printable(row['reason'])}" if row["reason"] else f" · {row['status']}")
     notes = {printable(leg["note"]) for leg in row["legs"] if leg.get("note")}
+    for leg in row["legs"]:
+        facts = leg.get("zrtp") or {}
+        if facts.get("sas") and ended_at is None:
+            compared = "compared" if leg.get("sas_verified") else "compare it with the phone's"
+            text.append(f"\n  SAS of {printable(leg['aor'])}: ", "dim").append(facts["sas"], "bold")
+            text.append(f" ({compared})", "dim")
+        notes |= {printable(warning) for warning in facts.get("warnings", ())}
     for note in sorted(notes):
         text.append(f"\n  {note}", "dim")
     return text
@@ -135,7 +149,8 @@ def _leg_table(leg: Mapping[str, Any]) -> Table:
     suites = dict.fromkeys(filter(None, (leg["suite_rx"], leg["suite_tx"])))
     rows = (
         ("Signalling", " ".join(filter(None, (signalling, leg.get("signalling", ""))))),
-        ("Media", f"SRTP {' / '.join(suites)}" if leg["protection"] == "srtp" else "not encrypted"),
+        ("Media", _media_words(leg, " / ".join(suites))),
+        *_zrtp_rows(leg),
         ("Codec", leg["codec"]),
         ("Packets", f"{leg['packets_rx']} received, {leg['packets_tx']} sent, {leg['lost']} lost"),
         ("Jitter", _milliseconds(leg["jitter_ms"])),
@@ -150,6 +165,36 @@ def _leg_table(leg: Mapping[str, Any]) -> Table:
     return table
 
 
+def _media_words(leg: Mapping[str, Any], suites: str) -> str:
+    if leg["protection"] == "none":
+        return "not encrypted"
+    if leg.get("media_path") == "sealed":
+        return "ZRTP seen passing through: the keys are with the two phones alone"
+    if leg.get("media_path") == "direct":
+        return "direct from phone to phone: both announced ZRTP, the server sees none of it"
+    return f"{leg['protection'].upper()} {suites}"
+
+
+def _zrtp_rows(leg: Mapping[str, Any]) -> list[tuple[str, str]]:
+    facts = leg.get("zrtp")
+    if not facts:
+        return []
+    rows = [
+        ("ZRTP", " ".join(filter(None, (str(facts["stage"]), facts["key_agreement"], facts["hash"])))),
+        ("Cipher, tag", " ".join(filter(None, (facts["cipher"], facts["auth_tag"])))),
+    ]
+    if facts["sas"]:
+        compared = "compared with the phone's" if leg.get("sas_verified") else "not compared yet"
+        rows.append(("SAS", f"{facts['sas']} ({compared})"))
+        rows.append(("Known from before", facts["cache"]))
+        trust = "yes, and was told the other leg's SAS" if facts["sas_relayed"] else "yes"
+        rows.append(("Enrolled", trust if facts["enrolled"] else "no"))
+    announced = {True: "as announced", False: "NOT as announced", None: "not announced"}[facts["hello_hash_matched"]]
+    rows.append(("Its Hello", " ".join(filter(None, (facts["client"], f"({announced})" if facts["client"] else "")))))
+    rows.extend(("Warning", warning) for warning in facts["warnings"])
+    return rows
+
+
 def _milliseconds(value: float | None) -> str:
     return "" if value is None else f"{value:.1f} ms"
 
@@ -157,7 +202,7 @@ def _milliseconds(value: float | None) -> str:
 def _media(leg: LegRecord | None) -> str:
     if leg is None or not leg.codec:
         return "no media"
-    return "SRTP" if leg.security.protection.value == "srtp" else "RTP"
+    return {"srtp": "SRTP", "zrtp": "ZRTP"}.get(leg.security.protection.value, "RTP")
 
 
 def _short(name: str, shared: bool) -> str:

@@ -26,6 +26,10 @@ def calls(
     call: Annotated[str | None, typer.Argument(help="Everything about one call: its id or a Call-ID.")] = None,
     live: Annotated[bool, typer.Option("--live", help="Calls in progress, until Ctrl-C.")] = False,
     hang_up: Annotated[bool, typer.Option("--hang-up", help="End the live call that is named.")] = False,
+    sas: Annotated[
+        str | None,
+        typer.Option("--sas", help="matches or differs: the live call's SAS was compared with its phone's (--user)."),
+    ] = None,
     user: Annotated[str, typer.Option("--user", help="With this number or address on either side.")] = "",
     since: Annotated[str | None, typer.Option(help="Started within: 30m, 12h, 7d.")] = None,
     state: Annotated[str | None, typer.Option(help="Only open, protected-to-server or end-to-end calls.")] = None,
@@ -38,6 +42,8 @@ def calls(
     if call is not None and hang_up:
         ask(data, "calls.hang_up", call=call)
         print_json({"ended": call}) if as_json else console().print("The call is being ended.")
+    elif call is not None and sas is not None:
+        _verify(data, call, user, sas, as_json)
     elif live:
         _show_live(data, as_json)
     elif call is not None:
@@ -45,6 +51,20 @@ def calls(
     else:
         wanted = CallFilter(user, _since(since), None, _state(state), None, None, _page(after), limit)
         _show_past(data, wanted, as_json)
+
+
+def _verify(data: DataOption, call: str, user: str, sas: str, as_json: bool) -> None:
+    if sas not in ("matches", "differs"):
+        raise typer.BadParameter("Say matches or differs.", param_hint="--sas")
+    done = ask(data, "calls.verify", call=call, user=user, matches=sas == "matches")
+    if as_json:
+        print_json(done)
+    elif done["matches"]:
+        console().print(
+            f"The SAS {done['sas']} of {done['aor']} is noted as compared, for this call and the next ones."
+        )
+    else:
+        console().print(f"The SAS of {done['aor']} differs: the call is ended, and what was retained is forgotten.")
 
 
 def _show_past(data: DataOption, wanted: CallFilter, as_json: bool) -> None:

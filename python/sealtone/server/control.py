@@ -9,7 +9,7 @@ from typing import Any
 from sealtone import __version__
 from sealtone.b2bua.call import Call
 from sealtone.b2bua.leg import Leg
-from sealtone.b2bua.record import state_of
+from sealtone.b2bua.record import media_address, state_of
 from sealtone.media import Engine
 from sealtone.net.control import Action
 from sealtone.net.errors import ControlError
@@ -83,6 +83,23 @@ def control_actions(
         wall = node.exchange.settings.wall_of
         return [_live_call(call, wall) for call in node.exchange.calls.values()]
 
+    def verify(call: str, user: str, matches: bool) -> dict[str, Any]:
+        """A person compared the SAS that a phone shows with the one of `calls.live`. `user`: whose phone; may be empty
+        where only one leg has a SAS."""
+        found = node.exchange.calls.get(call)
+        if found is None:
+            raise ControlError(f"There is no live call {call}. `sealtone calls --live` lists them.")
+        legs = [leg for leg in found.legs() if leg.zrtp is not None and leg.zrtp.facts.sas]
+        if user:
+            legs = [leg for leg in legs if user in (leg.aor, leg.name)]
+        if len(legs) != 1:
+            known = ", ".join(leg.aor for leg in found.legs() if leg.zrtp is not None and leg.zrtp.facts.sas)
+            raise ControlError(
+                f"Say whose SAS was compared: {known}." if known else "No leg of this call has a SAS of this server's."
+            )
+        node.verify(legs[0], matches)
+        return {"aor": legs[0].aor, "sas": legs[0].zrtp.facts.sas if legs[0].zrtp else "", "matches": matches}
+
     def hang_up(call: str) -> bool:
         if not node.hang_up(call):
             raise ControlError(f"There is no live call {call}. `sealtone calls --live` lists them.")
@@ -93,6 +110,7 @@ def control_actions(
         "registrations": registrations,
         "calls.live": calls_live,
         "calls.hang_up": hang_up,
+        "calls.verify": verify,
         "reload": reload,
     }
 
@@ -122,6 +140,10 @@ def _live_leg(leg: Leg) -> dict[str, Any]:
         "tls_version": security.tls_version,
         "tls_cipher": security.tls_cipher,
         "protection": security.protection.value,
+        "key_exchange": security.key_exchange.value,
+        "media_path": security.media_path.value,
+        "sas_verified": security.sas_verified,
+        "zrtp": security.zrtp._asdict() if security.zrtp is not None else None,
         "suite_rx": security.suite_rx.value if security.suite_rx is not None else "",
         "suite_tx": security.suite_tx.value if security.suite_tx is not None else "",
         "note": security.note,
@@ -131,7 +153,7 @@ def _live_leg(leg: Leg) -> dict[str, Any]:
         "lost": counters.lost_in,
         "jitter_ms": round(counters.jitter_ms, 2),
         "rtt_ms": None if counters.round_trip_ms is None else round(counters.round_trip_ms, 2),
-        "media": counters.heard_from or leg.media_address(),
+        "media": counters.heard_from or media_address(leg),
         "held": leg.was_held,
         "sip_call_id": leg.session.call_id,
     }

@@ -16,6 +16,7 @@ from sealtone.b2bua.exchange import Exchange, ExchangeSettings
 from sealtone.b2bua.leg import Leg
 from sealtone.b2bua.plane import MediaPlane
 from sealtone.b2bua.zrtp_agreement import ZrtpTerms, algorithms_of
+from sealtone.b2bua.zrtp_progress import verify
 from sealtone.model import SipUser, Snapshot
 from sealtone.registrar import Binding, Registrar, Registration, Rules
 from sealtone.server.authentication import Authenticator, Denied
@@ -339,6 +340,12 @@ class Node:
         call.hang_up("ended by the administrator", now)
         self._drain(now)
         return True
+
+    def verify(self, leg: Leg, matches: bool) -> None:
+        """A person compared a leg's SAS: it matches what the phone shows, or differs."""
+        now = self._loop.time()
+        self.exchange.guarded(leg.call, verify, leg, matches, now)
+        self._drain(now)
 
     async def stop(self, patience_s: float = 0.5) -> None:
         """End every call with BYE, and give the phones a moment to acknowledge it."""

@@ -20,9 +20,10 @@ _SIGNS, _MITM, _PASSIVE = 0x40, 0x20, 0x10
 class Hello:
     """What an endpoint says of itself.
 
-    `version`: four characters, of which the first three are compared. `client_id`: at most 16 characters. `h3`: end of
-    its hash chain. `signs`: it can check signatures (S). `trusted_mitm`: it is a PBX that stands in the middle (M).
-    `passive`: it never sends Commit (P). `mac`: eight octets under H2, which the peer learns later.
+    `version`: four characters, of which the first three are compared. `client_id`: at most 16 characters, as they
+    came, so to be escaped before they are shown. `h3`: end of its hash chain. `signs`: it can check signatures (S).
+    `trusted_mitm`: it is a PBX that stands in the middle (M). `passive`: it never sends Commit (P). `mac`: eight octets
+    under H2, which the peer learns later.
     """
 
     version: str

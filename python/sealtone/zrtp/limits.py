@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 PACKETS_PER_S, PACKET_BURST = 100.0, 200.0
-"""Datagrams that are looked at. An honest peer sends some forty in its busiest second."""
+"""Datagrams that are looked at, of the peer and of all others. An honest peer sends forty in its busiest second."""
 
 ANSWERS_PER_S, ANSWER_BURST = 20.0, 40.0
 """Answers to what anybody could have sent: Hello, Ping, Error, GoClear."""
@@ -15,6 +15,9 @@ MAX_EXCHANGES = 8
 
 MAX_MEETINGS = 16
 """Hellos that are accepted in one session, each in place of the one before."""
+
+STEADY_S = 1.0
+"""For how long a peer's place is its own, before an exchange begins, though another says Hello."""
 
 MAX_RELAYS = 64
 """SASrelay messages that are believed in one session; transfers bring new ones."""

@@ -60,6 +60,11 @@ def is_zrtp(datagram: bytes) -> bool:
     return len(datagram) >= OVERHEAD_OCTETS and 16 <= datagram[0] <= 19 and datagram[4:8] == COOKIE
 
 
+def source_of(datagram: bytes) -> int:
+    """The source identifier of what may be a packet, before anything is checked."""
+    return int.from_bytes(datagram[8:12], "big")
+
+
 @dataclass(frozen=True, slots=True)
 class Packet:
     """One packet with a whole message.
@@ -93,7 +98,7 @@ class Packet:
             raise MalformedPacket("the message's length does not fit the packet")
         if crc32c(datagram[:-CRC_OCTETS]) != datagram[-CRC_OCTETS:]:
             raise CrcMismatch("the CRC does not fit the packet")
-        return cls(int.from_bytes(datagram[2:4], "big"), int.from_bytes(datagram[8:12], "big"), message)
+        return cls(int.from_bytes(datagram[2:4], "big"), source_of(datagram), message)
 
     def encode(self) -> bytes:
         body = struct.pack(">BBH4sI", _PLAIN, 0, self.sequence, COOKIE, self.ssrc) + self.message
@@ -122,4 +127,4 @@ class Fragment:
             raise MalformedPacket("the fragment's length does not fit the packet")
         if crc32c(datagram[:-CRC_OCTETS]) != datagram[-CRC_OCTETS:]:
             raise CrcMismatch("the CRC does not fit the packet")
-        return cls(int.from_bytes(datagram[8:12], "big"), message_id, total * 4, offset * 4, part)
+        return cls(source_of(datagram), message_id, total * 4, offset * 4, part)

@@ -9,35 +9,47 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from typing import Protocol
+from functools import lru_cache
+from typing import Final, Literal, Protocol
 
 from cryptography.hazmat.decrepit.ciphers.modes import CFB
 from cryptography.hazmat.primitives.asymmetric import ec, x448, x25519
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 
-from sealtone.zrtp.algorithms import CIPHERS, FINITE_FIELD, HASHES, KEY_AGREEMENTS
+from sealtone.zrtp.algorithms import FINITE_FIELD, KEY_AGREEMENTS
 from sealtone.zrtp.crypto import KeyPair, Octets
 
 _HASHLIB = {"S256": "sha256", "S384": "sha384"}
 _NATIVE_ONLY = frozenset({"SKN2", "SKN3", "2FS1", "2FS2", "2FS3", "E414"})
+_NATIVE = _NATIVE_ONLY | FINITE_FIELD
 
 # RFC 3526 3 and 4: p = 2^n - 2^(n-64) - 1 + 2^64 * (floor(2^(n-130) * pi) + c), generator 2.
 _MODP = {"DH2k": (2048, 124476), "DH3k": (3072, 1690314)}
 
 
-class NativePrimitives(Protocol):
-    """What a native module offers; all octets in, octets out. Functions raise ValueError for bad public values."""
+SkeinName = Literal["SKN2", "SKN3"]
+NativeAgreement = Literal["DH2k", "DH3k", "E414"]
 
-    def zrtp_hash(self, name: str, data: bytes, /) -> bytes: ...
-    def zrtp_mac(self, name: str, key: bytes, data: bytes, /) -> bytes: ...
-    def twofish_cfb(self, key: bytes, iv: bytes, data: bytes, encrypt: bool, /) -> bytes: ...
-    def dh_public(self, name: str, private: bytes, /) -> bytes: ...
-    def dh_shared(self, name: str, private: bytes, peer_public: bytes, /) -> bytes: ...
+_SKEIN: Final[dict[str, SkeinName]] = {"SKN2": "SKN2", "SKN3": "SKN3"}
+_AGREEMENTS: Final[dict[str, NativeAgreement]] = {"DH2k": "DH2k", "DH3k": "DH3k", "E414": "E414"}
+
+
+class NativePrimitives(Protocol):
+    """What a native part offers, octets in and octets out. Functions raise ValueError for bad public values.
+
+    Private values have the lengths that `algorithms.private_octets` says.
+    """
+
+    def zrtp_hash(self, name: SkeinName, data: bytes) -> bytes: ...
+    def zrtp_mac(self, name: SkeinName, key: bytes, data: bytes) -> bytes: ...
+    def twofish_cfb(self, key: bytes, iv: bytes, data: bytes, *, encrypt: bool) -> bytes: ...
+    def dh_public(self, name: NativeAgreement, private: bytes) -> bytes: ...
+    def dh_shared(self, name: NativeAgreement, private: bytes, peer_public: bytes) -> bytes: ...
 
 
 class StandardCrypto:
-    """Implements `sealtone.zrtp.crypto.Crypto`. `native`: a module or object with the functions above, or None."""
+    """Implements `sealtone.zrtp.crypto.Crypto`. `native`: an object or module with the functions above, or None."""
 
     __slots__ = ("_native",)
 
@@ -50,24 +62,24 @@ class StandardCrypto:
     def digest(self, hash_name: str, data: bytes) -> bytes:
         if hash_name in _HASHLIB:
             return hashlib.new(_HASHLIB[hash_name], data).digest()
-        return self._need(hash_name).zrtp_hash(hash_name, data)
+        return self._need(hash_name).zrtp_hash(_SKEIN[hash_name], data)
 
     def mac(self, hash_name: str, key: Octets, data: bytes) -> bytes:
         if hash_name in _HASHLIB:
             return hmac.digest(key, data, _HASHLIB[hash_name])
-        return self._need(hash_name).zrtp_mac(hash_name, bytes(key), data)
+        return self._need(hash_name).zrtp_mac(_SKEIN[hash_name], bytes(key), data)
 
     def encrypt(self, cipher: str, key: Octets, iv: bytes, data: bytes) -> bytes:
         if cipher.startswith("AES"):
             encryptor = Cipher(AES(key), CFB(iv)).encryptor()
             return encryptor.update(data) + encryptor.finalize()
-        return self._need(cipher).twofish_cfb(bytes(key), iv, data, True)
+        return self._need(cipher).twofish_cfb(bytes(key), iv, data, encrypt=True)
 
     def decrypt(self, cipher: str, key: Octets, iv: bytes, data: bytes) -> bytes:
         if cipher.startswith("AES"):
             decryptor = Cipher(AES(key), CFB(iv)).decryptor()
             return decryptor.update(data) + decryptor.finalize()
-        return self._need(cipher).twofish_cfb(bytes(key), iv, data, False)
+        return self._need(cipher).twofish_cfb(bytes(key), iv, data, encrypt=False)
 
     def key_pair(self, key_agreement: str, private: bytes) -> KeyPair:
         if key_agreement in ("X255", "E255"):
@@ -78,14 +90,13 @@ class StandardCrypto:
             return _CurvePair(key_agreement, private)
         if self._native is None and key_agreement in FINITE_FIELD:
             return _FieldPair(key_agreement, private)
-        return _NativePair(self._need(key_agreement), key_agreement, private)
+        return _NativePair(self._need(key_agreement), _AGREEMENTS[key_agreement], private)
 
     def equal(self, one: bytes, other: bytes) -> bool:
         return hmac.compare_digest(one, other)
 
     def _need(self, name: str) -> NativePrimitives:
-        known = name in HASHES or name in CIPHERS or name in KEY_AGREEMENTS
-        if self._native is None or not known:
+        if self._native is None or name not in _NATIVE:
             raise ValueError(f"{name} needs the native part")
         return self._native
 
@@ -145,6 +156,7 @@ class _CurvePair:
         return self._private.exchange(ec.ECDH(), peer)
 
 
+@lru_cache
 def modulus(name: str) -> int:
     """The prime of DH2k or DH3k, computed from the digits of pi (RFC 3526)."""
     bits, offset = _MODP[name]
@@ -167,16 +179,13 @@ def _pi_scaled(bits: int) -> int:
     return 4 * (4 * arctan_of_inverse(5) - arctan_of_inverse(239)) >> 64
 
 
-_PRIMES = {name: modulus(name) for name in _MODP}
-
-
 class _FieldPair:
     """The finite field by Python's integers."""
 
     __slots__ = ("_octets", "_prime", "_private", "public")
 
     def __init__(self, name: str, private: bytes) -> None:
-        self._prime = _PRIMES[name]
+        self._prime = modulus(name)
         self._octets = KEY_AGREEMENTS[name].public_octets
         self._private = int.from_bytes(private, "big")
         self.public = pow(2, self._private, self._prime).to_bytes(self._octets, "big")
@@ -191,7 +200,7 @@ class _FieldPair:
 class _NativePair:
     __slots__ = ("_name", "_native", "_private", "public")
 
-    def __init__(self, native: NativePrimitives, name: str, private: bytes) -> None:
+    def __init__(self, native: NativePrimitives, name: NativeAgreement, private: bytes) -> None:
         self._native = native
         self._name = name
         self._private = private

@@ -40,7 +40,7 @@ from sealtone.zrtp.events import (
 )
 from sealtone.zrtp.exchange import Exchange, Greeting
 from sealtone.zrtp.hello import VERSION, Hello, HelloHash
-from sealtone.zrtp.limits import MAX_EXCHANGES, MAX_MEETINGS, Counters
+from sealtone.zrtp.limits import MAX_EXCHANGES, MAX_MEETINGS, STEADY_S, Counters
 from sealtone.zrtp.message import KINDS, Kind
 from sealtone.zrtp.multistream import Multistream
 from sealtone.zrtp.notices import (
@@ -94,6 +94,7 @@ class Session:
         "_events",
         "_exchange",
         "_failed_hello",
+        "_met_at",
         "_multistream",
         "_offers_enrolment",
         "_ours",
@@ -146,6 +147,7 @@ class Session:
         self.state = State.IDLE
         self._peer: Greeting | None = None
         self._peer_ssrc = 0
+        self._met_at = 0.0
         self._exchange: Exchange | None = None
         self._record: CacheRecord | None = None
         self.association: Association | None = None
@@ -209,7 +211,7 @@ class Session:
 
     def receive(self, datagram: bytes, now: float) -> None:
         """A datagram that `packet.is_zrtp` says is ZRTP. Never raises for what it holds."""
-        if self._wire.admit(now):
+        if self._wire.admit(datagram, self._peer_ssrc if self._peer else None, now):
             self._guarded(lambda now: self._take(Packet.parse(datagram), now), now)
 
     def handle_timeout(self, now: float) -> None:
@@ -285,6 +287,7 @@ class Session:
         hello, matched = self._admit(packet)
         was_acknowledged = self.state is State.ACKED
         self.counters.meetings += 1
+        self._met_at = now
         self._drop_exchange()
         self._peer, self._peer_ssrc = Greeting(hello, packet.message), packet.ssrc
         self._events.append(PeerSeen(hello, HelloHash.of(packet.message), matched))
@@ -301,8 +304,10 @@ class Session:
     def _greet_again(self, packet: Packet, now: float) -> None:
         assert self._peer is not None
         if packet.message != self._peer.message or packet.ssrc != self._peer_ssrc:
-            # Before an exchange begins the latest source counts: of the branches of a forked call, the one that
-            # answers comes last.
+            # Before an exchange begins a later source may take the place: of the branches of a forked call, the one
+            # that answers comes last. But a flood must not take it before the peer can answer.
+            if now < self._met_at + STEADY_S:
+                raise Discarded("another Hello so soon")
             try:
                 self._admit(packet)
             except Aborted as abort:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sealtone.zrtp.limits import ANSWER_BURST, ANSWERS_PER_S, PACKET_BURST, PACKETS_PER_S, Counters, TokenBucket
-from sealtone.zrtp.packet import Packet
+from sealtone.zrtp.packet import Packet, source_of
 from sealtone.zrtp.timer import Retransmission, Schedule
 
 
@@ -14,21 +14,24 @@ class Wire:
     that it should be low; it grows with each packet, repetitions included.
     """
 
-    __slots__ = ("_answers", "_counters", "_packets", "_repeating", "_sequence", "_transmits", "ssrc")
+    __slots__ = ("_answers", "_counters", "_peers", "_repeating", "_sequence", "_strangers", "_transmits", "ssrc")
 
     def __init__(self, ssrc: int, first_sequence: int, counters: Counters) -> None:
         self.ssrc = ssrc
         self._sequence = first_sequence
         self._counters = counters
-        self._packets = TokenBucket(PACKETS_PER_S, PACKET_BURST)
+        self._peers = TokenBucket(PACKETS_PER_S, PACKET_BURST)
+        self._strangers = TokenBucket(PACKETS_PER_S, PACKET_BURST)
         self._answers = TokenBucket(ANSWERS_PER_S, ANSWER_BURST)
         self._transmits: list[bytes] = []
         self._repeating: Retransmission | None = None
 
-    def admit(self, now: float) -> bool:
-        """Whether a datagram that came is looked at."""
+    def admit(self, datagram: bytes, peer_ssrc: int | None, now: float) -> bool:
+        """Whether a datagram that came is looked at. The peer, once there is one, is metered by its SSRC apart from all
+        others, so that a flood by somebody who cannot know it does not drown the peer's own packets."""
         self._counters.received += 1
-        if self._packets.take(now):
+        is_peers = peer_ssrc is not None and source_of(datagram) == peer_ssrc
+        if (self._peers if is_peers else self._strangers).take(now):
             return True
         self._counters.flooded += 1
         return False

@@ -12,6 +12,8 @@ use sealtone_media::srtp::{MAX_RTP_TRAILER, SrtpReceiver, SrtpSender, Suite, Zrt
 
 /// A 20 ms G.711 packet.
 const PACKET_LEN: usize = 172;
+/// A receiver report with a description.
+const REPORT_LEN: usize = 76;
 /// So few that they stay in the first-level cache, where a packet just received also lies.
 const PACKETS: usize = 128;
 const ROUNDS: usize = 400;
@@ -21,6 +23,7 @@ type Slot = [u8; PACKET_LEN + MAX_RTP_TRAILER];
 struct Timed {
     protect: Vec<f64>,
     unprotect: Vec<f64>,
+    control: Vec<f64>,
 }
 
 fn main() {
@@ -37,6 +40,7 @@ fn main() {
         .map(|_| Timed {
             protect: Vec::new(),
             unprotect: Vec::new(),
+            control: Vec::new(),
         })
         .collect();
     for _ in 0..ROUNDS {
@@ -50,16 +54,18 @@ fn main() {
     );
     println!("Reception statistics, a packet: {:.1} ns", reception());
     println!(
-        "{:<26} {:>16} {:>16}",
-        "ns a 172-byte packet", "protect", "unprotect"
+        "{:<26} {:>16} {:>16} {:>16}",
+        "ns a 172-byte packet", "protect", "unprotect", "RTCP, both"
     );
-    println!("{:<26} {:>16} {:>16}", "", "best / median", "best / median");
+    let label = "best / median";
+    println!("{:<26} {label:>16} {label:>16} {label:>16}", "");
     for (suite, timed) in suites.iter().zip(&mut timed) {
         println!(
-            "{:<26} {:>16} {:>16}",
+            "{:<26} {:>16} {:>16} {:>16}",
             suite.name(),
             best_and_median(&mut timed.protect),
-            best_and_median(&mut timed.unprotect)
+            best_and_median(&mut timed.unprotect),
+            best_and_median(&mut timed.control)
         );
     }
 }
@@ -93,6 +99,13 @@ fn run(suite: Suite, packets: &mut [Slot], timed: &mut Timed) {
         black_box(len);
     }
     timed.unprotect.push(per_packet(started));
+    let started = Instant::now();
+    for packet in packets.iter_mut() {
+        packet[..8].copy_from_slice(&[0x80, 201, 0, 18, 1, 2, 3, 4]);
+        let len = sender.protect_rtcp(packet, REPORT_LEN).expect("protects");
+        black_box(receiver.unprotect_rtcp(packet, len).expect("unprotects"));
+    }
+    timed.control.push(per_packet(started));
 }
 
 /// Reception statistics of one packet, without loss.

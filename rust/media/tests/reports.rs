@@ -52,17 +52,6 @@ fn wait_report(socket: &UdpSocket) -> Vec<u8> {
     bytes[..length].to_vec()
 }
 
-/// A pair of neighbouring ports, as a phone without rtcp-mux has.
-fn neighbours() -> (UdpSocket, UdpSocket) {
-    loop {
-        let rtp = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let port = rtp.local_addr().unwrap().port();
-        if let (0, Ok(rtcp)) = (port % 2, UdpSocket::bind(("127.0.0.1", port + 1))) {
-            return (rtp, rtcp);
-        }
-    }
-}
-
 #[test]
 fn each_leg_gets_reports_of_its_own_counts_name_and_clock() {
     let engine = engine();

@@ -31,22 +31,22 @@ PRIMES = {
 class ReferenceNative:
     """Implements `sealtone.zrtp.NativePrimitives`."""
 
-    def zrtp_hash(self, name: str, data: bytes, /) -> bytes:
+    def zrtp_hash(self, name: str, data: bytes) -> bytes:
         return skein512(data, _OCTETS[name])
 
-    def zrtp_mac(self, name: str, key: bytes, data: bytes, /) -> bytes:
+    def zrtp_mac(self, name: str, key: bytes, data: bytes) -> bytes:
         return skein512(data, _OCTETS[name], key)
 
-    def twofish_cfb(self, key: bytes, iv: bytes, data: bytes, encrypt: bool, /) -> bytes:
+    def twofish_cfb(self, key: bytes, iv: bytes, data: bytes, *, encrypt: bool) -> bytes:
         return cfb(key, iv, data, encrypt)
 
-    def dh_public(self, name: str, private: bytes, /) -> bytes:
+    def dh_public(self, name: str, private: bytes) -> bytes:
         if name == "E414":
             return curve3617.encode(curve3617.multiply(curve3617.scalar_of(private), curve3617.BASE))
         prime = PRIMES[name]
         return pow(2, int.from_bytes(private, "big"), prime).to_bytes((prime.bit_length() + 7) // 8, "big")
 
-    def dh_shared(self, name: str, private: bytes, peer_public: bytes, /) -> bytes:
+    def dh_shared(self, name: str, private: bytes, peer_public: bytes) -> bytes:
         if name == "E414":
             x, _ = curve3617.multiply(curve3617.scalar_of(private), curve3617.decode(peer_public))
             return x.to_bytes(curve3617.OCTETS, "big")

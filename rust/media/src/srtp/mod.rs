@@ -1,8 +1,9 @@
 //! SRTP and SRTCP (RFC 3711) with the suites of RFC 4568, RFC 6188 and RFC 7714 and those of ZRTP (RFC 6189).
 //!
 //! One [`SrtpSender`] or [`SrtpReceiver`] holds one master key for one direction of one leg. Both work in place in
-//! the buffer of the packet; neither allocates for a packet of a stream it knows. Key schedules and the hash states
-//! of HMAC are made once for RTP, when the key arrives, and anew for each of the few RTCP packets.
+//! the buffer of the packet. For RTP, key schedules and the hash states of MACs are made once, when the key arrives,
+//! and nothing is allocated for a packet of a known stream. RTCP is so rare that its session keys are kept as they are,
+//! in a fifth of the space, and set up for each packet.
 //!
 //! What holds at all times:
 //! - A packet that does not authenticate changes nothing: not the roll-over counter, the replay window, the table of

@@ -145,9 +145,10 @@ impl SrtpReceiver {
         let ssrc = rtcp_ssrc(packet)?;
         let full = self.suite.rtcp_tag_len() as u8;
         let (likely, other) = match self.rtcp_tag_len {
+            _ if !self.suite.may_shorten_rtcp_tag() => (full, None),
+            None => (full, Some(SHORT_RTCP_TAG)),
             Some(SHORT_RTCP_TAG) => (SHORT_RTCP_TAG, Some(full)),
-            None if self.suite.may_shorten_rtcp_tag() => (full, Some(SHORT_RTCP_TAG)),
-            _ => (full, None),
+            Some(_) => (full, None),
         };
         let result = self.rtcp.unprotect(ssrc, packet, usize::from(likely));
         let (opened, tag_len) = match (result, other) {

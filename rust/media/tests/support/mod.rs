@@ -6,8 +6,9 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
+use sealtone_media::demux::Kind;
 use sealtone_media::engine::{Engine, EngineConfig, Key, LegPlan, OpenedLeg};
-use sealtone_media::event::MediaEvent;
+use sealtone_media::event::{MediaEvent, What};
 use sealtone_media::rtp::RtpHeader;
 use sealtone_media::srtp::{SrtpReceiver, SrtpSender, Suite};
 
@@ -56,6 +57,14 @@ pub fn plan(remote: SocketAddr) -> LegPlan<'static> {
         clock_rate: 8_000,
         new_latch: false,
         sealed: false,
+    }
+}
+
+/// The same for a sealed leg.
+pub fn sealed(remote: SocketAddr) -> LegPlan<'static> {
+    LegPlan {
+        sealed: true,
+        ..plan(remote)
     }
 }
 
@@ -255,6 +264,61 @@ pub fn rtp(payload_type: u8, sequence: u16, timestamp: u32, ssrc: u32, payload: 
     packet.extend(ssrc.to_be_bytes());
     packet.extend(payload);
     packet
+}
+
+/// A ZRTP packet (first octet 0x10) or a fragment of a post-quantum one (0x11), with a number of its own.
+pub fn zrtp(first: u8, number: u16, length: usize) -> Vec<u8> {
+    let mut packet = vec![first, 0];
+    packet.extend(number.to_be_bytes());
+    packet.extend(b"ZRTP");
+    packet.resize(length, number as u8);
+    packet
+}
+
+/// The next datagram as it is on the wire.
+pub fn raw(socket: &UdpSocket) -> Vec<u8> {
+    let mut bytes = [0; 2_100];
+    let length = socket.recv(&mut bytes).expect("a packet");
+    bytes[..length].to_vec()
+}
+
+/// A pair of neighbouring ports, as a phone without rtcp-mux has.
+pub fn neighbours() -> (UdpSocket, UdpSocket) {
+    loop {
+        let rtp = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let port = rtp.local_addr().unwrap().port();
+        if let (0, Ok(rtcp)) = (port % 2, UdpSocket::bind(("127.0.0.1", port + 1))) {
+            for socket in [&rtp, &rtcp] {
+                let patience = Some(Duration::from_millis(500));
+                socket.set_read_timeout(patience).unwrap();
+            }
+            return (rtp, rtcp);
+        }
+    }
+}
+
+/// The ZRTP packets of a leg that the control plane was shown.
+pub fn packets_shown(engine: &Engine, leg: &OpenedLeg) -> Vec<Vec<u8>> {
+    let shown = |event: MediaEvent| match event.what {
+        What::Packet {
+            kind: Kind::Zrtp,
+            data,
+            ..
+        } if event.leg == leg.id => Some(data),
+        _ => None,
+    };
+    engine.events().into_iter().filter_map(shown).collect()
+}
+
+/// The next so many of them.
+pub fn wait_shown(engine: &Engine, leg: &OpenedLeg, count: usize) -> Vec<Vec<u8>> {
+    let mut shown = Vec::new();
+    wait_for("ZRTP for the control plane", || {
+        shown.extend(packets_shown(engine, leg));
+        shown.len() >= count
+    });
+    assert_eq!(shown.len(), count);
+    shown
 }
 
 /// A call of two legs between two phones, planned and bridged.
