@@ -16,6 +16,7 @@ from sealtone.phone import Sound
 from sealtone.phone.words import sas_words
 
 _SAFE, _UNSAFE = "green", "red"
+_HEADINGS = "Scheme", "A saw", "B saw", "Server could hear", "Wiretap got"
 
 
 def introduction(console: Console) -> None:
@@ -54,8 +55,8 @@ def live(scene: Scene, view: View) -> RenderableType:
     table = Table(box=box.SIMPLE_HEAD, expand=True)
     table.add_column("", style="bold", no_wrap=True)
     table.add_column("Signalling", no_wrap=True, overflow="ellipsis")
-    table.add_column(f"Voice of A ({A_HZ:g} Hz)")
-    table.add_column(f"Voice of B ({B_HZ:g} Hz)")
+    table.add_column(f"Voice of A ({A_HZ:g} Hz)", no_wrap=True, min_width=23)
+    table.add_column(f"Voice of B ({B_HZ:g} Hz)", no_wrap=True, min_width=23)
     a, b = view.a, view.b
     table.add_row("A hears", "", "", _heard(a.phone_hears))
     table.add_row("wiretap at A", _signalling(a.signalling), _voice(a.voice_from), _voice(a.voice_to))
@@ -76,7 +77,7 @@ def told(view: View) -> RenderableType:
 
 def summary(found: list[Outcome]) -> Table:
     """The end of the demonstration."""
-    table = Table(title="Who could listen", box=box.ROUNDED, show_lines=True, width=100)
+    table = Table(title="Who could listen", box=box.ROUNDED, show_lines=True)
     for heading, ratio in (
         ("Scheme", 21),
         ("A saw", 20),

@@ -171,6 +171,7 @@ def main(
     """
     screen = Screen(as_json)
     try:
+        wish = _wish(protection, strictness)
         config = PhoneConfig(
             user=user,
             domain=domain,
@@ -180,12 +181,12 @@ def main(
             ca_file=ca,
             server_name=server_name,
             insecure=insecure,
-            wish=_wish(protection, strictness),
+            wish=wish,
             ring_s=answer,
             busy=busy,
             source=_source(play, loop, tone),
             sink=_sink(record, play is None and tone is None),
-            zrtp_folder=zrtp_folder or _zrtp_folder(),
+            zrtp_folder=(zrtp_folder or _zrtp_folder()) if wish.speaks_zrtp else None,
         )
         errand = Errand(not no_register, call, duration, dtmf, _sas_matches(sas), enrol)
     except (typer.BadParameter, AudioError) as error:
