@@ -78,14 +78,8 @@ def told(view: View) -> RenderableType:
 def summary(found: list[Outcome]) -> Table:
     """The end of the demonstration."""
     table = Table(title="Who could listen", box=box.ROUNDED, show_lines=True)
-    for heading, ratio in (
-        ("Scheme", 21),
-        ("A saw", 20),
-        ("B saw", 20),
-        ("Server could hear", 19),
-        ("Wiretap got", 20),
-    ):
-        table.add_column(heading, ratio=ratio)
+    for heading, width in zip(_HEADINGS, (20, 16, 17, 17, 14), strict=True):
+        table.add_column(heading, width=width)
     for each in found:
         scene, view = each.scene, each.view
         path = {MediaPath.SERVER: "", MediaPath.SEALED: ", sealed", MediaPath.DIRECT: ", direct"}[scene.path]
