@@ -1,8 +1,11 @@
 """Calls from INVITE to BYE: ringing, answering, refusing, forking, late offers, the echo."""
 
+import gc
+
 import pytest
 
 from calls.world import EVENTS, OPUS, PCMA, PCMU, PREFER, REQUIRE, World
+from sealtone.b2bua.leg import Leg
 from sealtone.model import CallState, Protection
 from sealtone.sip import events as sip
 
@@ -27,6 +30,28 @@ def test_two_phones_are_joined_and_the_record_says_who_hung_up() -> None:
     assert world.record.answered_at is not None
     assert not world.plane.legs
     assert not world.plane.open_calls
+
+
+def test_a_call_that_is_over_leaves_no_leg_behind_while_its_sessions_still_answer_repetitions() -> None:
+    world = World()
+    a, _ = world.phone("1000"), world.phone("1001")
+    gc.collect()
+    before = _legs()
+    gc.disable()
+    try:
+        call = a.call("1001")
+        answered(world)
+        assert _legs() == before + 2
+        a.do(call.bye)
+        world.run(1)
+        assert world.endpoint.transaction_count
+        assert _legs() == before
+    finally:
+        gc.enable()
+
+
+def _legs() -> int:
+    return sum(isinstance(each, Leg) for each in gc.get_objects())
 
 
 def test_a_call_ended_by_the_callee_says_so() -> None:

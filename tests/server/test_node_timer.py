@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from typing import Any, cast
 
+from calls.media import BookedPlane
 from sealtone.model import Snapshot
 from sealtone.registrar import Rules
 from sealtone.server.journal import Journal
@@ -59,13 +60,6 @@ class Loop:
         self.now = end
 
 
-class Plane:
-    """No calls here, so nothing to be obeyed."""
-
-    def flush(self) -> None:
-        pass
-
-
 class Wire:
     def __init__(self) -> None:
         self.sent: list[bytes] = []
@@ -77,8 +71,8 @@ class Wire:
 def node(loop: Loop, wire: Wire) -> Node:
     made = Node(
         user_agent="Sealtone",
-        plane=cast(Any, Plane()),
-        store=cast(Any, None),
+        plane=BookedPlane(),
+        store=cast(Any, None),  # no registrations here
         snapshot=Snapshot(),
         contact_for=lambda _: SERVER,
         own_addresses=lambda: frozenset({SERVER}),

@@ -11,13 +11,15 @@ from sealtone.zrtp import (
     Failed,
     Initiative,
     Mode,
+    Multistream,
     Role,
+    Session,
     State,
     UsageError,
 )
 from sealtone.zrtp.multistream import MAX_STREAMS
 from zrtp.network import Network
-from zrtp.scenes import Person, call, kinds, secured, with_algorithms
+from zrtp.scenes import CRYPTO, Entropy, Person, call, kinds, secured, with_algorithms
 
 WITH_PRESHARED = with_algorithms(key_agreements=("X255", "Mult", "Prsh"))
 
@@ -75,7 +77,25 @@ def test_a_dh_commit_on_a_further_stream_is_refused():
     assert [failed.code for failed in net.all(0, Failed)] == [ErrorCode.UNSUPPORTED_KEY_AGREEMENT]
 
 
-def test_a_nonce_counts_once_and_the_number_of_streams_is_bounded():
+def test_a_nonce_that_comes_again_is_refused_with_0x80():
+    a, b, at_a, at_b = first_stream()
+    for number in range(2):
+        entropy = Entropy(number)
+        evil = Session(
+            a.profile,
+            CRYPTO,
+            lambda octets, entropy=entropy: bytes(16) if octets == 16 else entropy(octets),
+            ssrc=1,
+            unix_time=0,
+            multistream=Multistream(at_a.zrtp_session, at_a.hash_name, at_a.peer_zid),  # it does not remember
+        )
+        net = call(evil, b.session(multistream=at_b, profile={"initiative": Initiative.NEVER}), 30)
+        codes = [failed.code for failed in net.all(1, Failed)]
+        assert codes == ([ErrorCode.NONCE_REUSED] if number else [])
+        assert evil.is_secure is (number == 0)
+
+
+def test_the_number_of_streams_in_a_call_is_bounded():
     a, b, at_a, at_b = first_stream()
     for _ in range(MAX_STREAMS):
         secured(call(a.session(multistream=at_a), b.session(multistream=at_b)))

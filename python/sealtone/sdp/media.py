@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import AddressValueError, IPv6Address
 from typing import NamedTuple
 
@@ -131,6 +132,7 @@ def read_codecs(formats: Iterable[str], rtpmaps: dict[str, str], fmtps: dict[str
     return tuple(codecs)
 
 
+@lru_cache(maxsize=512)  # the phones of one make say the same in every call
 def _read_rtpmap(payload_type: int, rtpmap: str, fmtp: str | None) -> Codec:
     """``<encoding>/<clock>[/<channels>]`` (RFC 8866, 6.6)."""
     encoding, _, rest = rtpmap.partition("/")
@@ -150,6 +152,7 @@ def _read_rtpmap(payload_type: int, rtpmap: str, fmtp: str | None) -> Codec:
 NULL_ADDRESSES = frozenset({"0.0.0.0", "::"})
 
 
+@lru_cache(maxsize=1024)
 def read_address(text: str) -> str:
     """The literal of a ``IN IP4 <address>`` value. Raises `SdpError` for names, multicast and broadcast.
 

@@ -12,7 +12,9 @@ How it works, and its rules:
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import re
+from collections.abc import Callable
+from typing import NamedTuple, cast
 
 MAX_BODY_BYTES = 32_768
 MAX_LINES = 600
@@ -23,7 +25,6 @@ MAX_FORMATS = 64
 _SESSION_LETTERS = frozenset("vosiuepcbtrzka")
 _SECTION_LETTERS = frozenset("icbka")
 _ONCE = frozenset("vosc")
-_new = tuple.__new__  # a NamedTuple's own constructor costs several times as much; there is one a line
 _CONTROL = bytes(code for code in (*range(32), 127) if code not in b"\t\r\n")
 
 
@@ -36,6 +37,11 @@ class Line(NamedTuple):
 
     letter: str
     value: str
+
+
+# All lines at one go; one that is too long or of another form is missing then. Each is a plain pair and no `Line`, the
+# constructor of which would cost more than all the rest of reading it.
+_LINES = cast("Callable[[str], list[Line]]", re.compile(rf"^(.)=(.{{0,{MAX_LINE_LENGTH - 2}}})$", re.MULTILINE).findall)
 
 
 class MediaSection:
@@ -109,12 +115,16 @@ class SessionDescription:
             text = text.replace("\r\n", "\n")
             if "\r" in text:
                 raise SdpError("a line of the session description ends with CR alone")
-        raw_lines = text.rstrip("\n").split("\n")
-        if len(raw_lines) > MAX_LINES:
+        text = text.rstrip("\n")
+        count = text.count("\n") + 1
+        if count > MAX_LINES:
             raise SdpError(f"the session description has more than {MAX_LINES} lines")
-        if raw_lines[0].rstrip() != "v=0":
+        if text.partition("\n")[0].rstrip() != "v=0":
             raise SdpError("the session description does not begin with v=0")
-        return cls(*_read_lines(raw_lines))
+        lines = _LINES(text)
+        if len(lines) != count:
+            raise SdpError("the session description has a line that is too long or not of the form letter=value")
+        return cls(*_sort(lines))
 
     def encode(self) -> bytes:
         """The description with CRLF line ends."""
@@ -132,19 +142,17 @@ class SessionDescription:
         return None
 
 
-def _read_lines(raw_lines: list[str]) -> tuple[list[Line], list[MediaSection]]:
+def _sort(read: list[Line]) -> tuple[list[Line], list[MediaSection]]:
+    """The session's own lines, and the media sections with theirs."""
     session_lines: list[Line] = []
     sections: list[MediaSection] = []
     lines, letters, once = session_lines, _SESSION_LETTERS, set[str]()
-    for raw in raw_lines:
-        letter = raw[:1]
-        if raw[1:2] != "=" or len(raw) > MAX_LINE_LENGTH:
-            raise SdpError("the session description has a line that is too long or not of the form letter=value")
-        value = raw[2:]
+    for line in read:
+        letter = line[0]
         if letter == "m":
             if len(sections) == MAX_SECTIONS:
                 raise SdpError(f"the session description has more than {MAX_SECTIONS} m-lines")
-            section = MediaSection.parse(value)
+            section = MediaSection.parse(line[1])
             sections.append(section)
             lines, letters, once = section.lines, _SECTION_LETTERS, set()
             continue
@@ -154,7 +162,7 @@ def _read_lines(raw_lines: list[str]) -> tuple[list[Line], list[MediaSection]]:
             if letter in once:
                 raise SdpError(f"the line {letter}= stands twice in one section")
             once.add(letter)
-        lines.append(_new(Line, (letter, value)))
+        lines.append(line)
     return session_lines, sections
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from functools import lru_cache
 from typing import NamedTuple
 
 from sealtone.model import Domain, SipUser, Snapshot
@@ -120,11 +121,19 @@ class Authenticator:
         name = "WWW-Authenticate" if registering else "Proxy-Authenticate"
         # Some phones give up at the sight of an algorithm that they do not know, though RFC 3261 tells them to pass on.
         md5_only = (request.headers.get("User-Agent") or "").startswith(MD5_ONLY)
-        headers = tuple(
-            (name, str(Challenge(realm=realm, nonce=nonce, algorithm=algorithm, stale=stale)))
-            for algorithm in (ALGORITHMS[1:] if md5_only else ALGORITHMS)
-        )
+        frames = _challenge_frames(realm, stale)
+        if md5_only:
+            frames = frames[1:]
+        headers = tuple([(name, f"{before}{nonce}{after}") for before, after in frames])
         return Denied(401 if registering else 407, None, headers)
+
+
+@lru_cache(maxsize=256)
+def _challenge_frames(realm: str, stale: bool) -> tuple[tuple[str, str], ...]:
+    """The challenges of a realm, one an algorithm, before and after their nonce."""
+    made = [str(Challenge(realm=realm, nonce="\0", algorithm=algorithm, stale=stale)) for algorithm in ALGORITHMS]
+    parts = [text.rpartition("\0") for text in made]
+    return tuple([(before, after) for before, _, after in parts])
 
 
 def _names_same(made_for: str, asked: str, snapshot: Snapshot) -> bool:

@@ -24,6 +24,7 @@ class EnginePlane:
 
     def open_leg(self, media_call: int, hop: Hop) -> MediaPort:
         local, advertised = self._address_for(hop)
+        self._gathered = True
         try:
             leg = self._engine.open_leg(media_call, local)
         except PortsExhausted as error:

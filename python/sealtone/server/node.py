@@ -156,6 +156,7 @@ class Node:
                     exchange.handle(event, now)
                 else:
                     handler(event, now)
+        self._plane.flush()  # what a message says is in force before it leaves
         send = self._transports.send
         tracing = self.journal.tracing
         for data, hop in endpoint.transmits():
@@ -164,7 +165,6 @@ class Node:
             if tracing:
                 self.journal.trace("->", data, hop)
             send(data, hop)
-        self._plane.flush()
         for told in exchange.events():
             self.journal.call_event(told)
         for record in exchange.records():

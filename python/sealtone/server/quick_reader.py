@@ -8,8 +8,9 @@ line, no folding, no escapes, nothing wrong): the compiled reader takes those an
 from __future__ import annotations
 
 from sealtone.media._engine import HeadReader
+from sealtone.sip.header_names import name_spellings
 from sealtone.sip.headers import CSeq, NameAddr, Via
-from sealtone.sip.message import Headers, Request, Response, name_spellings, parse_message
+from sealtone.sip.message import Headers, Request, Response, parse_message
 
 _read = HeadReader(list(name_spellings().items()), NameAddr, Via, CSeq).read
 

@@ -44,6 +44,8 @@ _FIELDS: Final = re.compile(
     re.DOTALL,
 ).findall
 _QUOTED_PAIR: Final = re.compile(r"\\(.)", re.DOTALL)
+_NEEDED: Final = ("username", "realm", "nonce", "uri", "response")
+_HEX_DIGITS: Final = frozenset("0123456789abcdefABCDEF")
 _CANONICAL: Final = {name.lower(): name for name in ALGORITHMS}
 
 
@@ -173,28 +175,28 @@ class Credentials(NamedTuple):
             if "username" in fields:
                 raise SipParseError("the credentials name two users")
             fields["username"] = _extended_value(fields["username*"])
-        missing = [name for name in ("username", "realm", "nonce", "uri", "response") if name not in fields]
-        if missing:
-            raise SipParseError(f"the credentials have no {missing[0]}")
+        for name in _NEEDED:
+            if name not in fields:
+                raise SipParseError(f"the credentials have no {name}")
         qop = fields["qop"].lower() if "qop" in fields else None
         nc = fields.get("nc", "")
         if qop is None:
             nc = ""
         elif qop not in {"auth", "auth-int"}:
             raise UnsupportedDigest("this quality of protection is not supported")
-        elif len(nc) != 8 or not all(digit in "0123456789abcdefABCDEF" for digit in nc) or not fields.get("cnonce"):
+        elif len(nc) != 8 or not _HEX_DIGITS.issuperset(nc) or not fields.get("cnonce"):
             raise SipParseError("the credentials have no valid nonce count or no cnonce")
         return cls(
-            username=fields["username"],
-            realm=fields["realm"],
-            nonce=fields["nonce"],
-            uri=fields["uri"],
-            response=fields["response"],
-            algorithm=algorithm_name(fields.get("algorithm")),
-            qop=qop,
-            nc=nc,
-            cnonce=fields.get("cnonce", "") if qop else "",
-            opaque=fields.get("opaque"),
+            fields["username"],
+            fields["realm"],
+            fields["nonce"],
+            fields["uri"],
+            fields["response"],
+            algorithm_name(fields.get("algorithm")),
+            qop,
+            nc,
+            fields.get("cnonce", "") if qop else "",
+            fields.get("opaque"),
         )
 
     @property

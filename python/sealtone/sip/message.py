@@ -25,6 +25,7 @@ from typing import Any, Final, NoReturn
 
 from sealtone.sip.errors import SipParseError, SipValueError
 from sealtone.sip.grammar import WSP, decimal, is_token, split_elements, split_list
+from sealtone.sip.header_names import BY_LOWER_CASE, KNOWN_NAMES, SPELLINGS, canonical_name
 from sealtone.sip.headers import MAX_DELTA_SECONDS, CSeq, NameAddr, Via
 
 MAX_HEADERS: Final = 512
@@ -32,81 +33,9 @@ MAX_HEADERS: Final = 512
 MAX_ELEMENTS: Final = 512
 """More comma-separated elements of one kind (Via, Route, Contact, …) than this are refused."""
 
-_CACHED_SPELLINGS: Final = 2048
-_CACHED_NAME_LENGTH: Final = 40
 _FOLD: Final = re.compile(r"\r\n[ \t]+")
 _LINE_ENDS: Final = (b"\r", b"\n")
 _Pairs = Iterable[tuple[str, str]]
-
-_COMPACT: Final = {
-    "a": "Accept-Contact",
-    "b": "Referred-By",
-    "c": "Content-Type",
-    "d": "Request-Disposition",
-    "e": "Content-Encoding",
-    "f": "From",
-    "i": "Call-ID",
-    "j": "Reject-Contact",
-    "k": "Supported",
-    "l": "Content-Length",
-    "m": "Contact",
-    "n": "Identity-Info",
-    "o": "Event",
-    "r": "Refer-To",
-    "s": "Subject",
-    "t": "To",
-    "u": "Allow-Events",
-    "v": "Via",
-    "x": "Session-Expires",
-    "y": "Identity",
-}
-
-# fmt: off
-_KNOWN_NAMES: Final = frozenset({
-    "Accept", "Accept-Contact", "Accept-Encoding", "Accept-Language", "Alert-Info", "Allow", "Allow-Events",
-    "Authentication-Info", "Authorization", "Call-ID", "Call-Info", "Contact", "Content-Disposition",
-    "Content-Encoding", "Content-ID", "Content-Language", "Content-Length", "Content-Type", "CSeq", "Date",
-    "Diversion", "Error-Info", "Event", "Expires", "Feature-Caps", "Flow-Timer", "From", "Geolocation", "History-Info",
-    "Identity", "Identity-Info", "In-Reply-To", "Info-Package", "Join", "Max-Breadth", "Max-Forwards", "MIME-Version",
-    "Min-Expires", "Min-SE", "Organization", "P-Access-Network-Info", "P-Asserted-Identity", "P-Associated-URI",
-    "P-Called-Party-ID", "P-Early-Media", "P-Preferred-Identity", "Path", "Priority", "Privacy", "Proxy-Authenticate",
-    "Proxy-Authorization", "Proxy-Require", "RAck", "Reason", "Record-Route", "Recv-Info", "Refer-Sub", "Refer-To",
-    "Referred-By", "Reject-Contact", "Remote-Party-ID", "Replaces", "Reply-To", "Request-Disposition", "Require",
-    "Retry-After", "Route", "RSeq", "Security-Client", "Security-Server", "Security-Verify", "Server", "Service-Route",
-    "Session-Expires", "Session-ID", "SIP-ETag", "SIP-If-Match", "Subject", "Subscription-State", "Supported",
-    "Target-Dialog", "Timestamp", "To", "Unsupported", "User-Agent", "User-to-User", "Via", "Warning",
-    "WWW-Authenticate",
-})
-# fmt: on
-
-_BY_LOWER_CASE: Final = {name.lower(): name for name in _KNOWN_NAMES} | _COMPACT
-
-
-def name_spellings() -> dict[str, str]:
-    """Spellings of the known header fields (registered, lower-case, compact) and the canonical name of each."""
-    upper = {letter.upper(): name for letter, name in _COMPACT.items()}
-    return {name: name for name in _KNOWN_NAMES} | _BY_LOWER_CASE | upper
-
-
-# Every spelling met -> its canonical name. Bounded, so that invented names cannot grow it.
-_SPELLINGS: dict[str, str] = name_spellings()
-
-
-def canonical_name(spelling: str) -> str:
-    """The canonical name of a header field: the registered spelling of known ones, others unchanged.
-
-    Raises SipParseError for what is not a token.
-    """
-    name = _SPELLINGS.get(spelling)
-    if name is not None:
-        return name
-    trimmed = spelling.rstrip(WSP)  # HCOLON: white space may stand before the colon, not before the name.
-    if not is_token(trimmed):
-        raise SipParseError("a header line has no valid name")
-    name = _BY_LOWER_CASE.get(trimmed.lower(), trimmed)
-    if len(_SPELLINGS) < _CACHED_SPELLINGS and len(spelling) <= _CACHED_NAME_LENGTH:
-        _SPELLINGS[spelling] = name
-    return name
 
 
 class Headers:
@@ -120,7 +49,7 @@ class Headers:
         self._first: dict[str, str] | None = None
         self.typed: dict[str, Any] = {}
         for name, value in pairs:
-            self._names.append(_SPELLINGS.get(name) or canonical_name(name))
+            self._names.append(SPELLINGS.get(name) or canonical_name(name))
             self._values.append(value)
 
     @classmethod
@@ -151,7 +80,7 @@ class Headers:
             # Built back to front, so that the first of several occurrences stays.
             first = self._first = dict(zip(self._names[::-1], self._values[::-1], strict=True))
         found = first.get(name)
-        if found is not None or name in _KNOWN_NAMES:
+        if found is not None or name in KNOWN_NAMES:
             return default if found is None else found
         for value in self._matching(name):
             return value
@@ -159,7 +88,7 @@ class Headers:
 
     def all(self, name: str) -> list[str]:
         """Every raw value of `name`, one an occurrence."""
-        if name in _KNOWN_NAMES:
+        if name in KNOWN_NAMES:
             names = self._names
             count = names.count(name)
             if count <= 1:
@@ -168,7 +97,7 @@ class Headers:
         return list(self._matching(name))
 
     def _matching(self, name: str) -> Iterator[str]:
-        known = _BY_LOWER_CASE.get(name.lower())
+        known = BY_LOWER_CASE.get(name.lower())
         wanted = (known or name).lower()
         for key, value in zip(self._names, self._values, strict=True):
             if key == wanted or key.lower() == wanted:
@@ -183,7 +112,7 @@ class Headers:
 
     def add(self, name: str, value: str) -> None:
         """Append a line."""
-        name = _SPELLINGS.get(name) or canonical_name(name)
+        name = SPELLINGS.get(name) or canonical_name(name)
         self._names.append(name)
         self._values.append(value)
         if self._first is not None:
@@ -193,7 +122,7 @@ class Headers:
 
     def prepend(self, name: str, value: str) -> None:
         """Put a line before every other."""
-        name = _SPELLINGS.get(name) or canonical_name(name)
+        name = SPELLINGS.get(name) or canonical_name(name)
         self._names.insert(0, name)
         self._values.insert(0, value)
         if self._first is not None:
@@ -203,9 +132,9 @@ class Headers:
 
     def set(self, name: str, value: str) -> None:
         """Replace every occurrence of `name` by one, in the place of the first (at the end if there was none)."""
-        name = _SPELLINGS.get(name) or canonical_name(name)
+        name = SPELLINGS.get(name) or canonical_name(name)
         names = self._names
-        if name in _KNOWN_NAMES and names.count(name) == 1:
+        if name in KNOWN_NAMES and names.count(name) == 1:
             self._values[names.index(name)] = value
         else:
             place = self._first_place(name)
@@ -225,8 +154,8 @@ class Headers:
 
     def remove(self, name: str) -> None:
         """Drop every occurrence of `name`."""
-        wanted = (_SPELLINGS.get(name) or canonical_name(name)).lower()
-        if name in _KNOWN_NAMES and name not in self._names:
+        wanted = (SPELLINGS.get(name) or canonical_name(name)).lower()
+        if name in KNOWN_NAMES and name not in self._names:
             return
         kept = [(k, v) for k, v in zip(self._names, self._values, strict=True) if k.lower() != wanted]
         # In place: `set` and callers hold these lists.
@@ -246,7 +175,7 @@ class Headers:
                 self.typed.clear()
 
     def __contains__(self, name: object) -> bool:
-        if name in _KNOWN_NAMES:
+        if name in KNOWN_NAMES:
             return name in self._names
         return isinstance(name, str) and next(self._matching(name), None) is not None
 
@@ -549,7 +478,7 @@ def parse_message(data: bytes) -> Request | Response:
         del lines[MAX_HEADERS:]
     names: list[str] = []
     values: list[str] = []
-    spellings = _SPELLINGS
+    spellings = SPELLINGS
     del lines[0]
     for line in lines:
         spelling, colon, value = line.partition(":")

@@ -213,8 +213,8 @@ impl Engine {
             tx: None,
             counters,
         };
-        // A leg is deaf and mute until its first plan, which wakes the worker.
-        if let Err(refused) = self.workers[worker].mailbox.leave(Command::Open(slot, leg)) {
+        // It must be open before it has a plan: what comes earlier is thrown away then, and never waits for the plan.
+        if let Err(refused) = self.hand_over(worker, Command::Open(slot, leg)) {
             registry.vacant[worker].push(slot);
             if let Command::Open(_, leg) = refused {
                 let (ip, number, sockets) = leg.into_sockets();
@@ -483,21 +483,25 @@ impl Engine {
     /// Posts a command; waits a little when the worker is flooded with them.
     fn post(&self, worker: usize, command: Command) -> Result<(), EngineError> {
         let mut command = command;
-        let mailbox = &self.workers[worker].mailbox;
         for _ in 0..POST_ATTEMPTS {
-            let posted = if self.gathering.load(Ordering::Relaxed) {
-                mailbox.leave(command)
-            } else {
-                mailbox.post(command)
-            };
+            let posted = self.hand_over(worker, command);
             match posted {
                 Ok(()) => return Ok(()),
                 Err(refused) => command = refused,
             }
-            mailbox.wake();
+            self.workers[worker].mailbox.wake();
             std::thread::sleep(Duration::from_millis(1));
         }
         Err(EngineError::Busy)
+    }
+
+    fn hand_over(&self, worker: usize, command: Command) -> Result<(), Command> {
+        let mailbox = &self.workers[worker].mailbox;
+        if self.gathering.load(Ordering::Relaxed) {
+            mailbox.leave(command)
+        } else {
+            mailbox.post(command)
+        }
     }
 }
 

@@ -119,9 +119,7 @@ impl Reader {
     /// The message in `datagram`, if it is plain and nothing is wrong with it.
     #[must_use]
     pub fn read<'a>(&self, datagram: &'a [u8]) -> Option<Head<'a>> {
-        let end = datagram
-            .windows(4)
-            .position(|octets| octets == b"\r\n\r\n")?;
+        let end = head_length(datagram)?;
         let head = std::str::from_utf8(&datagram[..end]).ok()?;
         let mut rest = &datagram[end + 4..];
         let mut lines = head.split("\r\n");
@@ -182,8 +180,26 @@ fn field_of(name: &str) -> Field {
     }
 }
 
+/// Where the blank line after the headers begins. Lines are looked at by their ends, which is a search for one octet.
+fn head_length(datagram: &[u8]) -> Option<usize> {
+    let mut start = 0;
+    loop {
+        let end = start + datagram[start..].iter().position(|&octet| octet == b'\r')?;
+        if datagram[end..].starts_with(b"\r\n\r\n") {
+            return Some(end);
+        }
+        start = end + 1;
+    }
+}
+
+/// Without an early exit, so that many octets are looked at in one step.
+fn holds_controls(line: &str) -> bool {
+    line.bytes()
+        .fold(false, |found, octet| found | octet.is_ascii_control())
+}
+
 fn read_start(line: &str) -> Option<Start<'_>> {
-    if line.bytes().any(|octet| octet.is_ascii_control()) {
+    if holds_controls(line) {
         return None;
     }
     if let Some(rest) = line.strip_prefix("SIP/2.0 ") {

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from sealtone.sip.errors import SipParseError, SipValueError
+from sealtone.sip.header_names import canonical_name
 from sealtone.sip.headers import CSeq
-from sealtone.sip.message import MAX_HEADERS, Headers, Request, Response, canonical_name, parse_message
+from sealtone.sip.message import MAX_HEADERS, Headers, Request, Response, parse_message
 from sealtone.sip.validate import validate
 
 INVITE = (
@@ -224,11 +225,11 @@ def test_too_many_header_lines_are_refused() -> None:
 
 
 def test_invented_header_names_do_not_grow_the_name_cache_without_bound() -> None:
-    from sealtone.sip import message
+    from sealtone.sip import header_names
 
     for number in range(5000):
         parse_message(with_lines(b"X-%d: y" % number))
-    assert len(message._SPELLINGS) <= message._CACHED_SPELLINGS
+    assert len(header_names.SPELLINGS) <= header_names._CACHED_SPELLINGS
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sealtone.sip.digest import Challenge, Credentials
 from sealtone.sip.errors import SipParseError
 from sealtone.sip.grammar import parse_params, quote, split_list, unquote
+from sealtone.sip.header_names import canonical_name
 from sealtone.sip.headers import (
     CSeq,
     MediaType,
@@ -23,7 +24,7 @@ from sealtone.sip.headers import (
     Via,
 )
 from sealtone.sip.masking import masked
-from sealtone.sip.message import Headers, Request, Response, canonical_name, parse_message
+from sealtone.sip.message import Headers, Request, Response, parse_message
 from sealtone.sip.uri import SipUri, canonical_aor, equivalent, escape_user, unescape
 from sealtone.sip.validate import validate
 
