@@ -24,7 +24,16 @@ def test_the_demonstration_with_a_server_of_its_own_plays_every_scheme_and_fits_
     ]  # fmt: skip
     assert text.count("AUDIBLE") == 2, "both voices on the line without encryption, and no other"
     assert max(map(len, text.splitlines())) <= 100
-    for words in ("Open", "Protected to the", "End-to-end", "relayed by the", "nothing: it had"):
+    for words in (
+        "Voice of B (1000 Hz)",
+        "the tone: 100% of it",
+        "wiretap at B",
+        "Open",
+        "Protected to the",
+        "End-to-end",
+        "relayed by the",
+        "nothing: it had",
+    ):
         assert words in text
 
 

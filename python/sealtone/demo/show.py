@@ -52,11 +52,11 @@ def _style(side: Side) -> str:
 
 def live(scene: Scene, view: View) -> RenderableType:
     """One call as it goes on."""
-    table = Table(box=box.SIMPLE_HEAD, expand=True)
-    table.add_column("", style="bold", no_wrap=True)
-    table.add_column("Signalling", no_wrap=True, overflow="ellipsis")
-    table.add_column(f"Voice of A ({A_HZ:g} Hz)", no_wrap=True, min_width=23)
-    table.add_column(f"Voice of B ({B_HZ:g} Hz)", no_wrap=True, min_width=23)
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("", style="bold", width=12)
+    table.add_column("Signalling", no_wrap=True, overflow="ellipsis", width=29)
+    table.add_column(f"Voice of A ({A_HZ:g} Hz)", no_wrap=True, width=24)
+    table.add_column(f"Voice of B ({B_HZ:g} Hz)", no_wrap=True, width=24)
     a, b = view.a, view.b
     table.add_row("A hears", "", "", _heard(a.phone_hears))
     table.add_row("wiretap at A", _signalling(a.signalling), _voice(a.voice_from), _voice(a.voice_to))

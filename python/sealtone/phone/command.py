@@ -63,7 +63,8 @@ _COLOURS: dict[type, str] = {
     SecurityWarning: _BAD, Disconnected: _BAD, RegistrationLost: _BAD, CallEnded: "yellow",
 }  # fmt: skip
 _KEYS = "h hold · r resume · d 123 press keys · t 1003 transfer · q hang up or quit"
-_ZRTP_KEYS = "Of the SAS: m matches · x differs. Of enrolment: e accept"
+_SAS_KEYS = "Of the SAS: m matches · x differs"
+_ENROLMENT_KEYS = "e enrols this phone with the server"
 _OF_ZRTP = (Secured, NotSecured, SasRelayed, SasChecked, EnrolmentOffered, Enrolled, SecurityWarning)
 
 
@@ -301,7 +302,7 @@ def _act_unasked(event: PhoneEvent, errand: Errand, screen: Screen) -> None:
     elif isinstance(event, EnrolmentOffered) and errand.enrols:
         event.call.enrol()
     elif isinstance(event, (Secured, SasRelayed, EnrolmentOffered)) and sys.stdin.isatty():
-        screen.note(_ZRTP_KEYS)
+        screen.note(_ENROLMENT_KEYS if isinstance(event, EnrolmentOffered) else _SAS_KEYS)
 
 
 async def _until(work: Any, stop: asyncio.Event) -> int:
