@@ -3,29 +3,47 @@
 from __future__ import annotations
 
 import io
+import json
 
 from rich.console import Console
 
-from interop.server import DOMAIN
 from sealtone.demo import run
 
 
 def shown(**arguments):
     text = io.StringIO()
-    status = run(console=Console(file=text, width=140, highlight=False), seconds=2.5, **arguments)
+    status = run(console=Console(file=text, width=100, highlight=False), seconds=2.0, **arguments)
     assert status == 0, text.getvalue()
     return text.getvalue()
 
 
-def test_the_demonstration_with_a_server_of_its_own_shows_noise_where_encrypted_and_the_tone_where_not():
+def test_the_demonstration_with_a_server_of_its_own_plays_every_scheme_and_fits_the_terminal():
     text = shown()
-    assert text.count("saw only noise") == 3
-    assert text.count("read who calls whom and listened") == 3
-    assert "protected to server" in text
+    assert [line.split()[1] for line in text.splitlines() if line.startswith("Scheme ")] == [
+        "1:", "2:", "3:", "3s:", "4:", "5:",
+    ]  # fmt: skip
+    assert text.count("AUDIBLE") == 2, "both voices on the line without encryption, and no other"
+    assert max(map(len, text.splitlines())) <= 100
+    for words in (
+        "Voice of B (1000 Hz)",
+        "the tone: 100% of it",
+        "wiretap at B",
+        "Open",
+        "Protected to the",
+        "End-to-end",
+        "relayed by the",
+        "nothing: it had",
+    ):
+        assert words in text
 
 
-def test_the_demonstration_against_a_running_server_leaves_no_user_behind(server):
-    text = shown(data=server.folder)
-    assert text.count("saw only noise") == 3
-    assert not [user for user in server.users_now() if user.startswith("demo-")]
-    assert DOMAIN in text
+def test_the_demonstration_tells_programs_what_each_side_the_server_and_the_wiretap_had(server, capsys):
+    run(data=server.folder, seconds=2.0, as_json=True)
+    calls = {call["scheme"]: call for call in json.loads(capsys.readouterr().out)}
+    assert list(calls) == ["1", "2", "3", "3s", "4", "5"]
+    assert all(call["works"] and call["as_expected"] for call in calls.values())
+    assert [name for name, call in calls.items() if call["server_could_hear"] == "both voices"] == ["1", "2", "4", "5"]
+    assert [name for name, call in calls.items() if call["same_sas"]] == ["2", "3", "3s"]
+    assert [name for name, call in calls.items() if call["b"]["voice_heard"]] == ["5"]
+    assert not any(call["a"]["voice_heard"] for call in calls.values())
+    assert not [user for user in server.users_now() if user.startswith("demo-")], "the demonstration cleans up"

@@ -212,7 +212,7 @@ def test_the_command_line_phone_calls_the_echo_service_and_says_who_could_listen
     user = server.user()
     command = [
         sys.executable, "-m", "sealtone.cli", "phone", "--user", user, "--domain", DOMAIN,
-        "--proxy", f"{LOOPBACK}:{server.tls_port}", "--ca", str(server.authority), "--protection", "require",
+        "--proxy", f"{LOOPBACK}:{server.tls_port}", "--ca", str(server.authority), "--protection", "srtp", "--strictness", "require",
         "--call", "*43", "--tone", "440", "--record", str(tmp_path / "heard.wav"), "--duration", "2.5", "--json",
     ]  # fmt: skip
     variables = {

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from sealtone.model import KeyExchange
 from sealtone.phone.negotiation import Encryption, Negotiator, Unacceptable, Wish
 from sealtone.sdp import Direction
 from sealtone.srtp_keys import PREFERENCE, Suite
@@ -108,3 +109,57 @@ def test_a_null_address_is_a_hold_and_nothing_is_sent_there():
     b.answer(a.offer().replace(b"IN IP4 127.0.0.1", b"IN IP4 0.0.0.0"))
     assert b.agreement.remote_rtp is None
     assert not b.agreement.direction.sends
+
+
+HASH = "1.10 " + "5a" * 32
+
+
+def zrtp_side(encryption, port=4000, secure=False):
+    return Negotiator(Wish(encryption, KeyExchange.ZRTP), "127.0.0.1", port, secure, os.urandom, HASH)
+
+
+def test_zrtp_is_announced_in_the_open_profile_on_any_transport_and_brings_no_key():
+    a, b = zrtp_side(REQUIRE, 4000), zrtp_side(PREFER, 5000)
+    offer = a.offer()
+    assert b"RTP/AVP " in offer
+    assert f"a=zrtp-hash:{HASH}".encode() in offer
+    assert b"crypto" not in offer
+    answer = b.answer(offer)
+    for agreement in (a.take_answer(answer), b.agreement):
+        assert agreement.zrtp
+        assert agreement.zrtp_hashes == (HASH,)
+        assert agreement.send_key is agreement.receive_key is None
+    again = a.take_answer(b.answer(a.offer(Direction.SENDONLY)))
+    assert again.zrtp
+    assert again.direction is Direction.SENDONLY
+
+
+def test_a_side_without_zrtp_leaves_the_keys_to_it_all_the_same_since_it_may_come_unannounced():
+    a = zrtp_side(REQUIRE)
+    agreement = a.take_answer(side(NONE, 5000).answer(a.offer()))
+    assert agreement.zrtp
+    assert agreement.zrtp_hashes == ()
+
+
+def test_keys_in_the_signalling_do_not_stand_in_for_required_zrtp():
+    offer = side(REQUIRE).offer()
+    with pytest.raises(Unacceptable, match="this call is for ZRTP"):
+        zrtp_side(REQUIRE, secure=True).answer(offer)
+    a = zrtp_side(PREFER, secure=True)
+    keyed = side(REQUIRE, 5000).answer(side(REQUIRE).offer())
+    a.offer()
+    with pytest.raises(Unacceptable, match="was offered ZRTP"):
+        a.take_answer(keyed)
+
+
+def test_preferred_zrtp_gives_way_to_keys_that_are_demanded_at_the_start_of_a_call_and_not_later():
+    fresh, running = zrtp_side(PREFER, 5000, secure=True), zrtp_side(PREFER, 5000, secure=True)
+    demanding = side(REQUIRE)
+    taken = demanding.take_answer(fresh.answer(demanding.offer()))
+    assert taken.send_key == fresh.agreement.receive_key
+    assert not fresh.agreement.zrtp
+    running.answer(zrtp_side(PREFER).offer())
+    with pytest.raises(Unacceptable, match="this call is for ZRTP"):
+        running.answer(side(REQUIRE).offer())
+    with pytest.raises(Unacceptable):
+        zrtp_side(PREFER, secure=False).answer(side(REQUIRE).offer())

@@ -57,6 +57,14 @@ def test_with_the_phones_of_the_field_sensible_suites_come_out():
     assert choose(ours, Algorithms((), (), (), (), ())) == Suite("S256", "AES1", "HS80", "DH3k", "B32 ")
 
 
+def test_what_everybody_has_but_a_peer_did_not_list_is_taken_only_where_nothing_else_is_common():
+    wide = Algorithms(("S256", "SKN2"), ("AES1", "2FS1"), ("HS80", "SK32"), ("DH3k",), ("B32 ", "B256"))
+    narrow = Algorithms(("SKN2",), ("2FS1",), ("SK32",), ("DH3k",), ("B256",))
+    assert choose(wide, narrow) == Suite("SKN2", "2FS1", "SK32", "DH3k", "B256")
+    foreign = Algorithms(("SKN3",), ("2FS3",), ("SK64",), ("DH3k",), ("XXXX",))
+    assert choose(wide, foreign) == Suite("S256", "AES1", "HS80", "DH3k", "B32 ")
+
+
 @pytest.mark.parametrize("agreement", ["EC38", "EC52", "E414", "X448"])
 def test_a_strong_key_agreement_draws_the_longer_hash_and_cipher_after_it(agreement):
     ours = Algorithms(("S256", "S384"), ("AES1", "2FS1", "AES3", "2FS3"), key_agreements=(agreement,))

@@ -51,7 +51,7 @@ class ZrtpTerms(NamedTuple):
 
 
 _WIDE = Algorithms(
-    hashes=("S384", "S256"),
+    hashes=("S384", "S256", "SKN3", "SKN2"),
     ciphers=("AES3", "AES1", "2FS3", "2FS1"),
     auth_tags=("HS80", "HS32", "SK64", "SK32"),
     key_agreements=("X255", "X448", "EC25", "EC38", "DH3k", "DH2k", "Mult"),
@@ -193,9 +193,12 @@ class ZrtpAgreement:
         return association is not None and association.record.verified
 
     def relay_sas_of(self, far: ZrtpAgreement, now: float) -> None:
-        """Tell an enrolled phone the SAS of the other leg (RFC 6189 7.3.1). To any other phone nothing is said."""
+        """Tell an enrolled phone the SAS of the other leg (RFC 6189 7.3.1). To any other phone nothing is said.
+
+        Of two enrolled phones one is told: told each other's, they would show two strings that are never the same.
+        """
         ours, theirs, association = self.secured, far.secured, self.session.association
-        if self._has_relayed or ours is None or theirs is None or association is None:
+        if self._has_relayed or far._has_relayed or ours is None or theirs is None or association is None:
             return
         if not ours.enrolled or not theirs.sas_hash:
             return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -13,20 +13,11 @@ from sealtone.cli.output import duration, moment, printable
 from sealtone.model import CallState, MediaPath
 from sealtone.model.record import CallRecord, LegRecord
 
-
-class StateSign(NamedTuple):
-    """One of the four states a person is shown."""
-
-    icon: str
-    words: str
-    style: str
-
-
-STATES: dict[CallState, StateSign] = {
-    CallState.OPEN: StateSign("○", "Open", "yellow"),
-    CallState.PROTECTED_TO_SERVER: StateSign("◐", "Protected to the server", "green"),
-    CallState.PROTECTED_CHECKED: StateSign("◕", "Protected to the server, checked", "green"),
-    CallState.END_TO_END: StateSign("●", "End-to-end", "bright_green"),
+_STYLES: dict[CallState, str] = {
+    CallState.OPEN: "yellow",
+    CallState.PROTECTED_TO_SERVER: "green",
+    CallState.PROTECTED_CHECKED: "green",
+    CallState.END_TO_END: "bright_green",
 }
 
 
@@ -103,8 +94,8 @@ def drawn(record: CallRecord) -> str:
 
 def state_text(state: str) -> Text:
     """Icon and word, and a colour that adds nothing to them."""
-    sign = STATES[CallState(state)]
-    return Text(f"{sign.icon} {sign.words}", sign.style)
+    known = CallState(state)
+    return Text(f"{known.icon} {known.words}", _STYLES[known])
 
 
 def call_lines(row: Mapping[str, Any], now_wall: float) -> Text:

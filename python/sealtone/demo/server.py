@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
 import json
 import random
 import signal
@@ -11,12 +12,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from sealtone.demo.scenes import ServerAccess
+from sealtone import admin
+from sealtone.demo.scenes import USERS, ServerAccess
+from sealtone.net import ControlError
+from sealtone.net.control import ask
+from sealtone.store import Database, Transaction
 
+Result = TypeVar("Result")
 _LOOPBACK: Final = "127.0.0.1"
 _START_S: Final = 30.0
 _MEDIA_PORTS: Final = 400  # more than the server keeps bound in advance
@@ -54,10 +60,9 @@ def own_server() -> Iterator[tuple[ServerAccess, Path]]:
             process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, start_new_session=True)
         try:
             ready = _first_json(process, log)
-            users = [(user["user"].partition("@")[0], user["secret"]) for user in ready["users"][:2]]
-            ca_file = Path(ready["certificate"])
-            access = ServerAccess(ready["domains"][0], _LOOPBACK, sip, sip + 1, ca_file, (users[0], users[1]))
-            yield access, data
+            with _users(data, ready["domains"][0]) as users:
+                ca_file = Path(ready["certificate"])
+                yield ServerAccess(ready["domains"][0], _LOOPBACK, sip, sip + 1, ca_file, users), data
         finally:
             process.send_signal(signal.SIGINT)
             try:
@@ -69,26 +74,55 @@ def own_server() -> Iterator[tuple[ServerAccess, Path]]:
 
 @contextlib.contextmanager
 def running_server(data: Path) -> Iterator[tuple[ServerAccess, Path]]:
-    """The server that runs on `data`, with two users that exist for the demonstration only."""
+    """The server that runs on `data`, with users that exist for the demonstration only."""
     state = cli("status", "--data", str(data))
     places = {place["transport"]: (place["host"], place["port"]) for place in reversed(state["listening"])}
     domain = cli("domain", "list", "--data", str(data))[0]["name"]
     ca_file = data / "authority" / "ca.pem"
     host = places["udp"][0]
     host = _LOOPBACK if host in ("0.0.0.0", "::") else host
+    udp, tls = places["udp"][1], places["tls"][1]
     mark = random.randrange(1000, 10000)  # noqa: S311 - tells two demonstrations apart, guards nothing
-    users: list[tuple[str, str]] = []
+    with _users(data, domain, f"demo-{mark}-") as users:
+        yield ServerAccess(domain, host, udp, tls, ca_file, users), data
+
+
+@contextlib.contextmanager
+def _users(data: Path, domain: str, prefix: str = "") -> Iterator[dict[str, tuple[str, str]]]:
+    """The users of the demonstration, name and secret by the name of their kind; they are gone afterwards."""
+
+    actor = admin.Actor(getpass.getuser(), "demonstration")
+
+    def create(transaction: Transaction, now: float) -> dict[str, tuple[str, str]]:
+        made = {}
+        for kind in USERS:
+            form = admin.SipUserChange(protection=kind.protection, strictness=kind.strictness, path=kind.path)
+            name = f"{prefix}{kind.name}"
+            made[kind.name] = name, admin.create_sip_user(transaction, actor, now, f"{name}@{domain}", form).secret
+        return made
+
+    def delete(transaction: Transaction, now: float) -> None:
+        for name, _ in users.values():
+            admin.delete_sip_user(transaction, actor, now, f"{name}@{domain}")
+
+    users = _change(data, create)
     try:
-        for letter in "ab":
-            made = cli("user", "add", f"demo-{letter}-{mark}@{domain}", "--data", str(data))
-            users.append((f"demo-{letter}-{mark}", made["secret"]))
-        time.sleep(2.5)  # the server looks for changes every two seconds
-        udp, tls = places["udp"][1], places["tls"][1]
-        yield ServerAccess(domain, host, udp, tls, ca_file, (users[0], users[1])), data
+        yield users
     finally:
-        for name, _ in users:
-            with contextlib.suppress(NoServer):
-                cli("user", "delete", f"{name}@{domain}", "--data", str(data))
+        _change(data, delete)
+
+
+def _change(data: Path, use_case: Callable[[Transaction, float], Result]) -> Result:
+    """In one transaction; the running server knows when this returns."""
+    database = Database(data)
+    try:
+        with database.write() as transaction:
+            result = use_case(transaction, time.time())
+    finally:
+        database.close()
+    with contextlib.suppress(ControlError):  # it looks for itself a moment later
+        ask(data, "reload")
+    return result
 
 
 def _first_json(process: subprocess.Popen[bytes], log: Path) -> Any:

@@ -8,11 +8,15 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from sealtone.demo.scenes import A_HZ, B_HZ, LineView, Scene, View
+from sealtone.demo.outcome import Outcome
+from sealtone.demo.scenes import A_HZ, B_HZ, LineView, Scene, Side, View
 from sealtone.demo.wiretap import SignallingSeen, VoiceSeen
+from sealtone.model import CallState, MediaPath
 from sealtone.phone import Sound
+from sealtone.phone.words import sas_words
 
 _SAFE, _UNSAFE = "green", "red"
+_HEADINGS = "Scheme", "A saw", "B saw", "Server could hear", "Wiretap got"
 
 
 def introduction(console: Console) -> None:
@@ -31,44 +35,66 @@ def introduction(console: Console) -> None:
     )  # fmt: skip
 
 
-def picture(scene: Scene, a: str, b: str) -> Text:
+def picture(scene: Scene) -> Text:
     """The call as a line: phone, wiretap, server, wiretap, phone."""
-    styles = [_SAFE if side.transport == "tls" else _UNSAFE for side in (scene.a, scene.b)]
-    return Text.assemble(
-        "  ", (a, "bold"), (f" ──({scene.a.words})──👁── ", styles[0]), ("server", "bold"),
-        (f" ──👁──({scene.b.words})── ", styles[1]), (b, "bold"),
-    )  # fmt: skip
+    a, b = scene.a, scene.b
+    text = Text("  ").append("A", "bold")
+    if scene.path is MediaPath.SERVER:
+        text.append(f" ──({a.words})──👁── ", _style(a)).append("server", "bold")
+        return text.append(f" ──👁──({b.words})── ", _style(b)).append("B", "bold")
+    between = "server, without keys" if scene.path is MediaPath.SEALED else "past the server"
+    return text.append(f" ──({a.words})──👁── {between} ──👁── ", _style(a)).append("B", "bold")
+
+
+def _style(side: Side) -> str:
+    return _UNSAFE if side.voice_audible else _SAFE
 
 
 def live(scene: Scene, view: View) -> RenderableType:
     """One call as it goes on."""
-    table = Table(box=box.SIMPLE_HEAD, expand=True)
-    table.add_column("", style="bold", no_wrap=True)
-    table.add_column("Signalling")
-    table.add_column(f"Voice of {view.a.user} ({A_HZ:g} Hz)")
-    table.add_column(f"Voice of {view.b.user} ({B_HZ:g} Hz)")
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("", style="bold", width=12)
+    table.add_column("Signalling", no_wrap=True, overflow="ellipsis", width=29)
+    table.add_column(f"Voice of A ({A_HZ:g} Hz)", no_wrap=True, width=24)
+    table.add_column(f"Voice of B ({B_HZ:g} Hz)", no_wrap=True, width=24)
     a, b = view.a, view.b
-    table.add_row(f"{a.user} hears", "", "", _heard(a.phone_hears))
-    table.add_row(f"wiretap {a.user}–server", _signalling(a.signalling), _voice(a.voice_from), _voice(a.voice_to))
-    table.add_row(f"wiretap server–{b.user}", _signalling(b.signalling), _voice(b.voice_to), _voice(b.voice_from))
-    table.add_row(f"{b.user} hears", "", _heard(b.phone_hears), "")
-    return Group(picture(scene, a.user, b.user), Text(f"  {view.phase}", "dim"), table)
+    table.add_row("A hears", "", "", _heard(a.phone_hears))
+    table.add_row("wiretap at A", _signalling(a.signalling), _voice(a.voice_from), _voice(a.voice_to))
+    table.add_row("wiretap at B", _signalling(b.signalling), _voice(b.voice_to), _voice(b.voice_from))
+    table.add_row("B hears", "", _heard(b.phone_hears), "")
+    return Group(picture(scene), Text(f"  {view.phase}", "dim"), table)
 
 
 def told(view: View) -> RenderableType:
     """What each phone can say to its user."""
-    lines = [Text.assemble((f"  {line.user} is told: ", "bold"), line.told) for line in (view.a, view.b) if line.told]
+    lines = []
+    for name, line in (("A", view.a), ("B", view.b)):
+        if line.told:
+            sas = f" {sas_words(line.zrtp, 'the other phone')}" if line.zrtp is not None and line.zrtp.sas else ""
+            lines.append(Text.assemble((f"  {name} is told:{sas} ", "bold"), line.told))
     return Group(*lines)
 
 
-def summary(results: list[tuple[Scene, View]], states: list[str]) -> Table:
-    """The end of the demonstration; `states` is what the server wrote down of each call."""
-    table = Table(title="What the wiretap could do", box=box.ROUNDED)
-    for heading in ("Call", "On the line of phone A", "On the line of phone B", "The server's own record"):
-        table.add_column(heading)
-    for (scene, view), state in zip(results, states, strict=True):
-        title = scene.title if view.works else f"{scene.title} (the phones did not hear each other)"
-        table.add_row(title, _verdict(view.a), _verdict(view.b), state.replace("-", " "))
+def summary(found: list[Outcome]) -> Table:
+    """The end of the demonstration."""
+    table = Table(title="Who could listen", box=box.ROUNDED, show_lines=True)
+    for heading, width in zip(_HEADINGS, (20, 16, 17, 17, 14), strict=True):
+        table.add_column(heading, width=width)
+    for each in found:
+        scene, view = each.scene, each.view
+        path = {MediaPath.SERVER: "", MediaPath.SEALED: ", sealed", MediaPath.DIRECT: ", direct"}[scene.path]
+        scheme = Text(f"{scene.scheme}  ", "bold").append(f"{scene.a.words} ↔ {scene.b.words}{path}", "default")
+        if each.state:
+            state = CallState(each.state)
+            scheme.append(f"\n{state.icon} {state.words}", "yellow" if state is CallState.OPEN else _SAFE)
+        if not each.works:
+            scheme.append("\nThe phones did not hear each other.", _UNSAFE)
+        heard = Text(each.server_heard, "yellow" if each.server_has_keys else _SAFE)
+        at_a, at_b = each.tapped(view.a), each.tapped(view.b)
+        tapped = Text(at_a if at_a == at_b else f"at A: {at_a}", _verdict(view.a))
+        if at_a != at_b:
+            tapped.append(f"\nat B: {at_b}", _verdict(view.b))
+        table.add_row(scheme, each.saw(view.a), each.saw(view.b), heard, tapped)
     return table
 
 
@@ -76,32 +102,26 @@ def _heard(sound: Sound) -> Text:
     if sound.rms < 100:
         return Text("nothing yet", "dim")
     style = _SAFE if sound.is_tone else _UNSAFE
-    return Text(f"{'the tone' if sound.is_tone else 'something else'}, {sound.share:.0%} of the sound", style)
+    return Text(f"{'the tone' if sound.is_tone else 'something else'}: {sound.share:.0%} of it", style)
 
 
 def _voice(seen: VoiceSeen) -> Text:
     if not seen.packets:
         return Text("no packets yet", "dim")
     if seen.audible:
-        return Text(f"AUDIBLE: the tone is {seen.sound.share:.0%} of the sound ({seen.packets} packets)", _UNSAFE)
-    return Text(
-        f"noise: {seen.sound.share:.1%} at the tone, {seen.entropy:.2f} bits a byte ({seen.packets} packets)", _SAFE
-    )
+        return Text(f"AUDIBLE: {seen.sound.share:.0%} the tone", _UNSAFE)
+    return Text(f"noise: {seen.entropy:.2f} bits a byte", _SAFE)
 
 
 def _signalling(seen: SignallingSeen) -> Text:
     if seen.messages:
-        call = next((line for line in seen.messages if line.startswith("INVITE")), seen.messages[-1])
-        keys = ", KEYS TOO" if seen.keys else ""
-        return Text(f"READABLE: {call.removesuffix(' SIP/2.0')} … ({len(seen.messages)} messages{keys})", _UNSAFE)
+        call = next((line for line in reversed(seen.messages) if line.startswith("INVITE")), seen.messages[-1])
+        keys = "KEYS TOO, " if seen.keys else ""
+        return Text(f"READABLE: {keys}{call.removesuffix(' SIP/2.0')}", _UNSAFE)
     if seen.tls:
-        return Text(f"TLS: nothing readable in {seen.octets:,} bytes", _SAFE)
+        return Text("TLS: nothing readable", _SAFE)
     return Text("nothing yet", "dim")
 
 
-def _verdict(line: LineView) -> Text:
-    readable, audible = bool(line.signalling.messages), line.tapped
-    if not readable and not audible:
-        return Text("saw only noise", _SAFE)
-    what = [words for words, true in (("read who calls whom", readable), ("listened", audible)) if true]
-    return Text(" and ".join(what), _UNSAFE)
+def _verdict(line: LineView) -> str:
+    return _UNSAFE if line.tapped else _SAFE

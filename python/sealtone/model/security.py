@@ -122,7 +122,23 @@ class CallState(StrEnum):
     PROTECTED_CHECKED = "protected-to-server-checked"
     END_TO_END = "end-to-end"
 
+    @property
+    def icon(self) -> str:
+        """Fuller where fewer can listen; shown with the words, never alone."""
+        return _SIGNS[self][0]
 
+    @property
+    def words(self) -> str:
+        """For a person, in English."""
+        return _SIGNS[self][1]
+
+
+_SIGNS: dict[CallState, tuple[str, str]] = {
+    CallState.OPEN: ("○", "Open"),
+    CallState.PROTECTED_TO_SERVER: ("◐", "Protected to the server"),
+    CallState.PROTECTED_CHECKED: ("◕", "Protected to the server, checked"),
+    CallState.END_TO_END: ("●", "End-to-end"),
+}
 _RANK = {state: rank for rank, state in enumerate(CallState)}
 
 

@@ -8,6 +8,8 @@ from sealtone.phone.events import PhoneEvent
 from sealtone.phone.media import MediaStats
 from sealtone.phone.negotiation import Encryption, Wish
 from sealtone.phone.phone import Phone, PhoneConfig, RegistrationFailed
+from sealtone.phone.zrtp_memory import MemoryUnusable, ZrtpMemory
+from sealtone.phone.zrtp_stream import ZrtpView
 
 __all__ = [
     "AudioError",
@@ -18,6 +20,7 @@ __all__ = [
     "Encryption",
     "LegProtection",
     "MediaStats",
+    "MemoryUnusable",
     "Nowhere",
     "Phone",
     "PhoneConfig",
@@ -29,6 +32,8 @@ __all__ = [
     "WavSink",
     "WavSource",
     "Wish",
+    "ZrtpMemory",
+    "ZrtpView",
     "main",
     "measure",
 ]

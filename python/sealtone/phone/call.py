@@ -7,12 +7,17 @@ import contextlib
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from sealtone.model import ZrtpStage
+from sealtone.phone import events
 from sealtone.phone.events import DtmfReceived, MediaChanged
 from sealtone.phone.media import MediaSession, MediaStats
-from sealtone.phone.negotiation import Agreement, Negotiator, Unacceptable
+from sealtone.phone.negotiation import Agreement, Encryption, Negotiator, Unacceptable
+from sealtone.phone.words import who_could_listen
+from sealtone.phone.zrtp_stream import ZrtpStream, ZrtpView
 from sealtone.sdp import Direction
-from sealtone.sip.flow import is_secure
 from sealtone.sip.headers import NameAddr, ReferTo, ReplacesHeader
+from sealtone.srtp_keys import ZrtpKeyMaterial
+from sealtone.zrtp import events as protocol
 
 if TYPE_CHECKING:
     from sealtone.phone.phone import Phone
@@ -64,11 +69,15 @@ class Call:
         self.far_leg = ""
         """What the server said of the other leg (its X-Sealtone-Far-Leg header), "" if nothing."""
         self.held_here = self.held_there = False
+        self.stream: ZrtpStream | None = None
+        """This call's ZRTP, where the phone is set up for it."""
         loop = asyncio.get_running_loop()
         self._answered: asyncio.Future[None] = loop.create_future()
         self._ended: asyncio.Future[str] = loop.create_future()
+        self._secured: asyncio.Future[None] = loop.create_future()
+        self._relayed: asyncio.Future[None] = loop.create_future()
         self._offers: list[asyncio.Future[None]] = []
-        for future in (self._answered, self._ended):
+        for future in (self._answered, self._ended, self._secured, self._relayed):
             future.add_done_callback(_retrieved)
 
     # waiting
@@ -80,6 +89,16 @@ class Call:
     async def ended(self, timeout_s: float | None = None) -> str:
         """Wait until the call is over; returns why."""
         return await asyncio.wait_for(asyncio.shield(self._ended), timeout_s)
+
+    async def secured(self, timeout_s: float | None = 10.0) -> ZrtpView:
+        """Wait until ZRTP has agreed on keys. Raises `CallFailed` when the call ends first, TimeoutError."""
+        await asyncio.wait_for(asyncio.shield(self._secured), timeout_s)
+        return self.zrtp
+
+    async def sas_relayed(self, timeout_s: float | None = 10.0) -> ZrtpView:
+        """Wait until the server has relayed the far side's SAS; raises as `secured`."""
+        await asyncio.wait_for(asyncio.shield(self._relayed), timeout_s)
+        return self.zrtp
 
     # doing
 
@@ -146,6 +165,20 @@ class Call:
         target = NameAddr("", NameAddr.parse(dialog.remote_uri).uri)
         await self.phone.refer(self, str(ReferTo(target, replaces)), timeout_s)
 
+    def check_sas(self, matches: bool) -> None:
+        """A person has compared the SAS; it is remembered. Raises ValueError before the call is secure."""
+        if self.stream is None:
+            raise ValueError("This phone is not set up for ZRTP.")
+        self.stream.set_verified(matches)
+        self.phone.tell(events.SasChecked(self, matches))
+
+    def enrol(self, accept: bool = True) -> None:
+        """Answer a server that offers enrolment; raises ValueError where none does."""
+        if self.stream is None:
+            raise ValueError("This phone is not set up for ZRTP.")
+        self.stream.enrol(accept)
+        self.phone.tell(events.Enrolled(self, accept))
+
     def send_dtmf(self, keys: str) -> None:
         """Press keys (0-9, *, #, A-D) as telephone events."""
         self.media.send_dtmf(keys)
@@ -161,38 +194,76 @@ class Call:
         tls = f"{flow.tls.version} {flow.tls.cipher}" if flow and flow.tls else ""
         return LegProtection(flow.transport if flow else "", tls, self.media.stats().suites)
 
+    @property
+    def zrtp(self) -> ZrtpView:
+        """What is known of this call's ZRTP. Raises ValueError where the phone does not speak it."""
+        if self.stream is None:
+            raise ValueError("This phone is not set up for ZRTP.")
+        return self.stream.view
+
     def who_could_listen(self) -> str:
-        """One honest sentence: our leg as it is, the other as the server tells, if it does."""
-        protection = self.protection
-        flow = self.phone.flow
-        mine = protection.suites is not None and flow is not None and is_secure(flow)
-        here = (
-            f"This side: {protection.suites[0]} with keys over {protection.tls}."
-            if mine and protection.suites
-            else "This side is open: anyone on the network between here and the server could listen."
-        )
-        if not self.far_leg:
-            return f"{here} The server could listen; it says nothing about the other side."
-        fields = dict(part.partition("=")[::2] for part in self.far_leg.split(";"))
-        far_open = fields.get("media", "none") in ("none", "")
-        there = (
-            "The other side is open: anyone on the network there could listen."
-            if far_open
-            else f"The other side is encrypted too ({fields.get('media', '')} over {fields.get('signalling', '?')})."
-        )
-        return f"{here} {there} The server could listen."
+        """One honest sentence or two: our leg as it is, the other as the server tells, if it does."""
+        agreement = self.negotiator.agreement if self.negotiator else None
+        by_zrtp = self.stream is not None and (agreement is None or agreement.zrtp)
+        suites = None if by_zrtp else self.stats().suites
+        tls = self.protection.tls
+        view = self.stream.view if self.stream is not None and by_zrtp else None
+        return who_could_listen(suites[0] if suites else "", tls, view, self.media.is_held, self.far_leg)
 
     # what the phone calls
 
     def apply(self, agreement: Agreement) -> None:
         """Let the media go by an agreement, and tell what changed."""
         held_before, self.held_there = self.held_there, not agreement.direction.sends
+        stream = self.stream if agreement.zrtp else None
+        if stream is not None:
+            stream.announced(agreement.zrtp_hashes)
+            self.media.is_held = self._waits_for_keys(stream)
         self.media.apply(agreement)
+        if stream is not None:
+            stream.start()
         if self.state is CallState.ESTABLISHED:
             if self.held_there and not held_before:
                 self.phone.tell(MediaChanged(self, "put on hold by the other side"))
             elif held_before and not self.held_there:
                 self.phone.tell(MediaChanged(self, "resumed"))
+
+    def _waits_for_keys(self, stream: ZrtpStream) -> bool:
+        """Whether nothing may pass yet: for ever where ZRTP is required; else while it may still come about."""
+        if stream.view.is_secure:
+            return False
+        required = self.phone.config.wish.encryption is Encryption.REQUIRE
+        return required or (stream.is_announced and stream.view.stage is ZrtpStage.AGREEING)
+
+    # what its ZRTP calls
+
+    def send_zrtp(self, packet: bytes) -> None:
+        self.media.send_zrtp(packet)
+
+    def zrtp_keys(self, keys: tuple[ZrtpKeyMaterial, ZrtpKeyMaterial] | None) -> None:
+        # The peer may send from here on; we send once it is certain to have the keys too.
+        self.media.is_held = True
+        self.media.key(keys)
+
+    def zrtp_news(self, event: protocol.Event, before: ZrtpView) -> None:
+        stream, tell = self.stream, self.phone.tell
+        assert stream is not None
+        self.media.is_held = self._waits_for_keys(stream)
+        view = stream.view
+        if isinstance(event, protocol.Secured):
+            if not self._secured.done():
+                self._secured.set_result(None)
+            tell(events.Secured(self))
+        elif isinstance(event, (protocol.NoPeer, protocol.Failed)):
+            tell(events.NotSecured(self, view.why))
+        elif isinstance(event, protocol.EnrolmentOffered):
+            tell(events.EnrolmentOffered(self))
+        elif view.relayed and not before.relayed:
+            if not self._relayed.done():
+                self._relayed.set_result(None)
+            tell(events.SasRelayed(self))
+        for warning in view.warnings[len(before.warnings) :]:
+            tell(events.SecurityWarning(self, warning))
 
     def receive_offer(self, body: bytes) -> bytes:
         """Our answer to a new offer within the call. Raises `Unacceptable`."""
@@ -235,6 +306,11 @@ class Call:
         self.state, self.reason, self.status = CallState.ENDED, reason, status
         if not self._answered.done():
             self._answered.set_exception(CallFailed(status or 487, reason))
+        for future in (self._secured, self._relayed):
+            if not future.done():
+                future.set_exception(CallFailed(status or 487, reason))
+        if self.stream is not None:
+            self.stream.close()
         self.settle_offer(CallFailed(status or 481, reason))
         if not self._ended.done():
             self._ended.set_result(reason)

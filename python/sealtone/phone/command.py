@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import signal
 import sys
 import time
@@ -17,6 +18,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from sealtone.model import KeyExchange
 from sealtone.phone.audio import (
     AudioError,
     AudioSink,
@@ -37,31 +39,46 @@ from sealtone.phone.events import (
     Connected,
     Disconnected,
     DtmfReceived,
+    Enrolled,
+    EnrolmentOffered,
     Established,
     Incoming,
+    NotSecured,
     PhoneEvent,
     Registered,
     RegistrationLost,
+    SasChecked,
+    SasRelayed,
+    Secured,
+    SecurityWarning,
 )
 from sealtone.phone.negotiation import Encryption, Wish
 from sealtone.phone.phone import Phone, PhoneConfig, RegistrationFailed
+from sealtone.phone.zrtp_memory import MemoryUnusable
 
 _GOOD, _BAD, _CALM = "green", "red", "cyan"
 _COLOURS: dict[type, str] = {
     Registered: _GOOD, Established: _GOOD, Connected: _CALM, Incoming: _CALM, DtmfReceived: _CALM,
-    Disconnected: _BAD, RegistrationLost: _BAD, CallEnded: "yellow",
+    Secured: _GOOD, SasRelayed: _GOOD, Enrolled: _GOOD, EnrolmentOffered: _CALM, NotSecured: _BAD,
+    SecurityWarning: _BAD, Disconnected: _BAD, RegistrationLost: _BAD, CallEnded: "yellow",
 }  # fmt: skip
 _KEYS = "h hold · r resume · d 123 press keys · t 1003 transfer · q hang up or quit"
+_SAS_KEYS = "Of the SAS: m matches · x differs"
+_ENROLMENT_KEYS = "e enrols this phone with the server"
+_OF_ZRTP = (Secured, NotSecured, SasRelayed, SasChecked, EnrolmentOffered, Enrolled, SecurityWarning)
 
 
 @dataclass(frozen=True)
 class Errand:
-    """What the command is asked to do once it is connected. Times in seconds, None: no limit."""
+    """What the command is asked to do once it is connected. Times in seconds, None: no limit. `sas_matches`: what to
+    say of each SAS without asking; `enrols`: whether to accept a server's offer of enrolment."""
 
     register: bool
     target: str | None
     duration_s: float | None
     dtmf: str
+    sas_matches: bool | None = None
+    enrols: bool = False
 
 
 class Screen:
@@ -73,9 +90,13 @@ class Screen:
 
     def tell(self, event: PhoneEvent) -> None:
         if self._json:
-            self.record(type(event).__name__.lower(), text=str(event))
-        else:
-            self._print(str(event), _COLOURS.get(type(event), ""))
+            more = {"zrtp": event.call.zrtp._asdict()} if isinstance(event, _OF_ZRTP) else {}
+            self.record(type(event).__name__.lower(), text=str(event), **more)
+            return
+        colour = _COLOURS.get(type(event), "")
+        if isinstance(event, SasChecked):
+            colour = _GOOD if event.matches else _BAD
+        self._print(str(event), colour)
 
     def problem(self, text: str) -> None:
         if self._json:
@@ -100,6 +121,7 @@ class Screen:
         stats = call.stats()
         if self._json:
             fields = stats._asdict() | {"protection": call.protection._asdict(), "far_leg": call.far_leg}
+            fields["zrtp"] = call.zrtp._asdict() if call.stream is not None else None
             self.record("summary", peer=call.peer, reason=call.reason, status=call.status, **fields)
             return
         rtt = f", round trip {stats.rtt_ms:.1f} ms" if stats.rtt_ms is not None else ""
@@ -124,7 +146,13 @@ def main(
     ca: Annotated[Path | None, typer.Option(help="PEM file of the authority that signed the server.")] = None,
     server_name: Annotated[str | None, typer.Option(help="Name in the certificate, if not the domain.")] = None,
     insecure: Annotated[bool, typer.Option("--insecure", help="Accept any certificate.")] = False,
-    protection: Annotated[str, typer.Option(help="Of the voice: none, prefer or require.")] = "prefer",
+    protection: Annotated[str, typer.Option(help="Of the voice: none, srtp or zrtp.")] = "srtp",
+    strictness: Annotated[str, typer.Option(help="prefer, or require: no voice without it.")] = "prefer",
+    sas: Annotated[str | None, typer.Option(help="What to say of the SAS unasked: matches or differs.")] = None,
+    enrol: Annotated[bool, typer.Option("--enrol", help="Accept a server's offer to relay SAS (call *44).")] = False,
+    zrtp_folder: Annotated[
+        Path | None, typer.Option(help="What ZRTP remembers: a ZID, secrets of earlier calls.", show_default=False)
+    ] = None,
     call: Annotated[str | None, typer.Option("--call", help="Number or SIP URI to call.")] = None,
     answer: Annotated[float | None, typer.Option(help="Answer incoming calls after so many seconds.")] = None,
     busy: Annotated[bool, typer.Option("--busy", help="Refuse incoming calls as busy.")] = False,
@@ -144,6 +172,7 @@ def main(
     """
     screen = Screen(as_json)
     try:
+        wish = _wish(protection, strictness)
         config = PhoneConfig(
             user=user,
             domain=domain,
@@ -153,16 +182,17 @@ def main(
             ca_file=ca,
             server_name=server_name,
             insecure=insecure,
-            wish=Wish(_encryption(protection)),
+            wish=wish,
             ring_s=answer,
             busy=busy,
             source=_source(play, loop, tone),
             sink=_sink(record, play is None and tone is None),
+            zrtp_folder=(zrtp_folder or _zrtp_folder()) if wish.speaks_zrtp else None,
         )
+        errand = Errand(not no_register, call, duration, dtmf, _sas_matches(sas), enrol)
     except (typer.BadParameter, AudioError) as error:
         screen.problem(str(error))
         raise typer.Exit(2) from None
-    errand = Errand(not no_register, call, duration, dtmf)
     raise typer.Exit(asyncio.run(_run(config, errand, screen, trace)))
 
 
@@ -177,11 +207,26 @@ def _transport(text: str) -> Transport:
     raise typer.BadParameter(f"--transport is tls, tcp or udp, not {text}.")
 
 
-def _encryption(text: str) -> Encryption:
-    try:
-        return Encryption(text.lower())
-    except ValueError:
-        raise typer.BadParameter(f"--protection is none, prefer or require, not {text}.") from None
+def _wish(protection: str, strictness: str) -> Wish:
+    keys = {"none": KeyExchange.NONE, "srtp": KeyExchange.SDES, "zrtp": KeyExchange.ZRTP}.get(protection.lower())
+    if keys is None:
+        raise typer.BadParameter(f"--protection is none, srtp or zrtp, not {protection}.")
+    if strictness.lower() not in ("prefer", "require"):
+        raise typer.BadParameter(f"--strictness is prefer or require, not {strictness}.")
+    if keys is KeyExchange.NONE:
+        return Wish()
+    return Wish(Encryption(strictness.lower()), keys)
+
+
+def _sas_matches(text: str | None) -> bool | None:
+    if text is not None and text not in ("matches", "differs"):
+        raise typer.BadParameter(f"--sas is matches or differs, not {text}.")
+    return None if text is None else text == "matches"
+
+
+def _zrtp_folder() -> Path:
+    """Where programs keep what is theirs (XDG Base Directory Specification)."""
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "sealtone" / "phone"
 
 
 def _host_port(text: str, transport: str) -> tuple[str, int]:
@@ -221,7 +266,16 @@ async def _run(config: PhoneConfig, errand: Errand, screen: Screen, trace: bool)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    phone = Phone(config, screen.tell, screen.trace if trace else None)
+
+    def told(event: PhoneEvent) -> None:
+        screen.tell(event)
+        _act_unasked(event, errand, screen)
+
+    try:
+        phone = Phone(config, told, screen.trace if trace else None)
+    except MemoryUnusable as error:
+        screen.problem(str(error))
+        return 1
     try:
         await phone.connect()
         if errand.register:
@@ -238,6 +292,17 @@ async def _run(config: PhoneConfig, errand: Errand, screen: Screen, trace: bool)
     finally:
         await phone.close()
     return 1
+
+
+def _act_unasked(event: PhoneEvent, errand: Errand, screen: Screen) -> None:
+    """What the command line says beforehand of the SAS and of enrolment; else how to say it."""
+    if isinstance(event, (Secured, SasRelayed)) and errand.sas_matches is not None:
+        if not (event.call.zrtp.verified and errand.sas_matches):
+            event.call.check_sas(errand.sas_matches)
+    elif isinstance(event, EnrolmentOffered) and errand.enrols:
+        event.call.enrol()
+    elif isinstance(event, (Secured, SasRelayed, EnrolmentOffered)) and sys.stdin.isatty():
+        screen.note(_ENROLMENT_KEYS if isinstance(event, EnrolmentOffered) else _SAS_KEYS)
 
 
 async def _until(work: Any, stop: asyncio.Event) -> int:
@@ -323,6 +388,10 @@ async def _typed(call: Call, screen: Screen) -> None:
                 call.send_dtmf(argument)
             elif command == "t":
                 await call.transfer(argument)
+            elif command in ("m", "x"):
+                call.check_sas(command == "m")
+            elif command == "e":
+                call.enrol()
             elif command == "q":
                 return
             elif command:

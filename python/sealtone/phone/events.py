@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from sealtone.phone.words import sas_words
+
 if TYPE_CHECKING:
     from sealtone.phone.call import Call
 
@@ -79,6 +81,75 @@ class MediaChanged(NamedTuple):
         return f"Call with {self.call.peer}: {self.what}"
 
 
+class Secured(NamedTuple):
+    """ZRTP has agreed on keys: media flows, under them and no others."""
+
+    call: Call
+
+    def __str__(self) -> str:
+        call = self.call
+        return f"Secured with {call.peer}. {sas_words(call.zrtp, call.peer)} {call.who_could_listen()}"
+
+
+class NotSecured(NamedTuple):
+    """ZRTP came to nothing so far; it begins anew by itself when the other side does."""
+
+    call: Call
+    reason: str
+
+    def __str__(self) -> str:
+        then = "Nothing is sent or heard." if self.call.media.is_held else "The call is not encrypted."
+        return f"Call with {self.call.peer}: {self.reason} {then}"
+
+
+class SasRelayed(NamedTuple):
+    """The server that this phone is enrolled with has told the SAS of the far side."""
+
+    call: Call
+
+    def __str__(self) -> str:
+        return f"Call with {self.call.peer}: {sas_words(self.call.zrtp, self.call.peer)}"
+
+
+class SasChecked(NamedTuple):
+    """A person has compared the SAS."""
+
+    call: Call
+    matches: bool
+
+    def __str__(self) -> str:
+        if self.matches:
+            return f"Call with {self.call.peer}: the SAS matches. This is remembered."
+        return f"Call with {self.call.peer}: THE SAS DIFFERS. Somebody may stand in the middle: hang up."
+
+
+class EnrolmentOffered(NamedTuple):
+    """A server asks to be trusted to tell this phone the SAS of whom it talks with (RFC 6189 7.3.1)."""
+
+    call: Call
+
+    def __str__(self) -> str:
+        again = " again" if self.call.zrtp.enrolled else ""
+        return f"Call with {self.call.peer}: the server offers to enrol this phone{again}."
+
+
+class Enrolled(NamedTuple):
+    call: Call
+    accepted: bool
+
+    def __str__(self) -> str:
+        what = "enrolled: this server may relay the SAS of other phones" if self.accepted else "not enrolled"
+        return f"Call with {self.call.peer}: {what}."
+
+
+class SecurityWarning(NamedTuple):
+    call: Call
+    text: str
+
+    def __str__(self) -> str:
+        return f"Call with {self.call.peer}: WARNING: {self.text}"
+
+
 class DtmfReceived(NamedTuple):
     call: Call
     key: str
@@ -124,6 +195,13 @@ PhoneEvent = (
     | Ringing
     | Established
     | MediaChanged
+    | Secured
+    | NotSecured
+    | SasRelayed
+    | SasChecked
+    | EnrolmentOffered
+    | Enrolled
+    | SecurityWarning
     | DtmfReceived
     | TransferProgress
     | MessageReceived

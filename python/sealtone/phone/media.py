@@ -1,4 +1,8 @@
-"""The media of one call: sockets, the 20 ms clock, SRTP, reports, telephone events, statistics."""
+"""The media of one call: sockets, the 20 ms clock, SRTP, reports, telephone events, statistics.
+
+ZRTP shares the RTP socket, told apart by its first octet and its cookie (RFC 7983), and brings its keys to `key`.
+While `is_held`, nothing but ZRTP leaves, and nothing that is not authentic SRTP is heard.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +33,8 @@ from sealtone.phone.rtp import (
     parse_rtp,
 )
 from sealtone.phone.srtp import SecureStream
+from sealtone.srtp_keys import MasterKey
+from sealtone.zrtp import is_zrtp
 
 _REPORT_S: Final = 4.0
 _LATEST_CATCH_UP_S: Final = 0.2
@@ -96,6 +102,7 @@ class MediaSession:
     """Open it, `apply` each agreement, `close` it. Audio runs from the first agreement on.
 
     `dtmf.pressed` is told each key that the other side presses; `played_out` is set when the source has no more.
+    `zrtp_received` is given ZRTP packets, `authenticated` is called at each authentic packet while `is_held`.
     """
 
     def __init__(self, address: str, source: AudioSource, sink: AudioSink, relay: MediaRelay | None = None) -> None:
@@ -109,11 +116,14 @@ class MediaSession:
         self._agreement: Agreement | None = None
         self._law: Law = law("PCMU")
         self._secure: SecureStream | None = None
+        self.is_held = False
+        self.zrtp_received: Callable[[bytes], None] | None = None
+        self.authenticated: Callable[[], None] | None = None
         self._rtp: asyncio.DatagramTransport | None = None
         self._rtcp: asyncio.DatagramTransport | None = None
         self._clock: asyncio.Task[None] | None = None
         seed = os.urandom(8)
-        self._ssrc = int.from_bytes(seed[:4], "big")
+        self.ssrc = int.from_bytes(seed[:4], "big")
         # A first sequence number in the lower half leaves the roll-over counter alone for a while (RFC 3711 3.3.1).
         self._sequence = int.from_bytes(seed[4:6], "big") >> 1
         self._timestamp = int.from_bytes(seed[4:], "big")
@@ -142,12 +152,9 @@ class MediaSession:
         """Go by a new agreement; running keys and streams go on where they did not change."""
         before, self._agreement = self._agreement, agreement
         self._law = law(agreement.codec.encoding)
-        if agreement.send_key is None or agreement.receive_key is None:
-            self._secure = None
-        elif self._secure is None:
-            self._secure = SecureStream(agreement.send_key, agreement.receive_key)
-        else:
-            self._secure.rekey(agreement.send_key, agreement.receive_key)
+        if not agreement.zrtp:
+            both = agreement.send_key is not None and agreement.receive_key is not None
+            self.key((agreement.send_key, agreement.receive_key) if both else None)  # type: ignore[arg-type]
         if before is None or before.remote_rtp != agreement.remote_rtp:
             self._jitter.reset()
         if agreement.remote_rtp is None or agreement.remote_rtcp is None:
@@ -160,6 +167,20 @@ class MediaSession:
         if self._clock is None:
             self._next_report = time.monotonic() + 1.0
             self._clock = asyncio.get_running_loop().create_task(self._run())
+
+    def key(self, keys: tuple[MasterKey, MasterKey] | None) -> None:
+        """Encrypt with the first and decrypt with the second; contexts of keys that stay go on. None: in the clear."""
+        if keys is None:
+            self._secure = None
+        elif self._secure is None:
+            self._secure = SecureStream(*keys)
+        else:
+            self._secure.rekey(*keys)
+
+    def send_zrtp(self, packet: bytes) -> None:
+        """To where RTP goes; dropped where nothing may be sent."""
+        if self._rtp is not None and self._targets is not None:
+            self._rtp.sendto(packet, self._targets[0])
 
     def send_dtmf(self, keys: str) -> None:
         """Queue key presses, each 120 ms with a pause of 80 ms. Raises ValueError where the peer takes no events."""
@@ -194,6 +215,9 @@ class MediaSession:
     def _send_frame(self) -> None:
         agreement = self._agreement
         self._timestamp += FRAME_SAMPLES
+        if self.is_held:  # what is to be played waits
+            self._marker = True
+            return
         frame = self._source.read() if self._source else None
         if frame is None and self._source is not None:
             self._source.close()
@@ -220,7 +244,7 @@ class MediaSession:
         self._marker = False
 
     def _send(self, payload_type: int, marker: bool, timestamp: int, payload: bytes) -> None:
-        packet = build_rtp(payload_type, marker, self._sequence, timestamp, self._ssrc, payload)
+        packet = build_rtp(payload_type, marker, self._sequence, timestamp, self.ssrc, payload)
         self._sequence = (self._sequence + 1) & 0xFFFF
         self._sent += 1
         self._octets += len(payload)
@@ -237,14 +261,26 @@ class MediaSession:
         agreement = self._agreement
         if agreement is None or self._targets is None or source[0] != self._targets[0][0]:
             return
+        if is_zrtp(data):
+            if self.zrtp_received is not None:
+                self.zrtp_received(data)
+            return
         if is_rtcp(data):
             self._receive_report(data, source)
             return
-        plain = self._secure.unprotect(data) if self._secure else data
-        packet = parse_rtp(plain) if plain is not None else None
+        packet = parse_rtp(plain) if (plain := self._opened(data)) is not None else None
         if packet is None or not agreement.direction.receives:
             return
         self._take(packet, agreement)
+
+    def _opened(self, data: bytes, rtcp: bool = False) -> bytes | None:
+        """What a packet holds; None for what must not be heard."""
+        if self._secure is None:
+            return None if self.is_held else data
+        plain = self._secure.unprotect_rtcp(data) if rtcp else self._secure.unprotect(data)
+        if plain is not None and self.is_held and self.authenticated is not None:
+            self.authenticated()
+        return plain
 
     def _take(self, packet: RtpPacket, agreement: Agreement) -> None:
         if packet.ssrc != self._statistics.ssrc:
@@ -261,14 +297,13 @@ class MediaSession:
         agreement = self._agreement
         if agreement is None or self._targets is None or source[0] != self._targets[0][0]:
             return
-        plain = self._secure.unprotect_rtcp(data) if self._secure else data
-        news = parse_rtcp(plain) if plain is not None else None
+        news = parse_rtcp(plain) if (plain := self._opened(data, rtcp=True)) is not None else None
         if news is None:
             return
         if news.sender_ntp:
             self._heard_report = (news.sender_ntp, time.monotonic())
         for report in news.reports:
-            if report.ssrc != self._ssrc:
+            if report.ssrc != self.ssrc:
                 continue
             self._lost_there = report.lost
             if report.last_sr:
@@ -277,14 +312,14 @@ class MediaSession:
                     self._rtt_ms = round_trip * 1000 / 65536
 
     def _send_report(self, bye: bool = False) -> None:
-        if self._agreement is None or self._rtcp is None or self._targets is None:
+        if self._agreement is None or self._rtcp is None or self._targets is None or self.is_held:
             return
         block = None
         if self._statistics.received:
             last, at = self._heard_report
             block = self._statistics.report(last, int((time.monotonic() - at) * 65536) if last else 0)
         sender = (time.time(), self._timestamp, self._sent, self._octets) if self._sent else None
-        packet = build_rtcp(self._ssrc, f"{self._ssrc:08x}", sender, block, bye)
+        packet = build_rtcp(self.ssrc, f"{self.ssrc:08x}", sender, block, bye)
         if self._secure:
             packet = self._secure.protect_rtcp(packet)
         self._rtcp.sendto(packet, self._targets[1])

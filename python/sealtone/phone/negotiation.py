@@ -1,7 +1,8 @@
-"""The phone's side of offer and answer: which codecs, which protection, which keys (RFC 3264, 4568, 8643).
+"""The phone's side of offer and answer: which codecs, which protection, which keys (RFC 3264, 4568, 6189, 8643).
 
 What the phone wants is a `Wish`; what both agreed on is an `Agreement`. A wish for protection that cannot be met
-raises `Unacceptable`, and the call does not come about: it is never quietly plain.
+raises `Unacceptable`, and the call does not come about: it is never quietly plain. Where the keys are ZRTP's, they are
+agreed on in the media path later, whatever the signalling says; nothing that is negotiated here takes them away again.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from sealtone.model import KeyExchange
 from sealtone.sdp import (
     AudioDescription,
     Codec,
@@ -46,12 +48,21 @@ class Unacceptable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """How the phone is set up. `keys_in_clear` lets it put SDES keys into signalling without TLS: for tests only."""
+    """How the phone is set up.
+
+    `keys`: where those of an encrypted call come from, SDES or ZRTP. `keys_in_clear` lets it put SDES keys into
+    signalling without TLS: for tests only.
+    """
 
     encryption: Encryption = Encryption.NONE
+    keys: KeyExchange = KeyExchange.SDES
     codecs: tuple[str, ...] = ("PCMU", "PCMA")
     suites: tuple[Suite, ...] = PREFERENCE
     keys_in_clear: bool = False
+
+    @property
+    def speaks_zrtp(self) -> bool:
+        return self.encryption is not Encryption.NONE and self.keys is KeyExchange.ZRTP
 
 
 class Agreement(NamedTuple):
@@ -65,13 +76,27 @@ class Agreement(NamedTuple):
     """From our view."""
     send_key: KeyMaterial | None
     receive_key: KeyMaterial | None
+    zrtp: bool = False
+    """Whether the keys are left to ZRTP."""
+    zrtp_hashes: tuple[str, ...] = ()
+    """The peer's a=zrtp-hash (RFC 6189 8.1)."""
 
 
 class Negotiator:
-    """The offers and answers of one call, in either role, over and over. `address` and `port` are where we listen."""
+    """The offers and answers of one call, in either role, over and over. `address` and `port` are where we listen,
+    `zrtp_hash` is our a=zrtp-hash where the wish is for ZRTP."""
 
-    def __init__(self, wish: Wish, address: str, port: int, secure_hop: bool, entropy: Callable[[int], bytes]) -> None:
+    def __init__(
+        self,
+        wish: Wish,
+        address: str,
+        port: int,
+        secure_hop: bool,
+        entropy: Callable[[int], bytes],
+        zrtp_hash: str = "",
+    ) -> None:
         self._wish = wish
+        self._hashes = (zrtp_hash,) if zrtp_hash else ()
         self._address, self._port = address, port
         self._may_key = secure_hop or wish.keys_in_clear
         self._entropy = entropy
@@ -97,7 +122,7 @@ class Negotiator:
         section = self._own.audio.section if self._own.audio else 0
         self._offered = AudioDescription(
             self._address, self._port, (*codecs, events), profile, direction, crypto, ptime_ms=20,
-            section=section, layout=layout,
+            section=section, layout=layout, zrtp_hashes=() if crypto else self._hashes,
         )  # fmt: skip
         return self._own.write(self._offered)
 
@@ -105,6 +130,8 @@ class Negotiator:
         if self._wish.encryption is Encryption.NONE:
             return "RTP/AVP", ()
         required = self._wish.encryption is Encryption.REQUIRE
+        if self._wish.speaks_zrtp and self._own_key is None:
+            return "RTP/AVP", ()
         if not self._may_key:
             if required:
                 raise Unacceptable("Encryption is required, and keys travel over TLS only: use --transport tls.")
@@ -126,7 +153,10 @@ class Negotiator:
         except SdpError as error:
             raise Unacceptable(f"The answer is not usable: {error}.") from None
         send, receive = None, None
-        if answer.crypto and offered.crypto:
+        if self._wish.speaks_zrtp and not offered.crypto:
+            if answer.is_secure_profile:
+                raise Unacceptable("The other side answered with SRTP, but was offered ZRTP.")
+        elif answer.crypto and offered.crypto:
             theirs = answer.crypto[0]
             ours = next((own for own in offered.crypto if own.tag == theirs.tag and own.suite is theirs.suite), None)
             if ours is None:
@@ -162,7 +192,7 @@ class Negotiator:
         direction = answer_direction(offer.direction, wanted)
         described = AudioDescription(
             self._address, self._port, codecs, offer.profile, direction, crypto, ptime_ms=20,
-            section=offer.section, layout=offer.layout,
+            section=offer.section, layout=offer.layout, zrtp_hashes=() if crypto else self._hashes,
         )  # fmt: skip
         self._offered = None
         written = self._own.write(described)
@@ -180,6 +210,11 @@ class Negotiator:
     def _choose_key(self, offer: AudioDescription) -> CryptoAttribute | None:
         wish = self._wish
         encrypted_before = self.agreement is not None and self.agreement.send_key is not None
+        if wish.speaks_zrtp and not encrypted_before:
+            if not offer.is_secure_profile:
+                return None
+            if wish.encryption is Encryption.REQUIRE or self.agreement is not None:
+                raise Unacceptable("The offer demands SRTP with keys in the signalling, and this call is for ZRTP.")
         if wish.encryption is not Encryption.NONE and self._may_key:
             chosen = choose(offer.crypto, wish.suites)
             if chosen is not None:
@@ -215,4 +250,6 @@ class Negotiator:
             direction,
             send,
             receive,
+            self._wish.speaks_zrtp and send is None,
+            remote.zrtp_hashes,
         )

@@ -21,6 +21,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from sealtone import __version__
+from sealtone.media import Primitives
 from sealtone.phone.audio import AudioSink, AudioSource, Nowhere, Silence
 from sealtone.phone.call import Call, CallFailed, CallState
 from sealtone.phone.connection import ConnectError, Connection, Transport, tls_context
@@ -29,12 +30,15 @@ from sealtone.phone.events import Connected, Disconnected, PhoneEvent, Registere
 from sealtone.phone.login import Login
 from sealtone.phone.media import MediaRelay, MediaSession
 from sealtone.phone.negotiation import Negotiator, Unacceptable, Wish
+from sealtone.phone.zrtp_memory import ZrtpMemory
+from sealtone.phone.zrtp_stream import ZrtpStream, ZrtpTerms
 from sealtone.sip.endpoint import Endpoint, EndpointConfig, Invitation
 from sealtone.sip.flow import Flow, Hop, is_secure
 from sealtone.sip.headers import NameAddr
 from sealtone.sip.masking import masked
 from sealtone.sip.message import Headers, Request, Response
 from sealtone.sip.transaction import ClientTransaction
+from sealtone.zrtp import Algorithms, StandardCrypto
 
 _REASONS: Final = {408: "no answer from the server", 503: "the connection broke"}
 
@@ -55,6 +59,8 @@ class PhoneConfig:
     `server_name` is what the TLS certificate must cover, the domain unless given; `insecure` accepts any certificate.
     `ring_s`: how long an incoming call rings before it is answered, None: until `accept`. `busy`: refuse all with 486.
     `source` and `sink` make the audio of each call; `relay`, if given, what its media goes through.
+    `zrtp_folder`: where the ZID and the secrets of earlier calls are kept, None: only in memory. `zrtp_algorithms`: in
+    order of preference.
     """
 
     user: str
@@ -75,10 +81,15 @@ class PhoneConfig:
     sink: Callable[[], AudioSink] = Nowhere
     media_address: str | None = None
     relay: Callable[[], MediaRelay] | None = None
+    zrtp_folder: Path | None = None
+    zrtp_algorithms: Algorithms = field(default_factory=Algorithms)
 
 
 class Phone:
-    """See the module. `on_event` is told everything that happens; `trace` gets each message with secrets masked."""
+    """See the module. `on_event` is told everything that happens; `trace` gets each message with secrets masked.
+
+    Raises `MemoryUnusable` where what it remembers of ZRTP cannot be read.
+    """
 
     def __init__(
         self,
@@ -108,6 +119,10 @@ class Phone:
         self._register_call_id, self._register_seq = uuid4().hex, 0
         self._instance = f"<urn:uuid:{uuid4()}>"
         self._closing = False
+        self._zrtp: ZrtpTerms | None = None
+        if config.wish.speaks_zrtp:
+            memory = ZrtpMemory(config.zrtp_folder, f"{config.user}@{config.domain}")
+            self._zrtp = ZrtpTerms(StandardCrypto(Primitives()), memory, config.zrtp_algorithms)
 
     # life
 
@@ -360,8 +375,13 @@ class Phone:
         )
         call = Call(self, "out" if direction == "out" else "in", peer, media)
         media.dtmf.pressed = call.key_pressed
+        hello_hash = ""
+        if self._zrtp is not None:
+            call.stream = ZrtpStream(self._zrtp, call, media.ssrc)
+            media.zrtp_received, media.authenticated = call.stream.receive, call.stream.media_authenticated
+            hello_hash = call.stream.hello_hash
         await media.open()
-        call.negotiator = Negotiator(config.wish, *media.advertised, is_secure(flow), os.urandom)
+        call.negotiator = Negotiator(config.wish, *media.advertised, is_secure(flow), os.urandom, hello_hash)
         self.calls.append(call)
         return call
 

@@ -20,21 +20,22 @@ def choose(ours: Algorithms, theirs: Algorithms) -> Suite:
 
     Key agreement: of both sides' first common choices the faster one, so that two sides that follow the RFC come to
     the same. The rest is the initiator's to choose among what is common, by our preference, but a strong key agreement
-    draws the longer hash and cipher after it, and a weak one (DH2k) the shorter cipher (5.1.5).
+    draws the longer hash and cipher after it, and a weak one (DH2k) the shorter cipher (5.1.5). What the peer did not
+    list, though everybody has it, is taken only where nothing else is common.
 
     Raises Aborted with the code of the type that has nothing in common.
     """
-    theirs = theirs.with_mandatory()
-    hashes = _common(ours.hashes, theirs.hashes, ErrorCode.UNSUPPORTED_HASH)
-    ciphers = _common(ours.ciphers, theirs.ciphers, ErrorCode.UNSUPPORTED_CIPHER)
+    listed, theirs = theirs, theirs.with_mandatory()
+    hashes = _common(ours.hashes, listed.hashes, theirs.hashes, ErrorCode.UNSUPPORTED_HASH)
+    ciphers = _common(ours.ciphers, listed.ciphers, theirs.ciphers, ErrorCode.UNSUPPORTED_CIPHER)
     strong_hash = any(HASHES[name].octets >= _STRONG_HASH_OCTETS for name in hashes)
     agreement = _agreement(ours, theirs, strong_hash)
     return Suite(
         hash=_hash_for(agreement, hashes),
         cipher=_cipher_for(agreement, ciphers),
-        auth_tag=_common(ours.auth_tags, theirs.auth_tags, ErrorCode.UNSUPPORTED_AUTH_TAG)[0],
+        auth_tag=_common(ours.auth_tags, listed.auth_tags, theirs.auth_tags, ErrorCode.UNSUPPORTED_AUTH_TAG)[0],
         key_agreement=agreement.name,
-        sas_type=_common(ours.sas_types, theirs.sas_types, ErrorCode.UNSUPPORTED_SAS)[0],
+        sas_type=_common(ours.sas_types, listed.sas_types, theirs.sas_types, ErrorCode.UNSUPPORTED_SAS)[0],
     )
 
 
@@ -52,8 +53,8 @@ def check(suite: Suite, ours: Algorithms) -> Suite:
     return suite
 
 
-def _common(ours: tuple[str, ...], theirs: tuple[str, ...], code: ErrorCode) -> list[str]:
-    common = [name for name in ours if name in theirs]
+def _common(ours: tuple[str, ...], listed: tuple[str, ...], theirs: tuple[str, ...], code: ErrorCode) -> list[str]:
+    common = [name for name in ours if name in listed] or [name for name in ours if name in theirs]
     if not common:
         raise Aborted(code)
     return common
