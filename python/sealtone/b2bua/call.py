@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from sealtone.b2bua import zrtp_agreement
+from sealtone.b2bua import zrtp_in_call
 from sealtone.b2bua.change import Change
 from sealtone.b2bua.leg import Leg, Refused
 from sealtone.b2bua.leg_security import headers_about
@@ -26,7 +26,7 @@ from sealtone.b2bua.plane import Destination, NoMediaPorts, NoRoute, Service
 from sealtone.b2bua.record import EndedBy, call_record, leg_record, state_of, weaker
 from sealtone.b2bua.sealed_path import SealedPath, may_seal
 from sealtone.b2bua.service import basic_codecs, first_codec
-from sealtone.model import CallState, LegSecurity, OfferPlan, Protection, SipUser
+from sealtone.model import CallState, OfferPlan, Protection, SipUser
 from sealtone.model.directory import ENROLMENT_SERVICE
 from sealtone.model.record import LegRecord
 from sealtone.sdp import Direction
@@ -48,7 +48,8 @@ BUSY_ELSEWHERE = 'SIP;cause=200;text="Call completed elsewhere"'
 class Call:
     """Two legs bridged, or the caller's leg with a service.
 
-    `a` is the caller's leg, `b` the one that answered; `branches` those that ring. Times are monotonic seconds.
+    `a` is the caller's leg, `b` the one that answered; `branches` those that ring, `early` the one of them that is
+    heard already. Times are monotonic seconds.
     """
 
     __slots__ = (
@@ -59,10 +60,12 @@ class Call:
         "called_aor",
         "change",
         "contacts",
+        "early",
         "ended_at",
         "exchange",
         "failure",
         "id",
+        "keys_until",
         "lost_branches",
         "media_call",
         "moved",
@@ -86,6 +89,8 @@ class Call:
         self.a: Leg
         self.b: Leg | None = None
         self.branches: list[Leg] = []
+        self.early: Leg | None = None
+        self.keys_until: float | None = None
         self.state: Stage = "routing"
         self.service: str | None = None
         self.change: Change | None = None
@@ -156,7 +161,7 @@ class Call:
         try:
             direction = self.a.remote_direction() if self.a.described and self.transfer is None else Direction.SENDRECV
             leg.is_second = plan is not None
-            if self.transfer is None and may_seal(self.a, leg):
+            if self.transfer is None and plan is None and may_seal(self.a, leg):
                 leg.sealed = SealedPath(self.a, leg)
             offer = leg.offer(self.a.codecs_for_peer(), direction, plan) if self.a.described else None
         except Refused as refusal:
@@ -171,6 +176,7 @@ class Call:
         leg = self.a
         self.service = name
         self._drop_branches(now, BUSY_ELSEWHERE)
+        leg.sealed = None
         leg.enrols = name == ENROLMENT_SERVICE
         if leg.enrols and not leg.user.policy.wants_zrtp:
             self.refuse(488, "Enrolment needs ZRTP: set this user's protection to zrtp", now)
@@ -190,6 +196,7 @@ class Call:
         self.answered_at = now
         if leg.described:
             self.link()
+            zrtp_in_call.await_keys(self, now)
         self.tell("answered", f"{leg.aor} is answered by {name}; {self.drawn()}; {self.security_state()}")
 
     # what the branches say
@@ -211,9 +218,8 @@ class Call:
                 self._drop_branches(now)
                 self.refuse(refusal.status, refusal.reason, now)
                 return
-            self.b = leg
+            self.early = leg
             self.link()
-            self.b = None
             self.a.session.progress(183, now, body=body, headers=headers_about(leg))
             self.tell("early", f"{leg.aor} sends early media")
             return
@@ -231,7 +237,7 @@ class Call:
             leg.release()
             return
         self.state = "answering"
-        self.b = leg
+        self.b, self.early = leg, None
         leg.agent = event.response.headers.get("User-Agent") or event.response.headers.get("Server") or ""
         self.branches.remove(leg)
         self._drop_branches(now, BUSY_ELSEWHERE)
@@ -295,6 +301,7 @@ class Call:
     def _is_answered(self, now: float) -> None:
         self.state = "answered"
         self.answered_at = now
+        zrtp_in_call.await_keys(self, now)
         if self.b is not None:
             self.tell("answered", f"{self.b.aor} answers; {self.drawn()}; {self.security_state()}")
 
@@ -366,6 +373,8 @@ class Call:
 
     def _lose(self, leg: Leg, status: int) -> None:
         """A branch that did not get the call: note it for the record, close its media."""
+        if leg is self.early:
+            self.early = None
         self.lost_branches.append(leg_record(leg, status, chosen=False))
         leg.release()
 
@@ -397,9 +406,12 @@ class Call:
                 other.session.bye(now)
         self.finish(by, reason, now, 200 if self.answered_at is not None else status)
 
-    def on_ring_timeout(self, now: float) -> None:
-        """Nobody picked up in time."""
+    def on_timeout(self, now: float) -> None:
+        """Nobody picked up in time, or the phones did not come to keys."""
         if self.state != "ringing":
+            zrtp_in_call.on_patience_over(self, now)
+            return
+        if now < self.ring_until:
             return
         self._note_failure(480, "Nobody answered in time")
         self.refuse(480, "Nobody answered in time", now)
@@ -468,7 +480,7 @@ class Call:
         call has taken over is that call's to join.
         """
         plane = self.exchange.plane
-        a, b = self.a, self.b
+        a, b = self.a, self.far
         if a.call is self:
             a.apply()
         if self.service is not None:
@@ -490,39 +502,17 @@ class Call:
         else:
             plane.unbridge(a.port.id)
 
-    def on_zrtp(self, leg: Leg, now: float) -> None:
-        """A leg's key agreement, or the one that passes through it, has come further."""
-        before = [(one, one.security()) for one in self.legs()]
-        for one, _ in before:
-            one.take_zrtp()
-        if self.state in ("answering", "answered") or self.rung == 183:
-            self.link()
-        for one, was in before:
-            self._tell_zrtp(one, was, one.security())
-        a, b = self.a.zrtp, self.b.zrtp if self.b is not None else None
-        if a is not None and b is not None and leg.security().protection is Protection.ZRTP:
-            a.relay_sas_of(b, now)
-            b.relay_sas_of(a, now)
-            zrtp_agreement.flush(self.a)
-            if self.b is not None:
-                zrtp_agreement.flush(self.b)
-
-    def _tell_zrtp(self, leg: Leg, was: LegSecurity, now_is: LegSecurity) -> None:
-        facts = now_is.zrtp
-        if facts is None:
-            return
-        if now_is.protection is Protection.ZRTP and was.protection is not Protection.ZRTP:
-            how = f"SAS {facts.sas}" if facts.sas else facts.stage.value
-            self.tell("secured", f"{leg.aor} by ZRTP {facts.key_agreement}, {how}; {self.security_state()}")
-        for warning in facts.warnings[len(was.zrtp.warnings) if was.zrtp is not None else 0 :]:
-            self.tell("warned", f"{leg.aor}: {warning}")
-
     # telling
 
     def legs(self) -> list[Leg]:
         """Its legs, less those that another call has taken over."""
         legs = [leg for leg in (self.a, self.b) if leg is not None and leg.call is self]
         return legs + self.branches if self.branches else legs
+
+    @property
+    def far(self) -> Leg | None:
+        """The leg that `a` hears: the one that answered, or that is heard before it does."""
+        return self.b if self.b is not None else self.early
 
     def other(self, leg: Leg) -> Leg | None:
         """The leg that `leg` talks to, if it is still in this call."""

@@ -2,66 +2,135 @@
 
 What passes is unchanged, so both phones are told the same codecs under the same payload types, and each one's
 a=zrtp-hash reaches the other as it was written. All that is known here is what an `Observer` reads of the public part
-of their ZRTP: that a key agreement went by. Until then nothing but ZRTP passes, where a user requires it.
+of their ZRTP: that a key agreement went by. Until then nothing but ZRTP passes, where a user requires it, and for
+`PATIENCE_S` where both phones announced it.
+
+What either user requires holds for both legs. Nothing that passes proves anything to the server, so what looks like
+the end of the encryption (GoClear, an Error, a new agreement that comes to nothing) is warned about, and lowers the
+stage where both phones took part in it.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sealtone.model import MediaPath, Protection, ZrtpFacts, ZrtpStage
+from sealtone.model import LegPolicy, MediaPath, Protection, Strictness, ZrtpFacts, ZrtpStage
 from sealtone.zrtp import HelloHash, Observer, Side
 
 if TYPE_CHECKING:
     from sealtone.b2bua.leg import Leg
 
+PATIENCE_S = 12.0
+"""How long two phones that announced ZRTP may take over an agreement: longer than T2 lasts (RFC 6189 6)."""
+
+_HASH_MISMATCH = "The phone's ZRTP Hello is not the one that its signalling announced."
+_CLEAR_ASKED = "The phone asked the other one to go on without encryption (ZRTP GoClear)."
+_CLEARED = "The phone agreed to go on without encryption (ZRTP ClearACK)."
+_ERROR_AFTER = "The phone reported a ZRTP error after keys had been agreed on."
+_RENEWAL_FAILED = "The phone began a new key agreement in the running call, which came to nothing."
+
 
 def may_seal(a: Leg, b: Leg) -> bool:
-    """Whether a call from `a` to `b` can be sealed: both users want it, and the caller's phone leaves keys to ZRTP."""
-    return all(leg.user.policy.wants_zrtp and leg.user.policy.path is not MediaPath.SERVER for leg in (a, b)) and (
-        not a.described or a.said_protection is Protection.ZRTP
+    """Whether a call from `a` to `b` can be sealed: both users want it, and the caller's phone leaves keys to ZRTP.
+
+    Once the server itself has begun to agree on keys with the caller's phone, that cannot be undone for it.
+    """
+    return (
+        all(leg.user.policy.wants_zrtp and leg.user.policy.path is not MediaPath.SERVER for leg in (a, b))
+        and (not a.described or a.said_protection is Protection.ZRTP)
+        and a.zrtp is None
     )
 
 
 class SealedPath:
     """`a` is the caller's leg, `b` the callee's."""
 
-    __slots__ = ("_observer", "a", "b")
+    __slots__ = ("_deadline", "_gave_up", "_observer", "_warnings", "a", "b", "started")
 
     def __init__(self, a: Leg, b: Leg) -> None:
         self.a = a
         self.b = b
+        self.started = False
         self._observer = Observer()
+        self._deadline: float | None = None
+        self._gave_up = False
+        self._warnings: dict[Side, tuple[str, ...]] = {Side.A: (), Side.B: ()}
 
     def other(self, leg: Leg) -> Leg:
         """Whom `leg`'s phone agrees on keys with."""
         return self.b if leg is self.a else self.a
+
+    def policy_of(self, leg: Leg) -> LegPolicy:
+        """What holds for a leg: its user's policy, or `require` where the other user's is that."""
+        policy = leg.user.policy
+        return policy._replace(strictness=Strictness.REQUIRE) if self.is_required else policy
+
+    @property
+    def is_required(self) -> bool:
+        """Whether either user requires ZRTP."""
+        return any(leg.user.policy.requires_zrtp for leg in (self.a, self.b))
 
     def announced(self, leg: Leg, values: tuple[str, ...]) -> None:
         """What a phone's description says of its ZRTP."""
         hashes = tuple([found for value in values if (found := HelloHash.parse(value)) is not None])
         self._observer.announce(self._side(leg), hashes)
 
+    # What passes.
+
+    def next_timeout(self) -> float | None:
+        """When `advance` is wanted; None for not at all."""
+        return self._deadline
+
+    def advance(self, now: float) -> bool:
+        """The path is there, or time has passed. Whether the facts have changed."""
+        if not self.started:
+            self.started = True
+            self._deadline = now + PATIENCE_S
+        elif self._deadline is not None and now >= self._deadline:
+            self._deadline = None
+            seen = self._observer.seen
+            if seen.renewing and seen.initiator is not None:
+                self._warn(seen.initiator, _RENEWAL_FAILED)
+            self._gave_up = True
+            return True
+        return False
+
     def receive(self, leg: Leg, packet: bytes, now: float) -> bool:
         """A copy of a ZRTP packet that `leg`'s phone sent to the other one. Whether the facts have changed."""
-        return self._observer.receive(packet, self._side(leg), now)
+        side = self._side(leg)
+        before = self._observer.seen
+        if not self._observer.receive(packet, side, now):
+            return False
+        seen = self._observer.seen
+        if before.confirmed and len(seen.errors) > len(before.errors):
+            self._warn(side, _ERROR_AFTER)
+        if seen.clear_asked is side and before.clear_asked is not side:
+            self._warn(side, _CLEAR_ASKED)
+        if seen.cleared and not before.cleared:
+            self._warn(side, _CLEARED)
+        if seen.renewing and not before.renewing:
+            self._deadline = now + PATIENCE_S
+        elif seen.passed_through and not seen.renewing:
+            self._deadline = None
+        return True
+
+    def _warn(self, side: Side, sentence: str) -> None:
+        if sentence not in self._warnings[side]:
+            self._warnings[side] += (sentence,)
+
+    # What may be said of it.
 
     def facts(self, leg: Leg) -> ZrtpFacts:
         """What may be said of a leg: only what anybody on the path can see."""
         seen = self._observer.seen
-        mine = seen.a if leg is self.a else seen.b
-        if seen.passed_through:
-            stage = ZrtpStage.SEEN
-        elif self._is_required() or self._is_announced():
-            stage = ZrtpStage.AGREEING
-        else:
-            stage = ZrtpStage.ABSENT
+        side = self._side(leg)
+        mine = seen.a if side is Side.A else seen.b
         suite = seen.suite
-        warnings: tuple[str, ...] = ()
+        warnings = self._warnings[side]
         if mine.hello_hash_matched is False:
-            warnings = ("The phone's ZRTP Hello is not the one that its signalling announced.",)
+            warnings = (*warnings, _HASH_MISMATCH)
         return ZrtpFacts(
-            stage=stage,
+            stage=self._stage(),
             key_agreement=suite.key_agreement if suite is not None else "",
             hash=suite.hash if suite is not None else "",
             cipher=suite.cipher if suite is not None else "",
@@ -71,8 +140,15 @@ class SealedPath:
             warnings=warnings,
         )
 
-    def _is_required(self) -> bool:
-        return any(leg.user.policy.requires_zrtp for leg in (self.a, self.b))
+    def _stage(self) -> ZrtpStage:
+        seen = self._observer.seen
+        if seen.passed_through:
+            return ZrtpStage.SEEN
+        if seen.cleared:
+            return ZrtpStage.FAILED
+        if self.is_required or (self._is_announced() and not self._gave_up):
+            return ZrtpStage.AGREEING
+        return ZrtpStage.FAILED if seen.suite is not None else ZrtpStage.ABSENT
 
     def _is_announced(self) -> bool:
         return all(leg.described and leg.zrtp_hashes for leg in (self.a, self.b))

@@ -4,8 +4,8 @@ How it works:
 
 1. A leg whose protection is ZRTP and whose media ends here has one agreement for all its life; its a=zrtp-hash stands
    in each of our descriptions for that leg. It begins when the leg has a media plan.
-2. The media core hands ZRTP packets up and sends ours (`on_packet`, `MediaPlane.send_packet`). Nothing else of the
-   leg's media passes until there are keys: `model.policy.media_may_flow` decides, with the facts that stand here.
+2. The media core hands ZRTP packets up and sends ours (`zrtp_in_call.py`). Nothing else of the leg's media passes until
+   there are keys: `model.policy.media_may_flow` decides, with the facts that stand here.
 3. The server stands in the middle and says so: the M flag is in every Hello. A phone that enrolled with this server, by
    calling the enrolment service, is told the SAS of the other leg once both are secure (RFC 6189 7.3); no other phone.
 4. What a leg came to stays: nothing that comes later in the media path takes keys away.
@@ -14,7 +14,7 @@ How it works:
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from sealtone.model import ZrtpFacts, ZrtpStage
 from sealtone.srtp_keys import ZrtpKeyMaterial, ZrtpSuite
@@ -25,8 +25,10 @@ from sealtone.zrtp import (
     Crypto,
     Event,
     Failed,
+    GoClearRefused,
     HelloHash,
     NoPeer,
+    PeerError,
     PeerSeen,
     Profile,
     SasRelayed,
@@ -34,9 +36,6 @@ from sealtone.zrtp import (
     Session,
     Warned,
 )
-
-if TYPE_CHECKING:
-    from sealtone.b2bua.leg import Leg
 
 _MAX_WARNINGS = 8
 
@@ -73,7 +72,7 @@ class Remembered(NamedTuple):
 class ZrtpAgreement:
     """`facts` are for the call's record and state; `rx` and `tx` are None until there are keys."""
 
-    __slots__ = ("_started", "_zid", "facts", "remembered", "rx", "secured", "session", "tx")
+    __slots__ = ("_relayed", "_zid", "facts", "remembered", "rx", "secured", "session", "started", "tx")
 
     def __init__(
         self, terms: ZrtpTerms, zid: bytes, entropy: Callable[[int], bytes], unix_time: float, *, enrols: bool
@@ -93,7 +92,8 @@ class ZrtpAgreement:
         self.tx: ZrtpKeyMaterial | None = None
         self.secured: Secured | None = None
         self.remembered: list[Remembered] = []
-        self._started = False
+        self._relayed: tuple[bytes, str, bool] | None = None
+        self.started = False
 
     @property
     def hello_hash(self) -> str:
@@ -105,14 +105,18 @@ class ZrtpAgreement:
         hashes = tuple([found for value in values if (found := HelloHash.parse(value)) is not None])
         if hashes:
             self.session.hello_hashes = hashes
-        elif not required and not self._started:
+        elif not required and not self.started:
             # It may speak ZRTP all the same, but nobody said that media should wait for that.
             self.facts = self.facts._replace(stage=ZrtpStage.ABSENT)
 
+    def next_timeout(self) -> float | None:
+        """When `advance` is wanted; None for not at all."""
+        return self.session.next_timeout()
+
     def advance(self, now: float) -> bool:
         """Begin, or do what is due. Whether keys or facts have changed."""
-        if not self._started:
-            self._started = True
+        if not self.started:
+            self.started = True
             self.session.start(now)
         self.session.handle_timeout(now)
         return self._take_events()
@@ -147,7 +151,11 @@ class ZrtpAgreement:
         elif isinstance(event, Warned):
             self._warn(event.detail or event.kind.value)
         elif isinstance(event, SasRelayed):
-            self.facts = facts._replace(sas_relayed=event.acknowledged or facts.sas_relayed)
+            self.facts = facts._replace(sas_relayed=event.acknowledged and self._relayed is not None)
+        elif isinstance(event, GoClearRefused):
+            self._warn("The phone asked to go on without encryption (ZRTP GoClear), which was refused")
+        elif isinstance(event, PeerError):
+            self._warn("A ZRTP error came after the keys had been agreed on; they stay")
 
     def _secure(self, event: Secured) -> None:
         keys, suite = event.keys, event.suite
@@ -178,50 +186,27 @@ class ZrtpAgreement:
         association = self.session.association
         return association is not None and association.record.verified
 
-    def relay_sas_of(self, far: ZrtpAgreement, now: float) -> None:
-        """Tell an enrolled phone the SAS of the other leg (RFC 6189 7.3.1). To any other phone nothing is said."""
-        ours, theirs, association = self.secured, far.secured, self.session.association
-        if ours is None or theirs is None or association is None or not ours.enrolled or not theirs.sas_hash:
+    def relay_sas_of(self, far: ZrtpAgreement | None, now: float) -> None:
+        """Tell an enrolled phone the SAS of the other leg, or that there is none any more (RFC 6189 7.3.1).
+
+        To any other phone nothing is said. Each news is sent once, and repeated only by the session itself.
+        """
+        ours, association = self.secured, self.session.association
+        theirs = far.secured if far is not None else None
+        if ours is None or association is None or not ours.enrolled:
             return
-        association.relay_sas(theirs.sas_hash, theirs.suite.sas_type, far.is_verified, now)
+        news = None
+        if far is not None and theirs is not None and theirs.sas_hash:
+            news = (theirs.sas_hash, theirs.suite.sas_type, far.is_verified)
+        if news == self._relayed:
+            return
+        self._relayed = news
+        if news is None:
+            association.relay_sas(None, ours.suite.sas_type, False, now)
+        else:
+            association.relay_sas(*news, now)
 
     def close(self) -> None:
-        """Forget the keys."""
+        """Forget the keys. The facts stay, for the record."""
         self.session.close()
-        self.rx = self.tx = None
-
-
-def on_packet(leg: Leg, packet: bytes, now: float) -> None:
-    """A ZRTP packet that the media core received on a leg's port."""
-    if leg.sealed is not None:
-        if leg.sealed.receive(leg, packet, now):
-            leg.call.on_zrtp(leg, now)
-    elif leg.zrtp is not None:
-        _follow(leg, leg.zrtp.receive(packet, now), now)
-
-
-def on_timeout(leg: Leg, now: float) -> None:
-    """An agreement's timer, or its beginning."""
-    if leg.zrtp is not None:
-        _follow(leg, leg.zrtp.advance(now), now)
-
-
-def _follow(leg: Leg, changed: bool, now: float) -> None:
-    flush(leg)
-    if changed:
-        leg.call.on_zrtp(leg, now)
-
-
-def flush(leg: Leg) -> None:
-    """After whatever was asked of a leg's agreement: what is to be sent, kept and woken up for."""
-    agreement = leg.zrtp
-    if agreement is None:
-        return
-    exchange = leg.call.exchange
-    for packet in agreement.session.transmits():
-        exchange.plane.send_packet(leg.port.id, packet)
-    exchange.remember(agreement.remembered)
-    agreement.remembered = []
-    due = agreement.session.next_timeout()
-    if due is not None:
-        exchange.wake_agreement(leg, due)
+        self.rx = self.tx = self.secured = self._relayed = None
