@@ -259,6 +259,11 @@ class ZrtpPhone(Phone):
         if self.heard is not before:
             self.current.described(self.heard, now)
 
+    def pick_up(self, session: InviteSession, now: float) -> None:
+        super().pick_up(session, now)
+        if self.heard is not None:
+            self.current.described(self.heard, now)
+
     def next_timeout(self) -> float | None:
         due = [stream.next_timeout() for stream in self.streams] + [super().next_timeout()]
         return min((at for at in due if at is not None), default=None)

@@ -182,9 +182,12 @@ class ZrtpAgreement:
 
     @property
     def is_verified(self) -> bool:
-        """Whether a person compared this leg's SAS, now or in a call that the secrets connect with this one."""
+        """Whether a person compared this leg's SAS, now or in a call that the secrets connect with this one.
+
+        After a cache mismatch nothing connects it with the calls before until somebody compares anew.
+        """
         association = self.session.association
-        return association is not None and association.record.verified
+        return association is not None and association.unverified is None and association.record.verified
 
     def relay_sas_of(self, far: ZrtpAgreement | None, now: float) -> None:
         """Tell an enrolled phone the SAS of the other leg, or that there is none any more (RFC 6189 7.3.1).
