@@ -70,6 +70,18 @@ def test_every_octet_of_zrtp_arrives_as_it_was_sent() -> None:
     assert set(arrived) <= set(sent)
 
 
+@pytest.mark.parametrize("loss", [0.0, 0.05])
+@pytest.mark.parametrize("latency_s", [0.005, 0.05, 0.1])
+def test_what_the_phones_say_before_both_have_keys_does_not_pass(latency_s: float, loss: float) -> None:
+    for seed in range(1, 11):
+        world, a, b = sealed(latency_s=latency_s, voice_s=0.02, loss=loss, seed=seed)
+        a.call("1001")
+        world.run(5)
+        assert a.stream.good > 50
+        assert b.stream.good > 50
+        assert a.stream.clear == b.stream.clear == 0, f"seed {seed}"
+
+
 @pytest.mark.parametrize("late_offer", [False, True])
 def test_the_hash_passes_unchanged_and_the_other_ones_address_does_not(late_offer: bool) -> None:
     world, a, b = sealed()

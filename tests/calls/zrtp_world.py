@@ -1,6 +1,6 @@
 """The town, with voice: phones that speak ZRTP (real sessions) over a network for media that may lose packets.
 
-A phone has a stream for each call. It sends a voice packet each `_VOICE_S`, under its ZRTP keys once it has them and
+A phone has a stream for each call. It sends a voice packet each `voice_s`, under its ZRTP keys once it has them and
 before in the clear, unless it is told to wait; what it hears is booked with the key that it came under.
 """
 
@@ -41,7 +41,6 @@ SEALED = LegPolicy(Protection.ZRTP, Strictness.REQUIRE, MediaPath.SEALED)
 SEALED_WISH = LegPolicy(Protection.ZRTP, Strictness.PREFER, MediaPath.SEALED)
 ENDED = LegPolicy(Protection.ZRTP, Strictness.REQUIRE, MediaPath.SERVER)
 ENDED_WISH = LegPolicy(Protection.ZRTP, Strictness.PREFER, MediaPath.SERVER)
-_VOICE_S = 0.1
 
 
 class Stream:
@@ -275,10 +274,11 @@ class ZrtpPhone(Phone):
 
 
 class ZrtpWorld(World):
-    """`loss`: the share of media packets that get lost, each way. `cache`: what the server remembers."""
+    """`voice_s`: between two voice packets. `loss`: the share of media packets that get lost, each way. `cache`: what the server remembers."""
 
-    def __init__(self, seed: int = 1, loss: float = 0.0, **settings: object) -> None:
+    def __init__(self, seed: int = 1, loss: float = 0.0, voice_s: float = 0.1, **settings: object) -> None:
         self.seed = seed
+        self.voice_s = voice_s
         self.loss = loss
         self.cache: dict[tuple[bytes, bytes], CacheRecord] = {}
         terms = ZrtpTerms(CRYPTO, lambda zid, peer: self.cache.get((zid, peer)), QUICK)
@@ -351,14 +351,16 @@ class ZrtpWorld(World):
     def _talk(self) -> None:
         for stream in self._streams():
             leg, packet = self._leg_at(stream.server_port), stream.voice()
-            if leg is None or packet is None or self._lost():
-                continue
-            passed = self.plane.rtp_in(leg, packet)
-            to = self._stream_at(passed[0]) if passed is not None else None
-            if passed is not None and to is not None:
-                self.from_server.append((to.phone.number, passed[1]))
-                to.heard.append(passed[1])
-        self.after(_VOICE_S, self._talk)
+            if leg is not None and packet is not None and not self._lost():
+                self.after(self.latency_s, lambda leg=leg, packet=packet: self._voice_to_server(leg, packet))
+        self.after(self.voice_s, self._talk)
+
+    def _voice_to_server(self, leg: int, packet: Rtp) -> None:
+        passed = self.plane.rtp_in(leg, packet)
+        to = self._stream_at(passed[0]) if passed is not None else None
+        if passed is not None and to is not None:
+            self.from_server.append((to.phone.number, passed[1]))
+            to.heard.append(passed[1])
 
     # what tests ask
 

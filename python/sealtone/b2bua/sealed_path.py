@@ -3,7 +3,8 @@
 What passes is unchanged, so both phones are told the same codecs under the same payload types, and each one's
 a=zrtp-hash reaches the other as it was written. All that is known here is what an `Observer` reads of the public part
 of their ZRTP: that a key agreement went by. Until then nothing but ZRTP passes, where a user requires it, and for
-`PATIENCE_S` where both phones announced it.
+`PATIENCE_S` where both phones announced it. The server cannot tell encrypted voice from clear: from then on it is up to
+the phones.
 
 What either user requires holds for both legs. Nothing that passes proves anything to the server, so what looks like
 the end of the encryption (GoClear, an Error, a new agreement that comes to nothing) is warned about, and lowers the
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 12.0
 """How long two phones that announced ZRTP may take over an agreement: longer than T2 lasts (RFC 6189 6)."""
+
+SETTLE_S = 0.25
+"""After Conf2ACK went by: what who began the agreement says before it comes there may still be in the clear."""
+
+_CONFIRM2 = b"Confirm2"
+_KIND = slice(16, 24)  # of a message in its packet (RFC 6189 5 and 5.1)
 
 _HASH_MISMATCH = "The phone's ZRTP Hello is not the one that its signalling announced."
 _CLEAR_ASKED = "The phone asked the other one to go on without encryption (ZRTP GoClear)."
@@ -45,7 +52,7 @@ def may_seal(a: Leg, b: Leg) -> bool:
 class SealedPath:
     """`a` is the caller's leg, `b` the callee's."""
 
-    __slots__ = ("_deadline", "_gave_up", "_observer", "_warnings", "a", "b", "started")
+    __slots__ = ("_deadline", "_gave_up", "_observer", "_settled", "_settles_at", "_warnings", "a", "b", "started")
 
     def __init__(self, a: Leg, b: Leg) -> None:
         self.a = a
@@ -54,6 +61,8 @@ class SealedPath:
         self._observer = Observer()
         self._deadline: float | None = None
         self._gave_up = False
+        self._settled = False
+        self._settles_at: float | None = None
         self._warnings: dict[Side, tuple[str, ...]] = {Side.A: (), Side.B: ()}
 
     def other(self, leg: Leg) -> Leg:
@@ -79,29 +88,38 @@ class SealedPath:
 
     def next_timeout(self) -> float | None:
         """When `advance` is wanted; None for not at all."""
-        return self._deadline
+        return min((at for at in (self._deadline, self._settles_at) if at is not None), default=None)
 
     def advance(self, now: float) -> bool:
         """The path is there, or time has passed. Whether the facts have changed."""
         if not self.started:
             self.started = True
             self._deadline = now + PATIENCE_S
-        elif self._deadline is not None and now >= self._deadline:
+            return False
+        changed = False
+        if self._settles_at is not None and now >= self._settles_at:
+            self._settles_at = None
+            self._settled = changed = True
+        if self._deadline is not None and now >= self._deadline:
             self._deadline = None
             seen = self._observer.seen
             if seen.renewing and seen.initiator is not None:
                 self._warn(seen.initiator, _RENEWAL_FAILED)
-            self._gave_up = True
-            return True
-        return False
+            self._gave_up = changed = True
+        return changed
 
     def receive(self, leg: Leg, packet: bytes, now: float) -> bool:
         """A copy of a ZRTP packet that `leg`'s phone sent to the other one. Whether the facts have changed."""
         side = self._side(leg)
         before = self._observer.seen
-        if not self._observer.receive(packet, side, now):
-            return False
+        changed = self._observer.receive(packet, side, now)
         seen = self._observer.seen
+        if self._settles_at is not None and packet[_KIND] == _CONFIRM2:
+            self._settles_at = now + SETTLE_S  # it has not had the Conf2ACK yet
+        if not changed:
+            return False
+        if seen.passed_through and not before.passed_through:
+            self._settled, self._settles_at = False, now + SETTLE_S
         if before.confirmed and len(seen.errors) > len(before.errors):
             self._warn(side, _ERROR_AFTER)
         if seen.clear_asked is side and before.clear_asked is not side:
@@ -143,7 +161,7 @@ class SealedPath:
     def _stage(self) -> ZrtpStage:
         seen = self._observer.seen
         if seen.passed_through:
-            return ZrtpStage.SEEN
+            return ZrtpStage.SEEN if self._settled else ZrtpStage.AGREEING
         if seen.cleared:
             return ZrtpStage.FAILED
         if self.is_required or (self._is_announced() and not self._gave_up):
