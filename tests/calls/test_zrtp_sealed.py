@@ -1,10 +1,15 @@
 """ZRTP that passes through the server sealed: what the phones tell each other, what is seen, what is warned about."""
 
+import gc
+
 import pytest
 
 from calls.scenes import all_gone, in_call, join, refer, take_over
 from calls.world import OPUS, PCMU, PLAIN
 from calls.zrtp_world import ENDED, SEALED, SEALED_WISH, ZrtpPhone, ZrtpWorld
+from sealtone.b2bua.leg import Leg
+from sealtone.b2bua.sealed_path import SealedPath
+from sealtone.b2bua.zrtp_agreement import ZrtpAgreement
 from sealtone.model import CallState, LegPolicy, MediaPath, Protection, ZrtpStage
 from sealtone.sdp import read_audio
 from sealtone.sip import events as sip
@@ -346,6 +351,45 @@ def test_a_hello_that_signalling_did_not_announce_is_warned_about() -> None:
     other[60] ^= 1
     world.inject(a.stream, Packet(9000, 1, bytes(other)).encode())
     assert any("not the one that its signalling announced" in told for told in world.told("warned"))
+
+
+def test_hellos_that_alternate_are_warned_about_once() -> None:
+    world, a, b = sealed()
+    a.call("1001")
+    world.run(3)
+    hello = next(packet for packet in b.stream.received if packet[16:24] == b"Hello   ")
+    other = bytearray(Packet.parse(hello).message)
+    for number in range(1, 60):
+        other[60] = number
+        world.inject(a.stream, Packet(9000 + number, 1, bytes(other)).encode())
+        world.inject(a.stream, hello)
+        world.run(0.05)
+    assert len(world.told("warned")) == 1
+    zrtp = world.security(a).zrtp
+    assert zrtp is not None
+    assert len(zrtp.warnings) == 1, "it stays in the record though the phone is itself again"
+
+
+@pytest.mark.parametrize("policy", [SEALED, ENDED])
+def test_a_call_that_is_over_is_freed_at_once(policy: LegPolicy) -> None:
+    world, a, _ = sealed(policy)
+    a.call("1001")
+    world.run(3)
+    gc.collect()
+    gc.disable()
+    try:
+        before = kept()
+        world.hang_up(a)
+        world.run(1)
+        assert kept() < before
+        assert kept() == 0
+    finally:
+        gc.enable()
+
+
+def kept() -> int:
+    kinds = (Leg, SealedPath, ZrtpAgreement)
+    return sum(isinstance(each, kinds) for each in gc.get_objects())
 
 
 def test_a_wish_is_not_held_up_for_ever_by_an_agreement_that_stays_unfinished() -> None:

@@ -575,6 +575,8 @@ class Leg:
         if self._released:
             return
         self._released = True
+        self.security()
+        self.sealed = None  # the path knows both legs: what knows each other waits for the collector
         plane = self.call.exchange.plane
         self._final = plane.counters(self.port.id) if with_call else plane.close_leg(self.port.id)
         self._rx = self._tx = None

@@ -122,6 +122,8 @@ class SealedPath:
             self._settled, self._settles_at = False, now + SETTLE_S
         if before.confirmed and len(seen.errors) > len(before.errors):
             self._warn(side, _ERROR_AFTER)
+        if (seen.a if side is Side.A else seen.b).hello_hash_matched is False:
+            self._warn(side, _HASH_MISMATCH)
         if seen.clear_asked is side and before.clear_asked is not side:
             self._warn(side, _CLEAR_ASKED)
         if seen.cleared and not before.cleared:
@@ -144,9 +146,6 @@ class SealedPath:
         side = self._side(leg)
         mine = seen.a if side is Side.A else seen.b
         suite = seen.suite
-        warnings = self._warnings[side]
-        if mine.hello_hash_matched is False:
-            warnings = (*warnings, _HASH_MISMATCH)
         return ZrtpFacts(
             stage=self._stage(),
             key_agreement=suite.key_agreement if suite is not None else "",
@@ -155,7 +154,7 @@ class SealedPath:
             auth_tag=suite.auth_tag if suite is not None else "",
             client=mine.hello.client_id if mine.hello is not None else "",
             hello_hash_matched=mine.hello_hash_matched,
-            warnings=warnings,
+            warnings=self._warnings[side],
         )
 
     def _stage(self) -> ZrtpStage:
