@@ -243,6 +243,26 @@ async def test_what_the_called_phone_sends_before_it_answered_is_not_heard(serve
         assert a.tap.marked + b.tap.marked <= 5
 
 
+async def test_what_waits_on_a_port_before_its_call_takes_nobodys_voice(server: Server) -> None:
+    """From the phone's own address, as a neighbour behind the same NAT could: the echo is answered at once."""
+    every = list(range(server.media, server.media + server.media_ports))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as neighbour:
+        neighbour.setblocking(False)
+        neighbour.bind((LOOPBACK, 0))
+        for sequence in range(10):
+            for port in every:
+                neighbour.sendto(forged(sequence), (LOOPBACK, port))
+        await asyncio.sleep(0.1)
+        async with parties(server, "udp") as (a, _):
+            call = await a.phone.call("*43")
+            await call.answered(3)
+            await asyncio.sleep(0.5)
+            assert a.tap.arrived > 10
+            assert a.tap.marked == 0
+        with pytest.raises(BlockingIOError):
+            neighbour.recv(2048)
+
+
 async def test_a_change_in_mid_call_that_takes_srtp_away_is_refused_and_the_call_stays(server: Server) -> None:
     async with talking(server, kind="strict") as talk:
         call = talk.a.established

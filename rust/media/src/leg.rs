@@ -34,6 +34,9 @@ const SETTLE_AFTER: Micros = 20_000;
 /// Packets from strange addresses tried for authentication, per leg and [`TRIAL_WINDOW`].
 const TRIALS: u32 = 40;
 const TRIAL_WINDOW: Micros = 20_000;
+/// Datagrams thrown away at most, on each socket, where a leg opens, is sealed or unsealed: more than a
+/// socket's queue holds.
+const DISCARDED: u64 = 1_024;
 /// New SSRCs of ours because the remote uses the same one; more is an echo of ours, not chance.
 const MAX_COLLISIONS: u8 = 4;
 
@@ -217,6 +220,15 @@ impl Leg {
             Some(socket) => port::receive(socket, false, datagram),
             None => port::Received::Nothing,
         }
+    }
+
+    /// Throws away what waits on the sockets: it was sent before the leg was what it is now. A port that was
+    /// free holds what anybody sent there, and nobody of this call can have.
+    pub fn discard_waiting(&self) {
+        let sockets = [Some(&self.rtp), self.cold.rtcp.as_ref()];
+        let waiting = sockets.into_iter().flatten();
+        let discarded: u64 = waiting.map(|socket| port::discard(socket, DISCARDED)).sum();
+        self.counters.gate_drops.add(discarded);
     }
 
     /// The leg's way out of service: local address and port, and the sockets to close.

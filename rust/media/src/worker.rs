@@ -365,6 +365,7 @@ impl Worker {
     }
 
     fn open(&mut self, slot: u32, leg: Leg) {
+        leg.discard_waiting();
         let mark = u64::from(slot) << 1;
         self.watch(leg.rtp_socket(), mark);
         if let Some(rtcp) = leg.rtcp_socket() {

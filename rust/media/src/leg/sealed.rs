@@ -10,9 +10,6 @@ use crate::rtp::RtpHeader;
 
 /// ZRTP packets that a leg may pass on in a second. A post-quantum message is some thirty fragments.
 const ZRTP_RATE: u32 = 100;
-/// Datagrams thrown away at most, on each socket, where a leg is sealed or unsealed: more than a socket's
-/// queue holds.
-const DISCARDED: u64 = 1_024;
 
 /// A packet on its way between sealed legs, which stays as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,10 +156,7 @@ impl Leg {
     /// The leg is sealed from now on, or no more: what waits on its sockets was sent in the other mode, and
     /// what we send ourselves from now on is a stream that nobody has heard of.
     pub(super) fn change_seal(&mut self) {
-        let sockets = [Some(&self.rtp), self.cold.rtcp.as_ref()];
-        let waiting = sockets.into_iter().flatten();
-        let discarded: u64 = waiting.map(|socket| port::discard(socket, DISCARDED)).sum();
-        self.counters.gate_drops.add(discarded);
+        self.discard_waiting();
         self.restart_stream();
         self.cold.source_clock = None;
         // Only reports that we can read tell these.
