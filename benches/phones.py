@@ -40,6 +40,14 @@ def challenge_of(response: str) -> dict[str, str]:
     raise BenchError(f"no MD5 challenge in {response.partition(chr(13))[0]!r}")
 
 
+# What phones say of themselves. A server gives an address that has proved nothing little more than it got, so that a
+# REGISTER shorter than any phone's would have to be repeated.
+_USUAL_HEADERS = (
+    "User-Agent: a phone of the benchmark\r\nSupported: outbound, path, replaces, timer\r\n"
+    "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, REFER, NOTIFY, MESSAGE, INFO, UPDATE, PRACK\r\n"
+)
+
+
 class Phone:
     """A phone that registers, and keeps its socket open."""
 
@@ -87,7 +95,7 @@ class Phone:
                 f"Max-Forwards: 70\r\nFrom: {address};tag={self._call_id}\r\nTo: {address}\r\n"
                 f"Call-ID: {self._call_id}\r\nCSeq: {sequence} REGISTER\r\n"
                 f"Contact: <sip:{self._user.name}@{host}:{port}{suffix}>\r\nExpires: 3600\r\n"
-                f"{credentials}Content-Length: 0\r\n\r\n"
+                f"{_USUAL_HEADERS}{credentials}Content-Length: 0\r\n\r\n"
             ).encode()
         )
         received = b""

@@ -1,7 +1,19 @@
-"""A media plane that keeps books instead of moving packets, for tests of calls under simulated time."""
+"""A media plane that keeps books instead of moving packets, for tests of calls under simulated time.
+
+What becomes of a packet it can say, by the same rules as the real core: `zrtp_in`, `send_packet` and `rtp_in`.
+"""
+
+from typing import NamedTuple
 
 from sealtone.b2bua.plane import MediaCounters, MediaPlan, MediaPort, NoMediaPorts
 from sealtone.sip.flow import Hop
+
+
+class Rtp(NamedTuple):
+    """A voice packet: the master key that protects it (None: in the clear) and its payload type."""
+
+    key: bytes | None
+    payload_type: int
 
 
 class BookedPlane:
@@ -16,6 +28,8 @@ class BookedPlane:
         self.joined: dict[int, int] = {}
         self.maps: dict[int, dict[int, int]] = {}
         self.echoes: set[int] = set()
+        self.sent: list[tuple[int, bytes]] = []
+        """ZRTP packets on their way out, by leg; whoever carries them empties it."""
         self._calls = 0
         self._legs = 0
 
@@ -55,6 +69,50 @@ class BookedPlane:
         self.unbridge(b)
         self.joined[a], self.joined[b] = b, a
         self.maps[a], self.maps[b] = map_ab, map_ba
+
+    def send_packet(self, leg: int, packet: bytes) -> None:
+        """Ours to the leg's phone, whatever the gates for media are; a sealed leg gets none."""
+        assert leg in self.legs
+        plan = self.plans.get(leg)
+        if plan is not None and plan.remote is not None and not plan.sealed:
+            self.sent.append((leg, packet))
+
+    def zrtp_in(self, leg: int, packet: bytes) -> bool:
+        """A phone's. Whether the control plane sees it; on a sealed leg it has been passed on then, if at all."""
+        plan = self.plans.get(leg)
+        if plan is None:
+            return False
+        if plan.sealed:
+            far = self.joined.get(leg)
+            theirs = self.plans.get(far) if far is not None else None
+            if far is None or theirs is None or not theirs.sealed or theirs.remote is None:
+                return False
+            self.sent.append((far, packet))
+        return True
+
+    def rtp_in(self, leg: int, packet: Rtp) -> tuple[int, Rtp] | None:
+        """Where a phone's voice packet goes and how; None where it ends here. Plain passes only where there is no key
+        at all and need be none; what is sealed passes as it is, from one sealed leg to another."""
+        plan = self.plans.get(leg)
+        far = leg if leg in self.echoes else self.joined.get(leg)
+        theirs = self.plans.get(far) if far is not None else None
+        if plan is None or far is None or theirs is None or not plan.receive or not theirs.send:
+            return None
+        if theirs.remote is None or packet.payload_type not in plan.payload_types or plan.sealed != theirs.sealed:
+            return None
+        if plan.sealed:
+            return far, packet
+        if plan.rx is None:
+            if packet.key is not None or plan.secure_required or plan.tx is not None:
+                return None
+        elif plan.rx.key != packet.key:
+            return None
+        if theirs.tx is None and (theirs.secure_required or theirs.rx is not None):
+            return None
+        payload_type = packet.payload_type if far == leg else self.maps[leg].get(packet.payload_type)
+        if payload_type is None:
+            return None
+        return far, Rtp(theirs.tx.key if theirs.tx is not None else None, payload_type)
 
     def unbridge(self, leg: int) -> None:
         assert leg in self.legs

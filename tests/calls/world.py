@@ -59,6 +59,12 @@ class Phone:
         self.heard: AudioDescription | None = None
         self.offered: AudioDescription | None = None
 
+    def next_timeout(self) -> float | None:
+        return self.endpoint.next_timeout()
+
+    def handle_timeout(self, now: float) -> None:
+        self.endpoint.handle_timeout(now)
+
     # what a test makes it do
 
     def call(
@@ -173,7 +179,7 @@ class Phone:
 class World:
     """The exchange, its phones, and the clock."""
 
-    def __init__(self, seed: int = 1, latency_s: float = 0.01, **settings: float) -> None:
+    def __init__(self, seed: int = 1, latency_s: float = 0.01, **settings: object) -> None:
         self.random = Random(seed)
         self.now = 1000.0
         self.latency_s = latency_s
@@ -199,12 +205,17 @@ class World:
         self._order = itertools.count()
 
     def phone(self, number: str, *, transport: str = "udp", policy: LegPolicy = PLAIN) -> Phone:
-        phone = Phone(
-            self, number, len(self.groups) + sum(map(len, self.groups.values())) + 1, transport=transport, policy=policy
-        )
-        self.phones[f"{phone.address[0]}"] = phone
-        self.groups.setdefault(number, []).append(phone)
+        phone = Phone(self, number, self.next_index, transport=transport, policy=policy)
+        self.add(phone)
         return phone
+
+    @property
+    def next_index(self) -> int:
+        return len(self.groups) + sum(map(len, self.groups.values())) + 1
+
+    def add(self, phone: Phone) -> None:
+        self.phones[f"{phone.address[0]}"] = phone
+        self.groups.setdefault(phone.number, []).append(phone)
 
     # the directory
 
@@ -237,14 +248,14 @@ class World:
                 heapq.heappop(self._queue)[2]()
                 self.pump()
             for phone in self.phones.values():
-                phone.endpoint.handle_timeout(self.now)
+                phone.handle_timeout(self.now)
             self.endpoint.handle_timeout(self.now)
             self.exchange.handle_timeout(self.now)
             self.pump()
         self.now = end
 
     def _timeouts(self) -> list[float | None]:
-        times = [phone.endpoint.next_timeout() for phone in self.phones.values()]
+        times = [phone.next_timeout() for phone in self.phones.values()]
         return [*times, self.endpoint.next_timeout(), self.exchange.next_timeout()]
 
     def pump(self) -> None:
@@ -266,10 +277,14 @@ class World:
                 for data, _ in phone.endpoint.transmits():
                     busy = True
                     self.after(self.latency_s, self._arrive(data, phone))
+        self.carry_media()
         told = self.exchange.events()
         assert self.may_fail or all(event.kind != "error" for event in told), told
         self.events += told
         self.records += self.exchange.records()
+
+    def carry_media(self) -> None:
+        """What the media plane and the phones want sent; worlds with media have more to do here."""
 
     def _arrive(self, data: bytes, phone: Phone) -> Callable[[], None]:
         return lambda: self.endpoint.receive(data, phone.seen_by_server, self.now)

@@ -13,6 +13,7 @@ from pathlib import Path
 from hostile.server import OURS, Server
 from hostile.talk import talking
 from hostile.wire import SDP, Line, Person, offer
+from hostile.zrtp_peer import echoed
 from interop.processes import LOOPBACK
 from sealtone.phone import Phone
 from sealtone.sip.digest import ha1
@@ -73,6 +74,25 @@ async def test_neither_journal_nor_trace_nor_database_hold_an_srtp_key(server: S
         assert not holders(server, key)
     inline = re.findall(r"inline:([A-Za-z0-9+/]{20,})", server.output())
     assert not inline, inline[:3]
+
+
+async def test_neither_journal_nor_trace_nor_database_hold_a_zrtp_secret(server: Server) -> None:
+    """Not the keys of the media, and what is kept for the next call only encrypted."""
+    async with echoed(server) as (phone, _, caller):
+        await phone.is_secure()
+        await phone.hears()
+        association = phone.session.association
+        assert association is not None
+        retained = association.record.rs1
+        assert retained is not None
+        secrets = [*phone.keys, retained.octets]
+        zid = association.record.peer_zid
+    await asyncio.sleep(0.3)
+    assert caller.user.encode() in files_of(server)[server.folder / "server.out"]
+    assert zid, "the server's ZID, which is no secret"
+    assert len(secrets) == 3
+    for secret in secrets:
+        assert not holders(server, secret)
 
 
 async def test_neither_journal_nor_trace_nor_database_hold_a_key_sent_where_none_belongs(server: Server) -> None:

@@ -105,3 +105,22 @@ def keyed_legs(server, phone):
     """The legs of a phone's live call that have keys."""
     calls = [call for call in ask(server.folder, "calls.live") if call["caller"].startswith(phone.setup.user)]
     return [leg for call in calls for leg in call["legs"] if leg["protection"] == "zrtp"]
+
+
+@pytest.mark.parametrize("kind", ["ended", "sealed"])
+def test_hold_and_resume_of_a_phone_that_must_speak_zrtp_are_no_downgrade(server, registered, kind):
+    caller = registered("linphone", A_HZ, user=server.user(kind), **ZRTP)
+    callee = registered("linphone", B_HZ, user=server.user(kind), **ZRTP)
+    place(caller, callee)
+    for phone in (caller, callee):
+        for act, seen in ((phone.hold, "held"), (phone.resume, "resumed")):
+            act()
+            told = f"call {seen} by {phone.setup.user}@"
+            eventually(lambda told=told: told in server.output(), 5, told, server.evidence)
+    caller.wait_audio(B_HZ)
+    callee.wait_audio(A_HZ)
+    caller.hang_up()
+    callee.wait_for("closed")
+    record = server.call_of(caller.setup.user)
+    assert record.state is (CallState.END_TO_END if kind == "sealed" else CallState.PROTECTED_TO_SERVER)
+    assert not any(leg.zrtp.warnings for leg in legs_of(record).values())

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from sealtone.b2bua import zrtp_in_call
 from sealtone.b2bua.change import Change
 from sealtone.b2bua.leg import Leg, Refused
 from sealtone.b2bua.leg_security import headers_about
@@ -47,7 +48,8 @@ BUSY_ELSEWHERE = 'SIP;cause=200;text="Call completed elsewhere"'
 class Call:
     """Two legs bridged, or the caller's leg with a service.
 
-    `a` is the caller's leg, `b` the one that answered; `branches` those that ring. Times are monotonic seconds.
+    `a` is the caller's leg, `b` the one that answered; `branches` those that ring, `early` the one of them that is
+    heard already. Times are monotonic seconds.
     """
 
     __slots__ = (
@@ -58,10 +60,12 @@ class Call:
         "called_aor",
         "change",
         "contacts",
+        "early",
         "ended_at",
         "exchange",
         "failure",
         "id",
+        "keys_until",
         "lost_branches",
         "media_call",
         "moved",
@@ -85,6 +89,8 @@ class Call:
         self.a: Leg
         self.b: Leg | None = None
         self.branches: list[Leg] = []
+        self.early: Leg | None = None
+        self.keys_until: float | None = None
         self.state: Stage = "routing"
         self.service: str | None = None
         self.change: Change | None = None
@@ -155,7 +161,7 @@ class Call:
         try:
             direction = self.a.remote_direction() if self.a.described and self.transfer is None else Direction.SENDRECV
             leg.is_second = plan is not None
-            if self.transfer is None:
+            if self.transfer is None and plan is None:
                 leg.sealed = path_between(self.a, leg)
             offer = leg.offer(self.a.codecs_for_peer(), direction, plan) if self.a.described else None
         except Refused as refusal:
@@ -170,6 +176,7 @@ class Call:
         leg = self.a
         self.service = name
         self._drop_branches(now, BUSY_ELSEWHERE)
+        leg.sealed = None
         leg.enrols = name == ENROLMENT_SERVICE
         if leg.enrols and not leg.user.policy.wants_zrtp:
             self.refuse(488, "Enrolment needs ZRTP: set this user's protection to zrtp", now)
@@ -189,6 +196,7 @@ class Call:
         self.answered_at = now
         if leg.described:
             self.link()
+            zrtp_in_call.await_keys(self, now)
         self.tell("answered", f"{leg.aor} is answered by {name}; {self.drawn()}; {self.security_state()}")
 
     # what the branches say
@@ -212,9 +220,8 @@ class Call:
                 self._drop_branches(now)
                 self.refuse(refusal.status, refusal.reason, now)
                 return
-            self.b = leg
+            self.early = leg
             self.link()
-            self.b = None
             self.a.session.progress(183, now, body=body, headers=headers_about(leg))
             self.tell("early", f"{leg.aor} sends early media")
             return
@@ -232,7 +239,7 @@ class Call:
             leg.release()
             return
         self.state = "answering"
-        self.b = leg
+        self.b, self.early = leg, None
         leg.agent = event.response.headers.get("User-Agent") or event.response.headers.get("Server") or ""
         self.branches.remove(leg)
         self._drop_branches(now, BUSY_ELSEWHERE)
@@ -301,6 +308,7 @@ class Call:
     def _is_answered(self, now: float) -> None:
         self.state = "answered"
         self.answered_at = now
+        zrtp_in_call.await_keys(self, now)
         if self.b is not None:
             self.tell("answered", f"{self.b.aor} answers; {self.drawn()}; {self.security_state()}")
 
@@ -372,6 +380,8 @@ class Call:
 
     def _lose(self, leg: Leg, status: int) -> None:
         """A branch that did not get the call: note it for the record, close its media."""
+        if leg is self.early:
+            self.early = None
         self.lost_branches.append(leg_record(leg, status, chosen=False))
         leg.release()
 
@@ -403,9 +413,12 @@ class Call:
                 other.session.bye(now)
         self.finish(by, reason, now, 200 if self.answered_at is not None else status)
 
-    def on_ring_timeout(self, now: float) -> None:
-        """Nobody picked up in time."""
+    def on_timeout(self, now: float) -> None:
+        """Nobody picked up in time, or the phones did not come to keys."""
         if self.state != "ringing":
+            zrtp_in_call.on_patience_over(self, now)
+            return
+        if now < self.ring_until:
             return
         self._note_failure(480, "Nobody answered in time")
         self.refuse(480, "Nobody answered in time", now)
@@ -474,7 +487,7 @@ class Call:
         call has taken over is that call's to join.
         """
         plane = self.exchange.plane
-        a, b = self.a, self.b
+        a, b = self.a, self.far
         if a.call is self:
             a.apply()
         if self.service is not None:
@@ -504,6 +517,11 @@ class Call:
         """Its legs, less those that another call has taken over."""
         legs = [leg for leg in (self.a, self.b) if leg is not None and leg.call is self]
         return legs + self.branches if self.branches else legs
+
+    @property
+    def far(self) -> Leg | None:
+        """The leg that `a` hears: the one that answered, or that is heard before it does."""
+        return self.b if self.b is not None else self.early
 
     def other(self, leg: Leg) -> Leg | None:
         """The leg that `leg` talks to, if it is still in this call."""

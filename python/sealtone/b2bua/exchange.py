@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sealtone.b2bua import change, transfer, zrtp_agreement
+from sealtone.b2bua import change, transfer, zrtp_in_call
 from sealtone.b2bua.call import Call
 from sealtone.b2bua.events import CallEvent, CallEventKind
 from sealtone.b2bua.leg import Leg
@@ -35,6 +35,8 @@ class ExchangeSettings:
     max_calls: int = 8192
     max_calls_per_user: int = 32
     zrtp: ZrtpTerms | None = None
+    zrtp_patience_s: float = 30.0
+    """How long an answered call whose user requires ZRTP may be without keys. Peers 8 s late recover."""
 
 
 class Exchange:
@@ -59,9 +61,10 @@ class Exchange:
         self._legs: dict[str, list[Leg]] = {}
         self._by_aor: dict[str, list[Leg]] = {}
         self._sharing: dict[int, int] = {}
-        self._ringing: list[tuple[float, str]] = []
+        self._calls_due: list[tuple[float, str]] = []
         self._zrtp_legs: dict[int, Leg] = {}
         self._zrtp_due: list[tuple[float, int]] = []
+        self._zrtp_wakes: dict[int, float] = {}
         self._remembered: list[Remembered] = []
         self._events: list[CallEvent] = []
         self._records: list[CallRecord] = []
@@ -111,7 +114,7 @@ class Exchange:
         self.calls[call.id] = call
         aor = call.a.user.aor
         self._per_user[aor] = self._per_user.get(aor, 0) + 1
-        heapq.heappush(self._ringing, (call.ring_until, call.id))
+        self.wake_call(call, call.ring_until)
 
     def handle(self, event: sip.Event, now: float) -> None:
         """An event of a session."""
@@ -129,23 +132,27 @@ class Exchange:
         """A ZRTP packet that came to the media port of a leg."""
         leg = self._zrtp_legs.get(port)
         if leg is not None and leg.call.state != "ended":
-            self.guarded(leg.call, zrtp_agreement.on_packet, leg, packet, now)
+            self.guarded(leg.call, zrtp_in_call.on_packet, leg, packet, now)
 
     def next_timeout(self) -> float | None:
-        due = [times[0][0] for times in (self._ringing, self._zrtp_due) if times]
+        due = [times[0][0] for times in (self._calls_due, self._zrtp_due) if times]
         return min(due) if due else None
 
     def handle_timeout(self, now: float) -> None:
-        """End the calls that nobody answered in time; go on with the key agreements that are due."""
+        """Go on with the key agreements that are due; end the calls that had no answer, or no keys, in time."""
         due = self._zrtp_due
         while due and due[0][0] <= now:
-            leg = self._zrtp_legs.get(heapq.heappop(due)[1])
+            at, port = heapq.heappop(due)
+            if self._zrtp_wakes.get(port) != at:
+                continue  # an earlier time took its place
+            del self._zrtp_wakes[port]
+            leg = self._zrtp_legs.get(port)
             if leg is not None and leg.call.state != "ended":
-                self.guarded(leg.call, zrtp_agreement.on_timeout, leg, now)
-        while self._ringing and self._ringing[0][0] <= now:
-            call = self.calls.get(heapq.heappop(self._ringing)[1])
+                self.guarded(leg.call, zrtp_in_call.on_timeout, leg, now)
+        while self._calls_due and self._calls_due[0][0] <= now:
+            call = self.calls.get(heapq.heappop(self._calls_due)[1])
             if call is not None:
-                self.guarded(call, call.on_ring_timeout, now)
+                self.guarded(call, call.on_timeout, now)
 
     def end_all(self, now: float) -> None:
         """The server stops: every call ends with BYE, and its record says why."""
@@ -173,6 +180,7 @@ class Exchange:
             call.state = "ended"
         for leg in call.legs():
             self.remove_leg(leg)
+            self.forget_zrtp(leg)
         self._forget(call)
 
     # out
@@ -194,17 +202,25 @@ class Exchange:
 
     def await_zrtp(self, leg: Leg) -> None:
         """A leg's ZRTP begins, or goes on: its packets go to it from now on."""
-        if self._zrtp_legs.get(leg.port.id) is not leg:
-            self._zrtp_legs[leg.port.id] = leg
-            if leg.zrtp is not None:
-                self.wake_agreement(leg, 0.0)
+        self._zrtp_legs[leg.port.id] = leg
+        course = leg.sealed or leg.zrtp
+        if course is not None and not course.started:
+            self.wake_leg(leg, 0.0)
 
-    def wake_agreement(self, leg: Leg, due: float) -> None:
-        """Have a leg's agreement go on at `due`. A time that it no longer waits for does no harm."""
-        heapq.heappush(self._zrtp_due, (due, leg.port.id))
+    def wake_leg(self, leg: Leg, due: float) -> None:
+        """Have a leg's ZRTP go on at `due`, or before. Asked anew whenever it goes on, so one time a leg is enough."""
+        known = self._zrtp_wakes.get(leg.port.id)
+        if known is None or due < known:
+            self._zrtp_wakes[leg.port.id] = due
+            heapq.heappush(self._zrtp_due, (due, leg.port.id))
 
     def forget_zrtp(self, leg: Leg) -> None:
         self._zrtp_legs.pop(leg.port.id, None)
+        self._zrtp_wakes.pop(leg.port.id, None)
+
+    def wake_call(self, call: Call, due: float) -> None:
+        """Have a call look at its time limits at `due`."""
+        heapq.heappush(self._calls_due, (due, call.id))
 
     def remember(self, records: list[Remembered]) -> None:
         self._remembered += records

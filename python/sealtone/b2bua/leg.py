@@ -17,14 +17,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from sealtone.b2bua.invitation import invitation
 from sealtone.b2bua.leg_media import MediaPlace, Negotiated, map_between, place_in, plan_of
-from sealtone.b2bua.leg_security import headers_about, label_of, security_of
+from sealtone.b2bua.leg_security import label_of, security_of
 from sealtone.b2bua.plane import Destination, MediaCounters, MediaPlan, MediaPort
 from sealtone.b2bua.record import leg_record
 from sealtone.b2bua.zrtp_agreement import ZrtpAgreement
 from sealtone.model import (
     Acceptance,
     Established,
+    LegPolicy,
     LegSecurity,
     OfferPlan,
     Protection,
@@ -50,7 +52,6 @@ from sealtone.sdp import (
     read_audio_lines,
     renumbered,
 )
-from sealtone.sip.endpoint import Invitation
 from sealtone.sip.flow import Hop, is_secure
 from sealtone.srtp_keys import CryptoAttribute, KeyMaterial, MasterKey, answer_to, offer_of
 
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
 
 _MAX_LEFT_KEYS = 32
 _MAX_SENT = 4  # descriptions of ours that an answer may still come to
+_STAYS_SEALED = "The two phones of this call agree on keys with each other (ZRTP), so it cannot change to other keys"
 _NO_COMMON_CODEC = "The two phones have no codec in common that both users permit"
 
 
@@ -183,29 +185,7 @@ class Leg:
 
     def place(self, offer: bytes | None, caller: Leg, now: float) -> None:
         """Send the INVITE. The phone sees the caller's AOR and nothing else of the caller's side."""
-        invite = caller.session.invite_request
-        forwards = invite.max_forwards if invite is not None else None
-        display = caller.display
-        quoted = display.replace("\\", "").replace('"', "")
-        self._attach(
-            self.call.exchange.endpoint.invite(
-                Invitation(
-                    request_uri=self.uri,
-                    from_=f'"{quoted}" <sip:{caller.user.aor}>' if quoted else f"<sip:{caller.user.aor}>",
-                    to=f"<sip:{self.user.aor}>",
-                    hop=self.hop,
-                    body=offer,
-                    headers=headers_about(caller) if offer is not None else (),
-                    route=self.route,
-                    contact_user=self.call.exchange.contact_user,
-                    session_expires_s=1800,
-                    supported=("100rel", "timer") if offer is not None else ("timer",),
-                    max_forwards=(70 if forwards is None else forwards) - 1,
-                    owner=self,
-                ),
-                now,
-            )
-        )
+        self._attach(self.call.exchange.endpoint.invite(invitation(self, offer, caller), now))
 
     # what the phone said
 
@@ -221,6 +201,11 @@ class Leg:
     def described(self) -> bool:
         """Whether the phone has described its media."""
         return self._judged is not None or self._remote is not None
+
+    @property
+    def _policy(self) -> LegPolicy:
+        """What a running session is judged by: on a sealed path both users' policies."""
+        return self.user.policy if self.sealed is None or self.established is None else self.sealed.policy_of(self)
 
     @property
     def said(self) -> AudioDescription:
@@ -255,9 +240,11 @@ class Leg:
             lines = read_audio_lines(body)
         except SdpError as error:
             raise Refused(488, str(error)) from None
-        verdict = judge_offer(self.user.policy, self._tls, lines, self.established)
+        verdict = judge_offer(self._policy, self._tls, lines, self.established)
         if isinstance(verdict, Refusal):
             raise Refused(verdict.status, verdict.reason)
+        if self.sealed is not None and self.established is not None and verdict.protection is not Protection.ZRTP:
+            raise Refused(488, _STAYS_SEALED)
         self._check_key(verdict)
         self._judged = verdict
 
@@ -294,7 +281,7 @@ class Leg:
             audio = read_answer(body, offered)
         except SdpError as error:
             raise Refused(488, str(error)) from None
-        verdict = judge_answer(self.user.policy, self._tls, offered, audio, self.established)
+        verdict = judge_answer(self._policy, self._tls, offered, audio, self.established)
         if isinstance(verdict, Refusal):
             raise Refused(verdict.status, verdict.reason)
         self._check_key(verdict)
@@ -328,6 +315,8 @@ class Leg:
             return False
         codecs = answer_codecs(local.codecs, permitted_codecs(other.codecs_for_peer(), self.user.codecs))
         direction = answer_direction(self.said.direction, other.remote_direction())
+        if local.zrtp_hashes != self._own_hashes(self.speaks_zrtp):
+            return False
         return codecs[:1] == local.codecs[:1] and len(codecs) == len(local.codecs) and direction is local.direction
 
     def local_body(self) -> bytes:
@@ -347,7 +336,7 @@ class Leg:
         permitted = permitted_codecs(codecs, self.user.codecs)
         if not permitted:
             raise Refused(488, _NO_COMMON_CODEC)
-        if self._local is not None:
+        if self._local is not None and self.sealed is None:
             try:
                 permitted = renumbered(permitted, self._local.codecs)
             except SdpError as error:
@@ -455,16 +444,22 @@ class Leg:
         self._agreed = agreed
         self._remote = verdict.audio
         self._local = local
-        if self._rx is not None and (verdict.remote is None or verdict.remote.key != self._rx):
-            self._left_keys = (*self._left_keys, self._rx)
-        self._rx = verdict.remote.key if verdict.remote is not None else None
-        self._tx = own.key if own is not None else None
+        rx: MasterKey | None = verdict.remote.key if verdict.remote is not None else None
+        tx: MasterKey | None = own.key if own is not None else None
         self.speaks_zrtp = verdict.protection is Protection.ZRTP
         if self.sealed is not None:
             self.sealed.announced(self, verdict.audio.zrtp_hashes)
-        elif self.speaks_zrtp and self.zrtp is not None:
+        elif self.zrtp is not None and self.speaks_zrtp:
             self.zrtp.announced(verdict.audio.zrtp_hashes, self.user.policy.requires_zrtp)
-            self._rx, self._tx = self.zrtp.rx, self.zrtp.tx
+            rx, tx = self.zrtp.rx, self.zrtp.tx
+        elif self.zrtp is not None:
+            self._end_agreement()  # should the phone come back to ZRTP, it is with new keys
+            self.zrtp = None
+        if self._rx is not None and rx != self._rx:
+            self._left_keys = (*self._left_keys, self._rx)
+        self._rx, self._tx = rx, tx
+        if self.established is not None and verdict.note and verdict.note != self.note:
+            self.call.tell("warned", f"{self.aor}: {verdict.note}")
         self.established = verdict.established
         self.note = verdict.note if own is not None or verdict.note else self.note
         self._judged = None
@@ -498,7 +493,7 @@ class Leg:
 
     def take_zrtp(self) -> None:
         """What ZRTP came to has changed: the leg is what it is now."""
-        if self.zrtp is not None and self.speaks_zrtp:
+        if self.zrtp is not None and self.speaks_zrtp and self.sealed is None:
             self._rx, self._tx = self.zrtp.rx, self.zrtp.tx
         self._security = None
 
@@ -581,15 +576,20 @@ class Leg:
         if self._released:
             return
         self._released = True
+        self.security()
+        self.sealed = None  # the path knows both legs: what knows each other waits for the collector
         plane = self.call.exchange.plane
         self._final = plane.counters(self.port.id) if with_call else plane.close_leg(self.port.id)
         self._rx = self._tx = None
-        if self.zrtp is not None:
-            self.zrtp.close()
-        self.call.exchange.forget_zrtp(self)
+        self._end_agreement()
         self._left_keys = ()
         if hasattr(self, "session"):
             self.call.exchange.remove_leg(self)
             # The session goes on for 32 s, to answer repetitions; the call and all that hangs on it need not.
             self.session.owner = None
             self.session.renew_offer = None
+
+    def _end_agreement(self) -> None:
+        if self.zrtp is not None:
+            self.zrtp.close()
+        self.call.exchange.forget_zrtp(self)

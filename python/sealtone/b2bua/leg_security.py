@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sealtone.b2bua.zrtp_in_call import note_of
 from sealtone.model import KeyExchange, LegSecurity, MediaPath, Protection, ZrtpStage
 from sealtone.sip.flow import Flow, TlsInfo
 
@@ -27,13 +28,13 @@ def security_of(leg: Leg) -> LegSecurity:
         reached = reached._replace(media_path=path, zrtp=facts)
         if facts.stage in (ZrtpStage.SEEN, ZrtpStage.ANNOUNCED):
             return reached._replace(protection=Protection.ZRTP, key_exchange=KeyExchange.ZRTP)
-        return reached
+        return reached._replace(note=leg.note or note_of(facts.stage))
     rx, tx = leg.keys
     agreement = leg.zrtp if leg.speaks_zrtp else None
     if agreement is not None:
         reached = reached._replace(zrtp=agreement.facts)
     if rx is None or tx is None:
-        return reached
+        return reached if agreement is None else reached._replace(note=leg.note or note_of(agreement.facts.stage))
     if agreement is not None:
         return reached._replace(
             protection=Protection.ZRTP,

@@ -27,7 +27,7 @@ class EndedBy(StrEnum):
 
 def state_of(call: Call) -> CallState:
     """The state a person is shown now: the weakest leg's."""
-    other = call.b
+    other = call.far
     if other is None and call.service is None:
         return CallState.OPEN if call.answered_at is None else call_state(call.a.security(), None)
     return call_state(call.a.security(), other.security() if other is not None else None)

@@ -1,12 +1,18 @@
 """Two legs whose phones agree on keys with each other, not with us: sealed through the server, or direct.
 
-1. What passes is unchanged, so both phones are told the same codecs under the same payload types, and each one's
-   a=zrtp-hash reaches the other as it was written.
-2. Sealed: all that is known here is what an `Observer` reads of the public part of their ZRTP: that a key agreement
-   went by. Until then nothing but ZRTP passes, where a user requires it or both phones announced it.
-3. Direct: each phone is told where the other one receives, and nothing passes here. That both announced ZRTP is all
-   that can be known. It is chosen where both users want it and nothing shows that they would not reach each other;
-   where the answer shows otherwise, the path is sealed after all.
+What passes is unchanged, so both phones are told the same codecs under the same payload types, and each one's
+a=zrtp-hash reaches the other as it was written. All that is known here is what an `Observer` reads of the public part
+of their ZRTP: that a key agreement went by. Until then nothing but ZRTP passes, where a user requires it, and for
+`PATIENCE_S` where both phones announced it. The server cannot tell encrypted voice from clear: from then on it is up to
+the phones.
+
+What either user requires holds for both legs. Nothing that passes proves anything to the server, so what looks like
+the end of the encryption (GoClear, an Error, a new agreement that comes to nothing) is warned about, and lowers the
+stage where both phones took part in it.
+
+On a direct path each phone is told where the other one receives, and nothing passes here: that both announced ZRTP is
+all that can be known. It is chosen where both users want it and nothing shows that they would not reach each other;
+where the answer shows otherwise, the path is sealed after all.
 """
 
 from __future__ import annotations
@@ -14,19 +20,38 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING
 
-from sealtone.model import MediaPath, Protection, ZrtpFacts, ZrtpStage
+from sealtone.model import LegPolicy, MediaPath, Protection, Strictness, ZrtpFacts, ZrtpStage
 from sealtone.sip.flow import Flow
 from sealtone.zrtp import HelloHash, Observer, Side
 
 if TYPE_CHECKING:
     from sealtone.b2bua.leg import Leg
 
+PATIENCE_S = 12.0
+"""How long two phones that announced ZRTP may take over an agreement: longer than T2 lasts (RFC 6189 6)."""
+
+SETTLE_S = 0.25
+"""After Conf2ACK went by: what who began the agreement says before it comes there may still be in the clear."""
+
+_CONFIRM2 = b"Confirm2"
+_KIND = slice(16, 24)  # of a message in its packet (RFC 6189 5 and 5.1)
+
+_HASH_MISMATCH = "The phone's ZRTP Hello is not the one that its signalling announced."
+_CLEAR_ASKED = "The phone asked the other one to go on without encryption (ZRTP GoClear)."
+_CLEARED = "The phone agreed to go on without encryption (ZRTP ClearACK)."
+_ERROR_AFTER = "The phone reported a ZRTP error after keys had been agreed on."
+_RENEWAL_FAILED = "The phone began a new key agreement in the running call, which came to nothing."
+
 
 def path_between(a: Leg, b: Leg) -> SealedPath | None:
-    """The path of a call from `a` to `b`, before `b` has answered; None where its media ends in the server."""
+    """The path of a call from `a` to `b`, before `b` has answered; None where its media ends in the server.
+
+    Both users have to want it, and the caller's phone to leave its keys to ZRTP. Once the server itself has begun to
+    agree on keys with that phone, this cannot be undone for it.
+    """
     if any(not leg.user.policy.wants_zrtp or leg.user.policy.path is MediaPath.SERVER for leg in (a, b)):
         return None
-    if a.described and a.said_protection is not Protection.ZRTP:
+    if a.zrtp is not None or (a.described and a.said_protection is not Protection.ZRTP):
         return None
     wants_direct = all(leg.user.policy.path is MediaPath.DIRECT for leg in (a, b))
     return SealedPath(a, b, direct=wants_direct and a.described and bool(a.zrtp_hashes) and _reaches(a, b))
@@ -56,14 +81,32 @@ def _reaches(a: Leg, b: Leg) -> bool:
 class SealedPath:
     """`a` is the caller's leg, `b` the callee's."""
 
-    __slots__ = ("_observer", "a", "b", "direct", "fell_back")
+    __slots__ = (
+        "_deadline",
+        "_gave_up",
+        "_observer",
+        "_settled",
+        "_settles_at",
+        "_warnings",
+        "a",
+        "b",
+        "direct",
+        "fell_back",
+        "started",
+    )
 
     def __init__(self, a: Leg, b: Leg, *, direct: bool = False) -> None:
         self.a = a
         self.b = b
         self.direct = direct
         self.fell_back = False
+        self.started = False
         self._observer = Observer()
+        self._deadline: float | None = None
+        self._gave_up = False
+        self._settled = False
+        self._settles_at: float | None = None
+        self._warnings: dict[Side, tuple[str, ...]] = {Side.A: (), Side.B: ()}
 
     def other(self, leg: Leg) -> Leg:
         """Whom `leg`'s phone agrees on keys with."""
@@ -78,44 +121,105 @@ class SealedPath:
             self.direct = False
             self.fell_back = True
 
+    def policy_of(self, leg: Leg) -> LegPolicy:
+        """What holds for a leg: its user's policy, or `require` where the other user's is that."""
+        policy = leg.user.policy
+        return policy._replace(strictness=Strictness.REQUIRE) if self.is_required else policy
+
+    @property
+    def is_required(self) -> bool:
+        """Whether either user requires ZRTP."""
+        return any(leg.user.policy.requires_zrtp for leg in (self.a, self.b))
+
     def announced(self, leg: Leg, values: tuple[str, ...]) -> None:
         """What a phone's description says of its ZRTP."""
         hashes = tuple([found for value in values if (found := HelloHash.parse(value)) is not None])
         self._observer.announce(self._side(leg), hashes)
 
+    # What passes.
+
+    def next_timeout(self) -> float | None:
+        """When `advance` is wanted; None for not at all."""
+        return min((at for at in (self._deadline, self._settles_at) if at is not None), default=None)
+
+    def advance(self, now: float) -> bool:
+        """The path is there, or time has passed. Whether the facts have changed."""
+        if not self.started:
+            self.started = True
+            self._deadline = now + PATIENCE_S
+            return False
+        changed = False
+        if self._settles_at is not None and now >= self._settles_at:
+            self._settles_at = None
+            self._settled = changed = True
+        if self._deadline is not None and now >= self._deadline:
+            self._deadline = None
+            seen = self._observer.seen
+            if seen.renewing and seen.initiator is not None:
+                self._warn(seen.initiator, _RENEWAL_FAILED)
+            self._gave_up = changed = True
+        return changed
+
     def receive(self, leg: Leg, packet: bytes, now: float) -> bool:
         """A copy of a ZRTP packet that `leg`'s phone sent to the other one. Whether the facts have changed."""
-        return self._observer.receive(packet, self._side(leg), now)
+        side = self._side(leg)
+        before = self._observer.seen
+        changed = self._observer.receive(packet, side, now)
+        seen = self._observer.seen
+        if self._settles_at is not None and packet[_KIND] == _CONFIRM2:
+            self._settles_at = now + SETTLE_S  # it has not had the Conf2ACK yet
+        if not changed:
+            return False
+        if seen.passed_through and not before.passed_through:
+            self._settled, self._settles_at = False, now + SETTLE_S
+        if before.confirmed and len(seen.errors) > len(before.errors):
+            self._warn(side, _ERROR_AFTER)
+        if (seen.a if side is Side.A else seen.b).hello_hash_matched is False:
+            self._warn(side, _HASH_MISMATCH)
+        if seen.clear_asked is side and before.clear_asked is not side:
+            self._warn(side, _CLEAR_ASKED)
+        if seen.cleared and not before.cleared:
+            self._warn(side, _CLEARED)
+        if seen.renewing and not before.renewing:
+            self._deadline = now + PATIENCE_S
+        elif seen.passed_through and not seen.renewing:
+            self._deadline = None
+        return True
+
+    def _warn(self, side: Side, sentence: str) -> None:
+        if sentence not in self._warnings[side]:
+            self._warnings[side] += (sentence,)
+
+    # What may be said of it.
 
     def facts(self, leg: Leg) -> ZrtpFacts:
         """What may be said of a leg: only what anybody on the path can see."""
         if self.direct:
             return ZrtpFacts(ZrtpStage.ANNOUNCED if self._is_announced() else ZrtpStage.AGREEING)
         seen = self._observer.seen
-        mine = seen.a if leg is self.a else seen.b
-        if seen.passed_through:
-            stage = ZrtpStage.SEEN
-        elif self._is_required() or self._is_announced():
-            stage = ZrtpStage.AGREEING
-        else:
-            stage = ZrtpStage.ABSENT
+        side = self._side(leg)
+        mine = seen.a if side is Side.A else seen.b
         suite = seen.suite
-        warnings: tuple[str, ...] = ()
-        if mine.hello_hash_matched is False:
-            warnings = ("The phone's ZRTP Hello is not the one that its signalling announced.",)
         return ZrtpFacts(
-            stage=stage,
+            stage=self._stage(),
             key_agreement=suite.key_agreement if suite is not None else "",
             hash=suite.hash if suite is not None else "",
             cipher=suite.cipher if suite is not None else "",
             auth_tag=suite.auth_tag if suite is not None else "",
             client=mine.hello.client_id if mine.hello is not None else "",
             hello_hash_matched=mine.hello_hash_matched,
-            warnings=warnings,
+            warnings=self._warnings[side],
         )
 
-    def _is_required(self) -> bool:
-        return any(leg.user.policy.requires_zrtp for leg in (self.a, self.b))
+    def _stage(self) -> ZrtpStage:
+        seen = self._observer.seen
+        if seen.passed_through:
+            return ZrtpStage.SEEN if self._settled else ZrtpStage.AGREEING
+        if seen.cleared:
+            return ZrtpStage.FAILED
+        if self.is_required or (self._is_announced() and not self._gave_up):
+            return ZrtpStage.AGREEING
+        return ZrtpStage.FAILED if seen.suite is not None else ZrtpStage.ABSENT
 
     def _is_announced(self) -> bool:
         return all(leg.described and leg.zrtp_hashes for leg in (self.a, self.b))

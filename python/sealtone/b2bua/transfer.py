@@ -21,6 +21,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote
 
+from sealtone.b2bua import zrtp_in_call
 from sealtone.b2bua.call import Call, passed_on
 from sealtone.b2bua.change import Change, bring_back
 from sealtone.b2bua.leg import Leg, Refused
@@ -147,6 +148,8 @@ class Transfer:
             call.exchange.plane.unbridge(leg.port.id)
         call.link()
         call.answered_at = now
+        zrtp_in_call.relay_sas(call, now)
+        zrtp_in_call.await_keys(call, now)
         call.tell("transferred", f"{call.drawn()}; {call.security_state()}")
         self.notify(200, "OK", now)
         for party in self._parties():

@@ -4,8 +4,8 @@ How it works:
 
 1. A leg whose protection is ZRTP and whose media ends here has one agreement for all its life; its a=zrtp-hash stands
    in each of our descriptions for that leg. It begins when the leg has a media plan.
-2. The media core hands ZRTP packets up and sends ours (`on_packet`, `MediaPlane.send_packet`). Nothing else of the
-   leg's media passes until there are keys: `model.policy.media_may_flow` decides, with the facts that stand here.
+2. The media core hands ZRTP packets up and sends ours (`zrtp_in_call.py`). Nothing else of the leg's media passes until
+   there are keys: `model.policy.media_may_flow` decides, with the facts that stand here.
 3. The server stands in the middle and says so: the M flag is in every Hello. A phone that enrolled with this server, by
    calling the enrolment service, is told the SAS of the other leg once both are secure (RFC 6189 7.3); no other phone.
 4. What a leg came to stays: nothing that comes later in the media path takes keys away.
@@ -14,9 +14,8 @@ How it works:
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from sealtone.b2bua.zrtp_progress import on_zrtp
 from sealtone.model import ZrtpFacts, ZrtpStage
 from sealtone.srtp_keys import ZrtpKeyMaterial, ZrtpSuite
 from sealtone.zrtp import (
@@ -26,8 +25,10 @@ from sealtone.zrtp import (
     Crypto,
     Event,
     Failed,
+    GoClearRefused,
     HelloHash,
     NoPeer,
+    PeerError,
     PeerSeen,
     Profile,
     SasRelayed,
@@ -35,9 +36,6 @@ from sealtone.zrtp import (
     Session,
     Warned,
 )
-
-if TYPE_CHECKING:
-    from sealtone.b2bua.leg import Leg
 
 _MAX_WARNINGS = 8
 
@@ -74,7 +72,7 @@ class Remembered(NamedTuple):
 class ZrtpAgreement:
     """`facts` are for the call's record and state; `rx` and `tx` are None until there are keys."""
 
-    __slots__ = ("_has_relayed", "_remembered", "_started", "_zid", "facts", "rx", "secured", "session", "tx")
+    __slots__ = ("_relayed", "_zid", "facts", "remembered", "rx", "secured", "session", "started", "tx")
 
     def __init__(
         self, terms: ZrtpTerms, zid: bytes, entropy: Callable[[int], bytes], unix_time: float, *, enrols: bool
@@ -93,9 +91,9 @@ class ZrtpAgreement:
         self.rx: ZrtpKeyMaterial | None = None
         self.tx: ZrtpKeyMaterial | None = None
         self.secured: Secured | None = None
-        self._remembered: list[Remembered] = []
-        self._started = False
-        self._has_relayed = False
+        self.remembered: list[Remembered] = []
+        self._relayed: tuple[bytes, str, bool] | None = None
+        self.started = False
 
     @property
     def hello_hash(self) -> str:
@@ -107,14 +105,18 @@ class ZrtpAgreement:
         hashes = tuple([found for value in values if (found := HelloHash.parse(value)) is not None])
         if hashes:
             self.session.hello_hashes = hashes
-        elif not required and not self._started:
+        elif not required and not self.started:
             # It may speak ZRTP all the same, but nobody said that media should wait for that.
             self.facts = self.facts._replace(stage=ZrtpStage.ABSENT)
 
+    def next_timeout(self) -> float | None:
+        """When `advance` is wanted; None for not at all."""
+        return self.session.next_timeout()
+
     def advance(self, now: float) -> bool:
         """Begin, or do what is due. Whether keys or facts have changed."""
-        if not self._started:
-            self._started = True
+        if not self.started:
+            self.started = True
             self.session.start(now)
         self.session.handle_timeout(now)
         return self._take_events()
@@ -145,11 +147,15 @@ class ZrtpAgreement:
             self.facts = facts._replace(stage=ZrtpStage.FAILED)
             self._warn(f"ZRTP failed: {event.reason or (event.code.name.lower() if event.code else 'unknown error')}")
         elif isinstance(event, CacheUpdate):
-            self._remembered.append(Remembered(self._zid, event.record))
+            self.remembered.append(Remembered(self._zid, event.record))
         elif isinstance(event, Warned):
             self._warn(event.detail or event.kind.value)
         elif isinstance(event, SasRelayed):
-            self.facts = facts._replace(sas_relayed=event.acknowledged or facts.sas_relayed)
+            self.facts = facts._replace(sas_relayed=event.acknowledged and self._relayed is not None)
+        elif isinstance(event, GoClearRefused):
+            self._warn("The phone asked to go on without encryption (ZRTP GoClear), which was refused")
+        elif isinstance(event, PeerError):
+            self._warn("A ZRTP error came after the keys had been agreed on; they stay")
 
     def _secure(self, event: Secured) -> None:
         keys, suite = event.keys, event.suite
@@ -174,59 +180,46 @@ class ZrtpAgreement:
         if sentence not in warnings and len(warnings) < _MAX_WARNINGS:
             self.facts = self.facts._replace(warnings=(*warnings, sentence))
 
-    def flush(self, leg: Leg) -> None:
-        """After whatever was asked of `leg`'s agreement: what is to be sent, kept and woken up for."""
-        exchange = leg.call.exchange
-        self._take_events()
-        for packet in self.session.transmits():
-            exchange.plane.send_packet(leg.port.id, packet)
-        exchange.remember(self._remembered)
-        self._remembered = []
-        due = self.session.next_timeout()
-        if due is not None:
-            exchange.wake_agreement(leg, due)
-
     @property
     def is_verified(self) -> bool:
-        """Whether a person compared this leg's SAS, now or in a call that the secrets connect with this one."""
-        association = self.session.association
-        return association is not None and association.record.verified
+        """Whether a person compared this leg's SAS, now or in a call that the secrets connect with this one.
 
-    def relay_sas_of(self, far: ZrtpAgreement, now: float) -> None:
-        """Tell an enrolled phone the SAS of the other leg (RFC 6189 7.3.1). To any other phone nothing is said.
-
-        Of two enrolled phones one is told: told each other's, they would show two strings that are never the same.
+        After a cache mismatch nothing connects it with the calls before until somebody compares anew.
         """
-        ours, theirs, association = self.secured, far.secured, self.session.association
-        if self._has_relayed or far._has_relayed or ours is None or theirs is None or association is None:
+        association = self.session.association
+        return association is not None and association.unverified is None and association.record.verified
+
+    def verify(self, matches: bool) -> bool:
+        """A person compared the SAS. Whether keys or facts have changed."""
+        association = self.session.association
+        if association is None:
+            return False
+        association.set_verified(matches)
+        self._take_events()
+        return True
+
+    def relay_sas_of(self, far: ZrtpAgreement | None, now: float) -> None:
+        """Tell an enrolled phone the SAS of the other leg, or that there is none any more (RFC 6189 7.3.1).
+
+        To any other phone nothing is said; and of two enrolled phones one is told, since told each other's they would
+        show two strings that are never the same. Each news is sent once, and repeated only by the session itself.
+        """
+        ours, association = self.secured, self.session.association
+        theirs = far.secured if far is not None else None
+        if ours is None or association is None or not ours.enrolled:
             return
-        if not ours.enrolled or not theirs.sas_hash:
+        news = None
+        if far is not None and far._relayed is None and theirs is not None and theirs.sas_hash:
+            news = (theirs.sas_hash, theirs.suite.sas_type, far.is_verified)
+        if news == self._relayed:
             return
-        self._has_relayed = True
-        association.relay_sas(theirs.sas_hash, theirs.suite.sas_type, far.is_verified, now)
+        self._relayed = news
+        if news is None:
+            association.relay_sas(None, ours.suite.sas_type, False, now)
+        else:
+            association.relay_sas(*news, now)
 
     def close(self) -> None:
-        """Forget the keys."""
+        """Forget the keys. The facts stay, for the record."""
         self.session.close()
-        self.rx = self.tx = None
-
-
-def on_packet(leg: Leg, packet: bytes, now: float) -> None:
-    """A ZRTP packet that the media core received on a leg's port."""
-    if leg.sealed is not None:
-        if leg.sealed.receive(leg, packet, now):
-            on_zrtp(leg, now)
-    elif leg.zrtp is not None:
-        _follow(leg, leg.zrtp, leg.zrtp.receive(packet, now), now)
-
-
-def on_timeout(leg: Leg, now: float) -> None:
-    """An agreement's timer, or its beginning."""
-    if leg.zrtp is not None:
-        _follow(leg, leg.zrtp, leg.zrtp.advance(now), now)
-
-
-def _follow(leg: Leg, agreement: ZrtpAgreement, changed: bool, now: float) -> None:
-    agreement.flush(leg)
-    if changed:
-        on_zrtp(leg, now)
+        self.rx = self.tx = self.secured = self._relayed = None

@@ -12,7 +12,8 @@ How it works, and its rules:
 5. A refusal carries 488 and a sentence for a person. Nothing here raises for what a phone sent.
 6. ZRTP agrees on its keys in the media path, so its offers are RTP/AVP on any transport, and what it comes to is known
    only later. Who requires ZRTP is served with nothing else; who prefers it and insists on SRTP by keys in the
-   signalling gets that. A running call that came to ZRTP does not go back under `require`.
+   signalling gets that. A running call whose phone announced ZRTP (a=zrtp-hash) does not go back: an offer or answer
+   without it is refused under `require`, and noted under `prefer`.
 7. `media_may_flow` asks again, from what was reached alone, before any packet passes. It is the only gate.
 """
 
@@ -38,6 +39,8 @@ _OPTIONAL = (
 )
 _LOWERED = "Encryption is required for this user, so a running call may not go back to no encryption."
 _ZRTP_ONLY = "ZRTP is required for this user, but the phone asks for SRTP with keys in the signalling. Set it to ZRTP."
+_ZRTP_DROPPED = "ZRTP is required in this call, so a running call may not go on without it (a=zrtp-hash is missing)."
+_ZRTP_GIVEN_UP = "The phone gave up the ZRTP of a running call."
 _NOT_ZRTP = "ZRTP is required for this user, but the leg is not encrypted with it."
 _WEAKENED = "Encryption is required for this user, so a running call may not change to a weaker cipher."
 
@@ -74,10 +77,12 @@ _PREFER_SRTP = LegPolicy(Protection.SRTP, Strictness.PREFER)
 
 
 class Established(NamedTuple):
-    """What a leg's last completed offer and answer reached; suite None is the clear."""
+    """What a leg's last completed offer and answer reached; suite None is the clear, or ZRTP."""
 
     profile: str
     suite: Suite | None
+    announced_zrtp: bool = False
+    """The phone said that it speaks ZRTP (a=zrtp-hash), and its keys were left to that."""
 
 
 class Refusal(NamedTuple):
@@ -118,7 +123,8 @@ class Acceptance(NamedTuple):
 
     @property
     def established(self) -> Established:
-        return Established(self.audio.profile, self.remote.suite if self.remote is not None else None)
+        announced = self.protection is Protection.ZRTP and bool(self.audio.zrtp_hashes)
+        return Established(self.audio.profile, self.remote.suite if self.remote is not None else None, announced)
 
 
 def plan_offer(policy: LegPolicy, hop_is_tls: bool, established: Established | None = None) -> OfferPlan | Refusal:
@@ -170,9 +176,10 @@ def judge_offer(
     plain = [audio for audio in offered if not audio.is_secure_profile]
     if policy.wants_zrtp:
         if plain:
-            return Acceptance(plain[0], Protection.ZRTP)
+            return _accept_zrtp(policy, _best_for_zrtp(plain), established)
         if policy.requires_zrtp:
             return Refusal(_ZRTP_ONLY)
+        return _noted(_judge_secure(hop_is_tls, secure), established)
     if policy.protection is Protection.SRTP and hop_is_tls:
         for audio in (*secure, *plain):
             chosen = choose(audio.crypto, ACCEPTED_SUITES)
@@ -181,6 +188,25 @@ def judge_offer(
     if plain:
         return _answer_in_clear(policy, hop_is_tls, plain, established)
     return _judge_secure(hop_is_tls, secure)
+
+
+def _best_for_zrtp(plain: Sequence[AudioDescription]) -> AudioDescription:
+    return next((audio for audio in plain if audio.zrtp_hashes), plain[0])
+
+
+def _accept_zrtp(policy: LegPolicy, audio: AudioDescription, established: Established | None) -> Acceptance | Refusal:
+    """Keys in the media path; a phone that announced them once has to announce them still."""
+    if established is None or not established.announced_zrtp or audio.zrtp_hashes:
+        return Acceptance(audio, Protection.ZRTP)
+    if policy.requires_zrtp:
+        return Refusal(_ZRTP_DROPPED)
+    return Acceptance(audio, Protection.ZRTP, None, None, _ZRTP_GIVEN_UP)
+
+
+def _noted(verdict: Acceptance | Refusal, established: Established | None) -> Acceptance | Refusal:
+    if isinstance(verdict, Acceptance) and established is not None and established.announced_zrtp:
+        return verdict._replace(note=_ZRTP_GIVEN_UP)
+    return verdict
 
 
 def _judge_required(
@@ -247,7 +273,7 @@ def judge_answer(
             return Refusal(_why_no_key([answer]))
         return Refusal("The phone was offered SRTP as a condition, but its answer holds no key.")
     if policy.wants_zrtp:
-        return Acceptance(answer, Protection.ZRTP)
+        return _accept_zrtp(policy, answer, established)
     note = ""
     if policy.protection is Protection.SRTP:
         if not hop_is_tls:

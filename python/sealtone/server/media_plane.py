@@ -60,6 +60,7 @@ class EnginePlane:
         self._engine.bridge(a, b, map_ab, map_ba)
 
     def send_packet(self, leg: int, packet: bytes) -> None:
+        self._gathered = True
         self._engine.send_packet(leg, packet)
 
     def unbridge(self, leg: int) -> None:

@@ -16,7 +16,7 @@ from sealtone.b2bua.exchange import Exchange, ExchangeSettings
 from sealtone.b2bua.leg import Leg
 from sealtone.b2bua.plane import MediaPlane
 from sealtone.b2bua.zrtp_agreement import ZrtpTerms, algorithms_of
-from sealtone.b2bua.zrtp_progress import verify
+from sealtone.b2bua.zrtp_in_call import verify
 from sealtone.model import SipUser, Snapshot
 from sealtone.registrar import Binding, Registrar, Registration, Rules
 from sealtone.server.authentication import Authenticator, Denied

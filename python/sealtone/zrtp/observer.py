@@ -54,6 +54,8 @@ class Seen:
     `suite`: the algorithms of the Commit that was answered, or of the last one. `initiator`: who sent it. `confirmed`:
     Confirm1, Confirm2 and then Conf2ACK went by, so that the phones believe to be secure. `errors`: codes of the Error
     messages, at most eight. `fragments`: how many packets carried parts of messages. `packets`: all that were read.
+    `renewing`: after a whole key agreement another one has begun. `clear_asked`: who sent GoClear last. `cleared`: the
+    other one acknowledged it (4.7.2), and no whole key agreement went by since.
     """
 
     a: SideSeen
@@ -64,11 +66,14 @@ class Seen:
     errors: tuple[int, ...]
     fragments: int
     packets: int
+    renewing: bool = False
+    clear_asked: Side | None = None
+    cleared: bool = False
 
     @property
     def passed_through(self) -> bool:
-        """Whether "ZRTP seen passing through" may be said: a whole key agreement went by."""
-        return self.confirmed and self.a.hello is not None and self.b.hello is not None
+        """Whether "ZRTP seen passing through" may be said: a whole key agreement went by, and was not given up."""
+        return self.confirmed and not self.cleared and self.a.hello is not None and self.b.hello is not None
 
 
 _MAX_ERRORS = 8
@@ -78,7 +83,10 @@ class Observer:
     """`a_hashes` and `b_hashes`: what the signalling of each phone announced as a=zrtp-hash."""
 
     __slots__ = (
+        "_agreed_commits",
         "_bucket",
+        "_clear_asked",
+        "_cleared",
         "_commits",
         "_confirm1",
         "_confirm2",
@@ -89,13 +97,18 @@ class Observer:
         "_hellos",
         "_initiator",
         "_packets",
+        "_renewing",
         "_suite",
     )
 
     def __init__(self, a_hashes: tuple[HelloHash, ...] = (), b_hashes: tuple[HelloHash, ...] = ()) -> None:
         self._hashes = {Side.A: a_hashes, Side.B: b_hashes}
         self._hellos: dict[Side, tuple[Hello, HelloHash]] = {}
-        self._commits: dict[Side, Suite] = {}
+        self._commits: dict[Side, tuple[Suite, int]] = {}
+        self._agreed_commits: dict[Side, int] = {}
+        self._renewing = False
+        self._clear_asked: Side | None = None
+        self._cleared = False
         self._suite: Suite | None = None
         self._initiator: Side | None = None
         self._confirm1: Side | None = None
@@ -127,7 +140,8 @@ class Observer:
 
     @staticmethod
     def _without_counts(seen: Seen) -> tuple[object, ...]:
-        return seen.a, seen.b, seen.suite, seen.initiator, seen.confirmed, seen.errors
+        of_both = seen.a, seen.b, seen.suite, seen.initiator, seen.confirmed, seen.errors
+        return *of_both, seen.renewing, seen.clear_asked, seen.cleared
 
     def _fragment(self, fragment: Fragment, side: Side) -> None:
         self._fragments += 1
@@ -140,17 +154,27 @@ class Observer:
         if kind is Kind.HELLO:
             self._hellos[side] = (Hello.parse(message), HelloHash.of(message))
         elif kind is Kind.COMMIT and len(body) >= CHOICE_OCTETS:
-            self._commits[side] = suite_in(body)
-            self._suite, self._initiator = self._commits[side], side
+            if self._agreed_commits.get(side) == hash(message):
+                return  # a late repetition of one that has had its day
+            self._commits[side] = suite_in(body), hash(message)
+            self._suite, self._initiator = self._commits[side][0], side
             self._confirm1 = self._confirm2 = None
+            self._renewing = self._confirmed
         elif kind is Kind.CONFIRM1:
             self._confirm1 = side
             self._initiator = side.other
-            self._suite = self._commits.get(side.other, self._suite)
+            if side.other in self._commits:
+                self._suite = self._commits[side.other][0]
         elif kind is Kind.CONFIRM2 and self._confirm1 is side.other:
             self._confirm2 = side
         elif kind is Kind.CONF2_ACK and self._confirm2 is side.other:
             self._confirmed = True
+            self._renewing = self._cleared = False
+            self._agreed_commits = {each: commit for each, (_, commit) in self._commits.items()}
+        elif kind is Kind.GO_CLEAR:
+            self._clear_asked = side
+        elif kind is Kind.CLEAR_ACK and self._clear_asked is side.other:
+            self._cleared = True
         elif kind is Kind.ERROR and len(self._errors) < _MAX_ERRORS:
             self._errors += (Error.parse(message).code,)
 
@@ -166,6 +190,9 @@ class Observer:
             errors=self._errors,
             fragments=self._fragments,
             packets=self._packets,
+            renewing=self._renewing,
+            clear_asked=self._clear_asked,
+            cleared=self._cleared,
         )
 
     def _of(self, side: Side) -> SideSeen:

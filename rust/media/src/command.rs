@@ -72,7 +72,7 @@ pub enum Command {
     /// Changes a leg.
     Update(u32, Box<Plan>),
     /// Joins two legs; the maps are for the packets of the first and of the second.
-    Bridge(u32, u32, Option<Box<PayloadMap>>, Option<Box<PayloadMap>>),
+    Bridge(u32, u32, Option<Arc<PayloadMap>>, Option<Arc<PayloadMap>>),
     /// Ends the bridge or echo of a leg, on both its sides.
     Unbridge(u32),
     /// Sends a leg's own packets back to it.

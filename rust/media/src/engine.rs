@@ -222,7 +222,7 @@ impl Engine {
             }
             return Err(EngineError::Busy);
         }
-        registry.legs.insert(id, entry);
+        registry.legs.insert(id, Box::new(entry));
         if let Some(call) = registry.calls.get_mut(&call) {
             call.legs.push(id);
         }
@@ -302,6 +302,7 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let (map_a, map_b) = (payload_map(map_a)?, payload_map(map_b)?);
         let mut registry = self.registry()?;
+        let (map_a, map_b) = (registry.shared_map(map_a), registry.shared_map(map_b));
         let (worker, entry) = registry.open_leg(a)?;
         let (call, slot_a) = (entry.call, entry.slot);
         let (_, entry) = registry.open_leg(b)?;
@@ -511,11 +512,11 @@ impl Drop for Engine {
     }
 }
 
-fn payload_map(pairs: Option<&[(u8, u8)]>) -> Result<Option<Box<PayloadMap>>, EngineError> {
+fn payload_map(pairs: Option<&[(u8, u8)]>) -> Result<Option<PayloadMap>, EngineError> {
     let Some(pairs) = pairs else {
         return Ok(None);
     };
-    let mut map = Box::new([DROP; 128]);
+    let mut map = [DROP; 128];
     for &(from, to) in pairs {
         if from > 127 || to > 127 {
             return Err(EngineError::Invalid("a payload type is 0 to 127"));

@@ -115,7 +115,8 @@ pub struct Leg {
     reception: ReceptionStats,
     /// The leg's counters, which any thread may read.
     pub counters: Arc<LegCounters>,
-    map: PayloadMap,
+    /// What each payload type becomes on the way to the target; none: it stays what it is.
+    map: Option<Arc<PayloadMap>>,
     cold: Box<Cold>,
 }
 
@@ -130,7 +131,6 @@ struct Cold {
     signalled_rtcp: Option<SocketAddr>,
     signalling_ip: Option<IpAddr>,
     rtcp_latch: Option<SocketAddr>,
-    bridge_map: Option<Box<PayloadMap>>,
     former_rx: Option<(Box<SrtpReceiver>, Micros)>,
     trials: Rate,
     slow_path: Rate,
@@ -169,7 +169,7 @@ impl Leg {
             rewriter: fresh_stream(),
             reception: ReceptionStats::new(8_000),
             counters,
-            map: [DROP; 128],
+            map: None,
             cold: Box::new(Cold {
                 id,
                 ip: port.ip,
@@ -179,7 +179,6 @@ impl Leg {
                 signalled_rtcp: None,
                 signalling_ip: None,
                 rtcp_latch: None,
-                bridge_map: None,
                 former_rx: None,
                 trials: Rate::default(),
                 slow_path: Rate::default(),
@@ -234,7 +233,7 @@ impl Leg {
     #[inline]
     #[must_use]
     pub fn warm_in(&self) -> u64 {
-        self.counters.rx_packets.get() ^ u64::from(self.rx_ssrc) ^ u64::from(self.map[0])
+        self.counters.rx_packets.get() ^ u64::from(self.rx_ssrc)
     }
 
     /// Reads a bit of everything that [`Leg::send`] will need.
@@ -313,7 +312,7 @@ impl Leg {
             self.counters.gate_drops.add(1);
             return None;
         }
-        let payload_type = self.map[usize::from(header.payload_type)];
+        let payload_type = self.outgoing_type(header.payload_type);
         if payload_type == DROP {
             self.counters.gate_drops.add(1);
             return None;
@@ -329,6 +328,16 @@ impl Leg {
             header_len: payload.start,
             clock_rate: self.clock_rate,
         })
+    }
+
+    /// The payload type at the target, or [`DROP`].
+    #[inline]
+    fn outgoing_type(&self, payload_type: u8) -> u8 {
+        match (&self.map, self.target) {
+            (_, Target::None) => DROP,
+            (None, _) => payload_type,
+            (Some(map), _) => map[usize::from(payload_type)],
+        }
     }
 
     /// SRTP: authenticates and decrypts. Plain: passes, unless the leg has a key or must have one.

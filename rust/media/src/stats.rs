@@ -35,7 +35,6 @@ macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident,)*) => {
         /// The live counters of a leg, shared between its worker and readers.
         #[derive(Debug, Default)]
-        #[repr(align(64))]
         pub struct LegCounters {
             $($(#[$doc])* pub $name: Counter,)*
             /// Where the leg is latched.

@@ -419,8 +419,8 @@ impl Worker {
         &mut self,
         a: u32,
         b: u32,
-        map_a: Option<Box<PayloadMap>>,
-        map_b: Option<Box<PayloadMap>>,
+        map_a: Option<Arc<PayloadMap>>,
+        map_b: Option<Arc<PayloadMap>>,
     ) {
         self.release(a);
         self.release(b);

@@ -1,11 +1,15 @@
 //! What the engine knows of its calls and legs, and where they live.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::EngineError;
+use crate::command::PayloadMap;
 use crate::stats::LegCounters;
+
+/// Calls are alike: a few maps of payload types serve nearly all of them.
+const SHARED_MAPS: usize = 16;
 
 pub(super) struct LegEntry {
     pub(super) call: u64,
@@ -29,12 +33,14 @@ pub(super) struct CallEntry {
 pub(super) struct Registry {
     pub(super) next_id: u64,
     pub(super) calls: HashMap<u64, CallEntry>,
-    pub(super) legs: HashMap<u64, LegEntry>,
+    /// Boxed, since a hash table holds room for up to twice as many as there are.
+    pub(super) legs: HashMap<u64, Box<LegEntry>>,
     /// Per worker: vacant slots below `slots`, and calls it has.
     pub(super) vacant: Vec<Vec<u32>>,
     pub(super) slots: Vec<u32>,
     pub(super) load: Vec<usize>,
     pub(super) stopped: bool,
+    pub(super) maps: VecDeque<Arc<PayloadMap>>,
 }
 
 impl Registry {
@@ -42,6 +48,20 @@ impl Registry {
         let id = self.next_id;
         self.next_id += 1;
         id
+    }
+
+    /// The map as one object for all bridges that have the same: of the latest [`SHARED_MAPS`].
+    pub(super) fn shared_map(&mut self, map: Option<PayloadMap>) -> Option<Arc<PayloadMap>> {
+        let map = map?;
+        if let Some(known) = self.maps.iter().find(|known| ***known == map) {
+            return Some(Arc::clone(known));
+        }
+        if self.maps.len() == SHARED_MAPS {
+            self.maps.pop_front();
+        }
+        let shared = Arc::new(map);
+        self.maps.push_back(Arc::clone(&shared));
+        Some(shared)
     }
 
     pub(super) fn take_slot(&mut self, worker: usize) -> u32 {

@@ -2,10 +2,11 @@
 
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use super::{Gates, Leg, Target};
 use crate::clock::{Micros, SECOND};
-use crate::command::{DROP, KeyChange, PayloadMap, Plan};
+use crate::command::{KeyChange, PayloadMap, Plan};
 use crate::srtp::{SrtpReceiver, SrtpSender};
 
 /// After a re-key, packets under the former key pass for so long.
@@ -51,7 +52,6 @@ impl Leg {
         self.accepted = plan.payload_types;
         self.clock_rate = clock_rate;
         self.reception.set_clock_rate(clock_rate);
-        self.rebuild_map();
         if self.gates.sendable {
             self.cold.reporter.begin(now);
         }
@@ -106,31 +106,14 @@ impl Leg {
     }
 
     /// Joins this leg's packets to a target, with a map of their payload types (identity if none).
-    pub fn join(&mut self, target: Target, map: Option<Box<PayloadMap>>) {
+    pub fn join(&mut self, target: Target, map: Option<Arc<PayloadMap>>) {
         self.target = target;
-        self.cold.bridge_map = map;
+        self.map = map;
         self.rewriter.resync();
-        self.rebuild_map();
     }
 
     /// The next packet to this leg begins a new source.
     pub fn resync(&mut self) {
         self.rewriter.resync();
-    }
-
-    fn rebuild_map(&mut self) {
-        for (index, entry) in (0_u8..128).zip(self.map.iter_mut()) {
-            let negotiated = self.accepted >> index & 1 == 1 && self.target != Target::None;
-            let mapped = self
-                .cold
-                .bridge_map
-                .as_ref()
-                .map_or(index, |map| map[usize::from(index)]);
-            *entry = if negotiated && mapped < 128 {
-                mapped
-            } else {
-                DROP
-            };
-        }
     }
 }
