@@ -368,6 +368,7 @@ async def enrol(phone):
     await until(lambda: call.zrtp.enrolment_offered, "enrolment is offered")
     assert not call.zrtp.enrolled
     call.enrol()
+    await until(lambda: call.stats().received, "the server, too, is secure: it sends")
     assert any(isinstance(event, Enrolled) for event in phone.told)
     await call.hang_up()
 

@@ -244,7 +244,10 @@ async def _enrol(phone: Phone) -> None:
     call = await phone.call("*44")
     await call.secured(15.0)
     call.enrol()
-    await asyncio.sleep(0.1)
+    for _ in range(100):
+        if call.stats().received:  # the server, too, is secure once it sends
+            break
+        await asyncio.sleep(0.05)
     await call.hang_up()
 
 

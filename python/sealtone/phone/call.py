@@ -258,8 +258,8 @@ class Call:
             tell(events.NotSecured(self, view.why))
         elif isinstance(event, protocol.EnrolmentOffered):
             tell(events.EnrolmentOffered(self))
-        elif view.relayed and not before.relayed:
-            if not self._relayed.done():
+        elif (view.sas, view.relayed) != (before.sas, before.relayed):
+            if view.relayed and not self._relayed.done():
                 self._relayed.set_result(None)
             tell(events.SasRelayed(self))
         for warning in view.warnings[len(before.warnings) :]:

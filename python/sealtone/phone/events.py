@@ -103,7 +103,7 @@ class NotSecured(NamedTuple):
 
 
 class SasRelayed(NamedTuple):
-    """The server that this phone is enrolled with has told the SAS of the far side."""
+    """The server that this phone is enrolled with has told the SAS of the far side, or takes it back."""
 
     call: Call
 

@@ -234,8 +234,9 @@ class ZrtpStream:
             case EnrolmentOffered():
                 self.view = view._replace(enrolment_offered=True)
             case RelayedSas(sas, relayed, _):
-                if relayed:
-                    self.view = view._replace(sas=sas, relayed=True)
+                # Another string than the one relayed before is another far phone's: nobody has compared it yet.
+                verified = view.verified and not (view.relayed and sas != view.sas)
+                self.view = view._replace(sas=sas, relayed=relayed, verified=verified)
             case NoPeer():
                 self.view = view._replace(stage=ZrtpStage.ABSENT, why="The other side does not answer with ZRTP.")
             case Failed(_, reason, by_peer):
