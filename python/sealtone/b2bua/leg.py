@@ -62,7 +62,6 @@ if TYPE_CHECKING:
 
 _MAX_LEFT_KEYS = 32
 _MAX_SENT = 4  # descriptions of ours that an answer may still come to
-_STAYS_SEALED = "The two phones of this call agree on keys with each other (ZRTP), so it cannot change to other keys"
 _NO_COMMON_CODEC = "The two phones have no codec in common that both users permit"
 
 
@@ -243,8 +242,8 @@ class Leg:
         verdict = judge_offer(self._policy, self._tls, lines, self.established)
         if isinstance(verdict, Refusal):
             raise Refused(verdict.status, verdict.reason)
-        if self.sealed is not None and self.established is not None and verdict.protection is not Protection.ZRTP:
-            raise Refused(488, _STAYS_SEALED)
+        if self.sealed is not None and (objection := self.sealed.objection_to(self, verdict)):
+            raise Refused(488, objection)
         self._check_key(verdict)
         self._judged = verdict
 
@@ -315,9 +314,14 @@ class Leg:
             return False
         codecs = answer_codecs(local.codecs, permitted_codecs(other.codecs_for_peer(), self.user.codecs))
         direction = answer_direction(self.said.direction, other.remote_direction())
-        if local.zrtp_hashes != self._own_hashes(self.speaks_zrtp):
+        if local.zrtp_hashes != self._own_hashes(self.speaks_zrtp) or self.is_misled:
             return False
         return codecs[:1] == local.codecs[:1] and len(codecs) == len(local.codecs) and direction is local.direction
+
+    @property
+    def is_misled(self) -> bool:
+        """Whether the phone was told to send to another place than the one that holds now."""
+        return self._local is not None and self._place(True)[:2] != (self._local.address, self._local.port)
 
     def local_body(self) -> bytes:
         """Our answer, where one was given already (early media); else b""."""
