@@ -137,10 +137,13 @@ class Call:
         if isinstance(found, NoRoute):
             self._note_failure(found.status, found.reason)
         elif isinstance(found, Service):
-            if self.transfer is None:
+            if self.transfer is not None:
+                self._note_failure(488, "A call cannot be transferred to a service")
+            elif self.redirects and found.name == ENROLMENT_SERVICE:
+                self._note_failure(488, "Who wants to enrol has to dial that number")
+            else:
                 self._serve(found.name, now)
                 return True
-            self._note_failure(488, "A call cannot be transferred to a service")
         else:
             self.called_aor = self.called_aor or found.aor
             for destination in found.destinations[: MAX_BRANCHES - len(self.branches)]:

@@ -83,7 +83,6 @@ class Leg:
         "_baseline_before",
         "_final",
         "_judged",
-        "_left_keys",
         "_local",
         "_offered",
         "_own",
@@ -101,6 +100,7 @@ class Leg:
         "established",
         "hop",
         "is_second",
+        "left_keys",
         "note",
         "offer_plan",
         "port",
@@ -140,7 +140,7 @@ class Leg:
         self._baseline = self._baseline_before = MediaCounters()
         self._own = OwnDescription(int.from_bytes(call.exchange.entropy(4)) >> 1)
         self._judged: Acceptance | None = None
-        self._left_keys: tuple[MasterKey, ...] = ()
+        self.left_keys: tuple[MasterKey, ...] = ()
         self._local: AudioDescription | None = None
         self._offered: AudioDescription | None = None
         self._remote: AudioDescription | None = None
@@ -289,9 +289,9 @@ class Leg:
 
     def _check_key(self, verdict: Acceptance) -> None:
         """A key that this call has left must not come back: packets recorded under it would be taken once more."""
-        if verdict.remote is not None and verdict.remote.key in self._left_keys:
+        if verdict.remote is not None and verdict.remote.key in self.left_keys:
             raise Refused(488, "The phone's key was used before in this call and given up; a new one is needed")
-        if len(self._left_keys) >= _MAX_LEFT_KEYS:
+        if len(self.left_keys) >= _MAX_LEFT_KEYS:
             raise Refused(488, "The phone has changed its key too often in this call")
 
     # what we say
@@ -460,7 +460,7 @@ class Leg:
             self._end_agreement()  # should the phone come back to ZRTP, it is with new keys
             self.zrtp = None
         if self._rx is not None and rx != self._rx:
-            self._left_keys = (*self._left_keys, self._rx)
+            self.left_keys = (*self.left_keys, self._rx)
         self._rx, self._tx = rx, tx
         if self.established is not None and verdict.note and verdict.note != self.note:
             self.call.tell("warned", f"{self.aor}: {verdict.note}")
@@ -586,7 +586,7 @@ class Leg:
         self._final = plane.counters(self.port.id) if with_call else plane.close_leg(self.port.id)
         self._rx = self._tx = None
         self._end_agreement()
-        self._left_keys = ()
+        self.left_keys = ()
         if hasattr(self, "session"):
             self.call.exchange.remove_leg(self)
             # The session goes on for 32 s, to answer repetitions; the call and all that hangs on it need not.

@@ -254,7 +254,7 @@ class SealedPath:
             return ZrtpStage.FAILED
         if self.is_required or (self._is_announced() and not self._gave_up):
             return ZrtpStage.AGREEING
-        return ZrtpStage.FAILED if seen.suite is not None else ZrtpStage.ABSENT
+        return ZrtpStage.FAILED if seen.suite is not None and self._gave_up else ZrtpStage.ABSENT
 
     def _is_announced(self) -> bool:
         return all(leg.described and leg.zrtp_hashes for leg in (self.a, self.b))
