@@ -5,6 +5,7 @@ import pytest
 from calls.scenes import all_gone
 from calls.world import PLAIN, PREFER, REQUIRE
 from calls.zrtp_world import ENDED, ENDED_WISH, ZID, ZrtpWorld
+from sealtone.b2bua.zrtp_in_call import verify
 from sealtone.model import CallState, KeyExchange, MediaPath, Protection, ZrtpStage
 from sealtone.sip import events as sip
 
@@ -294,3 +295,47 @@ def test_a_refused_codec_leaves_no_agreement_behind() -> None:
     all_gone(world)
     assert world.exchange._zrtp_legs == {}
     assert world.exchange._zrtp_wakes == {}
+
+
+def test_a_comparison_says_nothing_of_the_time_before_the_keys_it_is_about() -> None:
+    """The phone began with keys in the signalling, and came to ZRTP later."""
+    world = ZrtpWorld()
+    a = world.phone("1000", transport="tls", policy=ENDED_WISH)
+    a.secure, a.profile = True, "RTP/SAVP"
+    session = a.call("*43")
+    world.run(2)
+    assert world.security(a).protection is Protection.SRTP
+    a.secure, a.profile = False, "RTP/AVP"
+    a.offer_anew(session)
+    world.run(3)
+    assert world.security(a).protection is Protection.ZRTP
+    verify(world.leg(a), True, world.now)
+    assert world.security(a).sas_verified
+    assert world.live.security_state() == CallState.PROTECTED_CHECKED.value
+    world.hang_up(a)
+    assert world.record.state is CallState.PROTECTED_TO_SERVER
+
+
+def test_enrolment_is_offered_to_who_dials_it_and_not_to_who_is_led_there() -> None:
+    world = ZrtpWorld()
+    a, b = world.phone("1000"), world.phone("1001")
+    b.answers = None
+    a.call("1001")
+    world.run(1)
+    b.do(lambda now: b.session.reject(302, now, None, (("Contact", "<sip:*44@office.example>"),)))
+    world.run(3)
+    (rejected,) = a.saw(sip.Rejected)
+    assert rejected.status >= 400  # type: ignore[attr-defined]
+    assert world.cache == {}
+    all_gone(world)
+
+
+def test_the_other_phone_is_not_told_of_zrtp_that_nobody_announced() -> None:
+    world = ZrtpWorld()
+    a, b = world.phone("1000", policy=ENDED_WISH), world.phone("1001", policy=ENDED_WISH)
+    a.announces = False
+    b.zrtp = False
+    a.call("1001")
+    world.run(2)
+    assert any(b"X-Sealtone-Far-Leg: media=none;signalling=udp" in message for message in world.wire)
+    assert not any(b"X-Sealtone-Far-Leg: media=zrtp" in message for message in world.wire)

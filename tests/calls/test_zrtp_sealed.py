@@ -503,3 +503,15 @@ def test_a_sealed_call_is_not_taken_over() -> None:
     (rejected,) = c.saw(sip.Rejected)
     assert rejected.status == 486  # type: ignore[attr-defined]
     assert stage(world, a) is ZrtpStage.SEEN
+
+
+def test_an_agreement_that_goes_well_is_not_called_a_failure_meanwhile() -> None:
+    """Neither phone announced it; both speak it all the same, and may until then in the clear."""
+    world, a, b = sealed(SEALED_WISH, latency_s=0.05)
+    a.announces = b.announces = False
+    a.call("1001")
+    world.run(5)
+    assert stage(world, a) is ZrtpStage.SEEN
+    assert world.told("warned") == []
+    world.hang_up(a)
+    assert world.record.state is CallState.OPEN, "it was open before"

@@ -184,13 +184,17 @@ class World:
         self.now = 1000.0
         self.latency_s = latency_s
         self.plane = BookedPlane()
-        self.phones: dict[str, Phone] = {}
+        self.phones: dict[tuple[str, int], Phone] = {}
         self.groups: dict[str, list[Phone]] = {}
         self.events: list[CallEvent] = []
         self.records: list[CallRecord] = []
         self.refused: list[tuple[str, float]] = []
         self.account = Account(1, "office")
         self.wire: list[bytes] = []
+        self.bodies: list[tuple[Phone, bytes]] = []
+        """Every body that the server sent, with the phone it went to."""
+        self.path: tuple[str, ...] = ()
+        """The Path of every binding."""
         self.may_fail = False
         """Whether a fault of the server is what the test is about; else it fails the test."""
         self.endpoint = Endpoint(EndpointConfig("Sealtone", lambda _: SERVER), self.random.randbytes)
@@ -214,8 +218,16 @@ class World:
         return len(self.groups) + sum(map(len, self.groups.values())) + 1
 
     def add(self, phone: Phone) -> None:
-        self.phones[f"{phone.address[0]}"] = phone
+        self.phones[phone.address] = phone
         self.groups.setdefault(phone.number, []).append(phone)
+
+    def move(self, phone: Phone, host: str, port: int = 5060) -> None:
+        """Have a phone be seen at this address."""
+        del self.phones[phone.address]
+        phone.address = (host, port)
+        phone.flow = phone.flow._replace(local=phone.address)
+        phone.seen_by_server = phone.seen_by_server._replace(remote=phone.address)
+        self.phones[phone.address] = phone
 
     # the directory
 
@@ -228,7 +240,7 @@ class World:
             return NoRoute(404, "Nobody here has that number")
         return Ring(
             f"{number}@office.example",
-            tuple(Destination(one.user, one.seen_by_server, f"sip:{number}@{one.address[0]}:5060") for one in found),
+            tuple(Destination(one.user, one.seen_by_server, _contact_of(one), self.path) for one in found),
         )
 
     # the clock
@@ -290,13 +302,13 @@ class World:
         return lambda: self.endpoint.receive(data, phone.seen_by_server, self.now)
 
     def _to_phone(self, data: bytes, hop: Hop) -> None:
-        host = hop.remote[0] if isinstance(hop, Flow) else hop.host
-        phone = self.phones[host]
+        phone = self.phones[hop.remote if isinstance(hop, Flow) else (hop.host, hop.port)]
+        self.bodies.append((phone, data.partition(b"\r\n\r\n")[2]))
         self.after(self.latency_s, lambda: phone.endpoint.receive(data, phone.flow, self.now))
 
     def _serve(self, event: sip.Event) -> None:
         if isinstance(event, sip.RequestReceived):
-            phone = self.phones[event.flow.remote[0]]
+            phone = self.phones[event.flow.remote]
             if event.request.method == "INVITE":
                 self.exchange.invite(event.tx, phone.user, self.now)
             else:
@@ -316,3 +328,8 @@ class World:
 
     def kinds(self) -> list[str]:
         return [event.kind for event in self.events]
+
+
+def _contact_of(phone: Phone) -> str:
+    host, port = phone.address
+    return f"sip:{phone.number}@[{host}]:{port}" if ":" in host else f"sip:{phone.number}@{host}:{port}"

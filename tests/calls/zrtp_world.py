@@ -6,6 +6,7 @@ before in the clear, unless it is told to wait; what it hears is booked with the
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from random import Random
 
@@ -15,7 +16,7 @@ from sealtone.b2bua.call import Call
 from sealtone.b2bua.leg import Leg
 from sealtone.b2bua.plane import NoRoute, Ring, Service
 from sealtone.b2bua.zrtp_agreement import ZrtpTerms
-from sealtone.model import LegPolicy, LegSecurity, MediaPath, Protection, SipUser, Strictness
+from sealtone.model import LegPolicy, LegSecurity, MediaPath, Protection, SipUser, Strictness, ZrtpStage
 from sealtone.model.directory import ENROLMENT_SERVICE
 from sealtone.model.record import LegRecord
 from sealtone.sdp import AudioDescription, Codec, SdpError, read_answer, read_audio
@@ -39,6 +40,8 @@ QUICK = Algorithms(("S256",), ("AES1",), ("HS80",), ("X255", "Mult"), ("B32 ",))
 ZID = bytes(range(1, 13))
 SEALED = LegPolicy(Protection.ZRTP, Strictness.REQUIRE, MediaPath.SEALED)
 SEALED_WISH = LegPolicy(Protection.ZRTP, Strictness.PREFER, MediaPath.SEALED)
+DIRECT = LegPolicy(Protection.ZRTP, Strictness.REQUIRE, MediaPath.DIRECT)
+DIRECT_WISH = LegPolicy(Protection.ZRTP, Strictness.PREFER, MediaPath.DIRECT)
 ENDED = LegPolicy(Protection.ZRTP, Strictness.REQUIRE, MediaPath.SERVER)
 ENDED_WISH = LegPolicy(Protection.ZRTP, Strictness.PREFER, MediaPath.SERVER)
 
@@ -49,7 +52,9 @@ class Stream:
     def __init__(self, phone: ZrtpPhone, port: int) -> None:
         self.phone = phone
         self.port = port
-        self.server_port: int | None = None
+        self.far: tuple[str, int] | None = None
+        """Where this phone was told to send."""
+        self.description: AudioDescription | None = None
         self.types: tuple[int, ...] = ()
         self.heard: list[Rtp] = []
         self.told: list[Event] = []
@@ -74,7 +79,7 @@ class Stream:
 
     def described(self, far: AudioDescription, now: float) -> None:
         """The server's description has come."""
-        self.server_port = far.port
+        self.far, self.description = (far.address, far.port), far
         voices = [codec.payload_type for codec in far.codecs if not codec.is_telephone_event]
         self.types = tuple(voices[:1])
         if self.zrtp is None:
@@ -161,11 +166,16 @@ class ZrtpPhone(Phone):
         self.algorithms = QUICK
         self.zrtp = policy.wants_zrtp
         self.announces = True
+        self.inside: str | None = None
+        """The address it has where it stands and writes into SDP, if it is behind NAT."""
+        self.thinks_s = 0.0
+        """How long it takes to answer a new offer in a call."""
         self.hello_after_s = 0.0
         self.talks_in_clear = True
         self.streams: list[Stream] = []
         self._of: dict[int, Stream] = {}
-        self.lines: tuple[str, ...] = ()
+        self.says: dict[str, object] = {}
+        """What else its descriptions say, by the fields of `AudioDescription`."""
 
     @property
     def stream(self) -> Stream:
@@ -179,9 +189,16 @@ class ZrtpPhone(Phone):
         self.current = self.stream
 
     def call(self, number: str, **more: object) -> InviteSession:
+        return self.open_call(lambda: super(ZrtpPhone, self).call(number, **more))  # type: ignore[arg-type]
+
+    def open_call(self, begin: Callable[[], InviteSession]) -> InviteSession:
+        """A call with media of its own, begun by `begin`."""
         self._open()
-        session = super().call(number, **more)  # type: ignore[arg-type]
+        session = begin()
+        if session not in self.sessions:
+            self.sessions.append(session)
         self._of[id(session)] = self.stream
+        self.world.pump()
         return session
 
     def hold(self, session: InviteSession) -> None:
@@ -205,8 +222,13 @@ class ZrtpPhone(Phone):
         stream = self.current
         hashes = (str(stream.zrtp.hello_hash),) if stream.zrtp is not None and self.announces and not crypto else ()
         return AudioDescription(
-            self.address[0], stream.port, codecs, profile, direction, crypto, zrtp_hashes=hashes  # type: ignore[arg-type]
+            self.host, stream.port, codecs, profile, direction, crypto, zrtp_hashes=hashes, **self.says  # type: ignore[arg-type]
         )  # fmt: skip
+
+    @property
+    def host(self) -> str:
+        """The address it writes into SDP."""
+        return self.inside or self.address[0]
 
     def offer(self) -> bytes:
         crypto: tuple[CryptoAttribute, ...] = ()
@@ -242,6 +264,12 @@ class ZrtpPhone(Phone):
     # what it hears
 
     def handle(self, event: sip.Event, now: float) -> None:
+        if isinstance(event, sip.OfferReceived) and self.thinks_s:
+            self.world.after(self.thinks_s, lambda: self._handle(event, self.world.now))
+        else:
+            self._handle(event, now)
+
+    def _handle(self, event: sip.Event, now: float) -> None:
         if isinstance(event, sip.RequestReceived) and event.request.method == "INVITE":
             self._open()
         session = getattr(event, "session", None)
@@ -284,6 +312,9 @@ class ZrtpWorld(World):
         terms = ZrtpTerms(CRYPTO, lambda zid, peer: self.cache.get((zid, peer)), QUICK)
         super().__init__(seed, zrtp=terms, **settings)
         self.media_random = Random(f"media {seed}")
+        self.direct: list[tuple[str, Rtp | bytes]] = []
+        """Every packet from phone to phone, with the number of the phone it reached."""
+        self._latched: dict[int, Stream] = {}
         self.from_server: list[tuple[str, Rtp]] = []
         """Every voice packet that left the server, with the address it went to."""
         self.tap = lambda packet, to: packet
@@ -306,15 +337,31 @@ class ZrtpWorld(World):
         phones = [phone for phone in self.phones.values() if isinstance(phone, ZrtpPhone)]
         return [stream for phone in phones for stream in phone.streams if not stream.over]
 
-    def _leg_at(self, port: int | None) -> int | None:
-        return next((leg for leg, at in self.plane.legs.items() if at.rtp_port == port), None)
+    def _leg_of(self, stream: Stream) -> int | None:
+        """The leg whose port the stream's packets come to. A phone behind NAT is known once they do."""
+        leg = next((leg for leg, at in self.plane.legs.items() if (at.ip, at.rtp_port) == stream.far), None)
+        plan = self.plane.plans.get(leg) if leg is not None else None
+        if leg is not None and plan is not None and plan.remote and plan.signalling_ip == stream.phone.address[0]:
+            self._latched[leg] = stream
+        return leg
 
     def _stream_at(self, leg: int) -> Stream | None:
         plan = self.plane.plans.get(leg)
         if plan is None or plan.remote is None:
             return None
+        latched = self._latched.get(leg)
+        if latched is not None:
+            return None if latched.over else latched
         host, port = plan.remote
         return next((one for one in self._streams() if one.phone.address[0] == host and one.port == port), None)
+
+    def _neighbour_of(self, stream: Stream) -> Stream | None:
+        """The other phone's stream that hears this one's packets without the server: it is on the same network."""
+        for one in self._streams():
+            phone, near = one.phone, stream.phone
+            if (phone.host, one.port) == stream.far and (phone.inside is None or phone.address[0] == near.address[0]):
+                return one
+        return None
 
     def _lost(self) -> bool:
         return self.media_random.random() < self.loss
@@ -323,9 +370,7 @@ class ZrtpWorld(World):
         for stream in self._streams():
             for packet in stream.drain():
                 if not self._lost():
-                    self.after(
-                        self.latency_s, lambda stream=stream, packet=packet: self._zrtp_to_server(stream, packet)
-                    )
+                    self.after(self.latency_s, lambda stream=stream, packet=packet: self._zrtp_from(stream, packet))
         sent, self.plane.sent = self.plane.sent, []
         for leg, packet in sent:
             to = self._stream_at(leg)
@@ -336,27 +381,39 @@ class ZrtpWorld(World):
         for zid, record in self.exchange.remembered():
             self.cache[zid, record.peer_zid] = record
 
-    def _zrtp_to_server(self, stream: Stream, packet: bytes) -> None:
+    def _zrtp_from(self, stream: Stream, packet: bytes) -> None:
+        to = self._neighbour_of(stream)
+        if to is not None:
+            self.direct.append((to.phone.number, packet))
+            to.receive(packet, self.now)
+            self.pump()
+            return
         changed = self.tap(packet, "server")
         if changed is not None:
             self.inject(stream, changed)
 
     def inject(self, stream: Stream, packet: bytes) -> None:
         """A ZRTP packet to the server, from where the stream's phone is."""
-        leg = self._leg_at(stream.server_port)
+        leg = self._leg_of(stream)
         if leg is not None and self.plane.zrtp_in(leg, packet):
             self.exchange.receive_zrtp(leg, packet, self.now)
         self.pump()
 
     def _talk(self) -> None:
         for stream in self._streams():
-            leg, packet = self._leg_at(stream.server_port), stream.voice()
-            if leg is not None and packet is not None and not self._lost():
-                self.after(self.latency_s, lambda leg=leg, packet=packet: self._voice_to_server(leg, packet))
+            packet = stream.voice()
+            if packet is not None and not self._lost():
+                self.after(self.latency_s, lambda stream=stream, packet=packet: self._voice_from(stream, packet))
         self.after(self.voice_s, self._talk)
 
-    def _voice_to_server(self, leg: int, packet: Rtp) -> None:
-        passed = self.plane.rtp_in(leg, packet)
+    def _voice_from(self, stream: Stream, packet: Rtp) -> None:
+        to = self._neighbour_of(stream)
+        if to is not None:
+            self.direct.append((to.phone.number, packet))
+            to.heard.append(packet)
+            return
+        leg = self._leg_of(stream)
+        passed = self.plane.rtp_in(leg, packet) if leg is not None else None
         to = self._stream_at(passed[0]) if passed is not None else None
         if passed is not None and to is not None:
             self.from_server.append((to.phone.number, passed[1]))
@@ -375,6 +432,11 @@ class ZrtpWorld(World):
 
     def security(self, phone: Phone) -> LegSecurity:
         return self.leg(phone).security()
+
+    def stage(self, phone: Phone) -> ZrtpStage:
+        zrtp = self.security(phone).zrtp
+        assert zrtp is not None
+        return zrtp.stage
 
     def recorded(self, phone: Phone, which: int = -1) -> LegRecord:
         return next(leg for leg in self.records[which].legs if leg.aor == phone.user.aor and leg.chosen)

@@ -362,7 +362,7 @@ async def test_a_peer_that_has_lost_its_secrets_is_warned_about_until_the_string
 # Enrolment and the relayed string (RFC 6189 7.3)
 
 
-async def enrol(phone):
+async def enrol(server, phone):
     call = await phone.call("*44")
     await call.secured()
     await until(lambda: call.zrtp.enrolment_offered, "enrolment is offered")
@@ -370,6 +370,8 @@ async def enrol(phone):
     call.enrol()
     await until(lambda: call.stats().received, "the server, too, is secure: it sends")
     assert any(isinstance(event, Enrolled) for event in phone.told)
+    # The BYE must not overtake our Conf2ACK, without which the server stores nothing.
+    await until(lambda: f"{phone.config.user}@{DOMAIN} by ZRTP" in server.output(), "the server is secure too")
     await call.hang_up()
 
 
@@ -378,7 +380,7 @@ async def test_an_enrolled_phone_is_relayed_the_string_that_the_other_one_shows(
     caller, callee = await phones("a", "ended"), await phones("b", "ended", ring_s=0.1)
     for phone, does in zip((caller, callee), enrolled, strict=True):
         if does:
-            await enrol(phone)
+            await enrol(server, phone)
     calling, answering = await talk(caller, callee)
     both = calling.zrtp, answering.zrtp
     assert tuple(view.enrolled for view in both) == enrolled

@@ -72,6 +72,7 @@ def test_two_phones_that_want_it_talk_directly_and_both_show_the_same_string(ser
     assert wire.rtp_streams(tap.stop()) == []
     record = server.call_of(caller.setup.user)
     assert record.state is CallState.END_TO_END
+    assert [(leg.packets_rx, leg.packets_tx) for leg in record.legs] == [(0, 0), (0, 0)]
     for leg in legs_of(record).values():
         assert leg.media_path is MediaPath.DIRECT
         assert leg.zrtp.stage is ZrtpStage.ANNOUNCED

@@ -57,3 +57,10 @@ def test_without_keys_nothing_is_claimed():
     assert "This side is open" in who_could_listen("", "", None, False, "")
     # Keys of the signalling count only where that was encrypted.
     assert "This side is open" in who_could_listen("AEAD_AES_256_GCM", "", None, False, "")
+
+
+def test_of_zrtp_on_the_other_side_only_the_announcement_is_known():
+    told = who_could_listen("", "", BY_SERVER, False, FAR)
+    assert "set up for ZRTP" in told
+    assert "encrypted too" not in told
+    assert told.endswith("The server could listen.")

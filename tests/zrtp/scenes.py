@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -74,13 +75,21 @@ def with_algorithms(**changed: Any) -> Algorithms:
     return replace(QUICK, **{kind: names if isinstance(names, tuple) else (names,) for kind, names in changed.items()})
 
 
-def call(a: Session, b: Session, until_s: float = 60.0, *, start: bool = True, **network: Any) -> Network:
-    """Both start at once; until both are secure and all is quiet."""
+def call(
+    a: Session,
+    b: Session,
+    until_s: float = 60.0,
+    *,
+    start: bool = True,
+    stop: Callable[[], bool] | None = None,
+    **network: Any,
+) -> Network:
+    """Both start at once; until both are secure and all is quiet, or until `stop`."""
     net = Network(a, b, **network)
     if start:
         a.start(0.0)
         b.start(0.0)
-    net.run(until_s, lambda: a.is_secure and b.is_secure)
+    net.run(until_s, stop or (lambda: a.is_secure and b.is_secure))
     return net
 
 

@@ -230,3 +230,113 @@ def test_records_that_are_none_are_refused():
     record = CacheRecord(bytes(12), RetainedSecret(bytes(32)), verified=True)
     assert "secret" not in repr(CacheRecord(bytes(12), RetainedSecret(b"secret" * 5)))
     assert CacheRecord.parse(record.encode()) == record
+
+
+class Overlapping:
+    """Two calls of the same two at once: both know the same secrets when they begin, and end in the order wanted."""
+
+    def __init__(self, a: Person, b: Person, **settings) -> None:
+        self.a, self.b = a, b
+        self.pairs = [(a.session(**settings), b.session()), (a.session(), b.session())]
+        self.nets = [
+            call(*pair, stop=lambda pair=pair: pair[0].state in (State.COMMITTED, State.DHPART1_SENT))
+            for pair in self.pairs
+        ]
+
+    def end(self, which: int) -> tuple[Secured, Secured]:
+        one, other = self.pairs[which]
+        net = self.nets[which]
+        net.run(60.0, lambda: one.is_secure and other.is_secure)
+        self.keep(which)
+        return secured(net)
+
+    def keep(self, which: int) -> None:
+        net = self.nets[which]
+        net.drain()
+        for person, told in zip((self.a, self.b), net.told, strict=True):
+            person.store.keep(told)
+            told[:] = [event for event in told if not isinstance(event, CacheUpdate)]
+
+
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("last_of_b", [0, 1])
+def test_two_calls_at_once_leave_secrets_that_match_in_the_next_one(known, last_of_b):
+    a, b = Person("a"), Person("b")
+    if known:
+        meet(a, b)
+    both = Overlapping(a, b)
+    records = []
+    for which in (0, 1):
+        both.end(which)
+        records.append(b.store(a.profile.zid))
+    b.store.records[a.profile.zid] = records[last_of_b].encode()
+    for _ in range(2):
+        one, other, _ = meet(a, b)
+        assert one.cache is other.cache is CacheState.MATCHED
+
+
+def test_a_stranger_with_the_zid_of_a_peer_that_is_met_for_the_first_time_does_not_push_its_secret_out():
+    a, b, stranger = Person("a"), Person("b"), Person("b")
+    stranger.calls = 100
+    session, other = a.session(), stranger.session()
+    net = call(session, other, stop=lambda: session.state in (State.COMMITTED, State.DHPART1_SENT))
+    meet(a, b, verify="a")
+    net.run(60.0, lambda: session.is_secure)
+    a.store.keep(net.told[0])
+    assert not a.store(b.profile.zid).verified
+    one, other, _ = meet(a, b)
+    assert one.cache is other.cache is CacheState.MATCHED
+
+
+def test_what_a_person_said_of_one_call_is_not_undone_by_the_end_of_another():
+    a, b = Person("a"), Person("b")
+    meet(a, b, verify="a")
+    old = a.store(b.profile.zid)
+    both = Overlapping(a, b)
+    both.end(0)
+    both.pairs[0][0].association.set_verified(False)
+    both.keep(0)
+    assert a.store(b.profile.zid) == CacheRecord(b.profile.zid)
+    both.end(1)
+    record = a.store(b.profile.zid)
+    assert not record.verified
+    assert record.rs2 is None
+    assert old.rs1 != record.rs1
+    both.pairs[0][0].association.set_verified(True)
+    both.keep(0)
+    assert a.store(b.profile.zid) == record, "the call whose secrets were forgotten says nothing of the newer ones"
+
+
+def test_an_enrolment_in_one_call_is_not_undone_by_the_end_of_another():
+    pbx, phone = Person("a", trusted_mitm=True), Person("b")
+    both = Overlapping(pbx, phone, offers_enrolment=True)
+    both.end(0)
+    both.pairs[0][1].association.enrol(True)
+    both.keep(0)
+    both.end(1)
+    secret = pbx.store(phone.profile.zid).pbx
+    assert secret is not None
+    assert phone.store(pbx.profile.zid).pbx == secret
+    assert meet(pbx, phone)[0].enrolled
+
+
+@pytest.mark.parametrize("later", [1, 2, 5])
+def test_a_comparison_in_a_long_call_does_not_bring_old_secrets_back(later):
+    a, b = Person("a"), Person("b")
+    session, other = a.session(), b.session()
+    net = call(session, other)
+    net.drain()
+    for person, told in zip((a, b), net.told, strict=True):
+        person.store.keep(told)
+        told.clear()
+    for _ in range(later):
+        meet(a, b)
+    known = a.store(b.profile.zid)
+    session.association.set_verified(True)
+    net.drain()
+    a.store.keep(net.told[0])
+    assert a.store(b.profile.zid).rs1 == known.rs1
+    assert session.association.record.verified, "it holds for this call in any case"
+    one, other, _ = meet(a, b)
+    assert one.cache is other.cache is CacheState.MATCHED
+    assert one.verified_here is (later == 1), "of the newer ones only where this call's secret is still among them"

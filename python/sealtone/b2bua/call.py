@@ -137,10 +137,13 @@ class Call:
         if isinstance(found, NoRoute):
             self._note_failure(found.status, found.reason)
         elif isinstance(found, Service):
-            if self.transfer is None:
+            if self.transfer is not None:
+                self._note_failure(488, "A call cannot be transferred to a service")
+            elif self.redirects and found.name == ENROLMENT_SERVICE:
+                self._note_failure(488, "Who wants to enrol has to dial that number")
+            else:
                 self._serve(found.name, now)
                 return True
-            self._note_failure(488, "A call cannot be transferred to a service")
         else:
             self.called_aor = self.called_aor or found.aor
             for destination in found.destinations[: MAX_BRANCHES - len(self.branches)]:
@@ -215,16 +218,13 @@ class Call:
                 leg.read_answer(early, early=True)
                 if leg.sealed is not None:
                     leg.sealed.on_answer()
-                body = self.a.answer(leg.codecs_for_peer(), leg.remote_direction(), early=not self.a.needs_reliable)
+                if not leg.is_misled:  # else it can be told otherwise once the call is up, and is not heard before
+                    self._hear_early(leg, now)
+                    return
             except Refused as refusal:
                 self._drop_branches(now)
                 self.refuse(refusal.status, refusal.reason, now)
                 return
-            self.early = leg
-            self.link()
-            self.a.session.progress(183, now, body=body, headers=headers_about(leg))
-            self.tell("early", f"{leg.aor} sends early media")
-            return
         if status == 183:
             status = 180
         if status != self.rung:
@@ -232,6 +232,14 @@ class Call:
                 self.tell("ringing", f"{leg.aor} rings")
             self.rung = status
             self.a.session.progress(status, now)
+
+    def _hear_early(self, leg: Leg, now: float) -> None:
+        """Let the caller hear what the phone says before it is picked up. Raises `Refused`."""
+        body = self.a.answer(leg.codecs_for_peer(), leg.remote_direction(), early=not self.a.needs_reliable)
+        self.early = leg
+        self.link()
+        self.a.session.progress(183, now, body=body, headers=headers_about(leg))
+        self.tell("early", f"{leg.aor} sends early media")
 
     def on_answered(self, leg: Leg, event: Answered, now: float) -> None:
         if self.state != "ringing" or leg not in self.branches:
@@ -265,7 +273,7 @@ class Call:
         if not is_open and not a.fits(leg):
             # The caller has its one answer, sent reliably with early media; what has changed since needs an offer.
             self._tell_anew(a, leg, now)
-        elif leg.sealed is not None and leg.sealed.fell_back:
+        elif leg.is_misled:
             self._tell_anew(leg, a, now)
 
     def _tell_anew(self, leg: Leg, other: Leg, now: float) -> None:
@@ -501,9 +509,10 @@ class Call:
         if a.call is not self or self.transfer is not None:
             return
         flows = a.may_flow() and b.may_flow()
-        if flows:
+        is_direct = a.sealed is not None and a.sealed.direct
+        if flows or is_direct:  # nobody here holds up what goes from phone to phone
             self.weakest = weaker(self.weakest, state_of(self))
-        if a.sealed is not None and a.sealed.direct:
+        if is_direct or b.is_misled:  # a phone that sends elsewhere hears nothing here, lest half a key agreement pass
             plane.unbridge(a.port.id)
         elif flows or a.sealed is not None:
             # On a sealed path ZRTP passes before anything else does; the rest waits at the legs' gates.

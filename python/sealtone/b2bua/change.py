@@ -149,6 +149,8 @@ def _on_far_answer(change: Change, body: bytes, now: float) -> None:
     other = call.other(far)
     if change.withdrawn and other is not None:
         _offer_to(far, other, None, now)
+    elif other is not None and other.is_misled and other.sealed is not None and not other.sealed.direct:
+        _offer_to(other, far, None, now)
 
 
 def _on_requested_answer(leg: Leg, body: bytes, now: float) -> None:
@@ -188,6 +190,9 @@ def on_offer_rejected(leg: Leg, event: sip.OfferRejected, now: float) -> None:
     if change.asker is not None:
         status = event.status if 400 <= event.status < 500 and event.status not in (401, 407) else 488
         _refuse(change.asker, Refused(status, f"The other phone refuses the change: {event.reason}"), now)
+    elif leg.is_misled:
+        reason = f"The phone of {leg.aor} refuses to send its media to where it has to: {event.reason}"
+        call.end(EndedBy.SERVER, reason, now, status=488)
 
 
 def on_offer_withdrawn(leg: Leg, _: sip.OfferWithdrawn, now: float) -> None:

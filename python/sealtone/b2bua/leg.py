@@ -62,7 +62,6 @@ if TYPE_CHECKING:
 
 _MAX_LEFT_KEYS = 32
 _MAX_SENT = 4  # descriptions of ours that an answer may still come to
-_STAYS_SEALED = "The two phones of this call agree on keys with each other (ZRTP), so it cannot change to other keys"
 _NO_COMMON_CODEC = "The two phones have no codec in common that both users permit"
 
 
@@ -84,7 +83,6 @@ class Leg:
         "_baseline_before",
         "_final",
         "_judged",
-        "_left_keys",
         "_local",
         "_offered",
         "_own",
@@ -102,6 +100,7 @@ class Leg:
         "established",
         "hop",
         "is_second",
+        "left_keys",
         "note",
         "offer_plan",
         "port",
@@ -141,7 +140,7 @@ class Leg:
         self._baseline = self._baseline_before = MediaCounters()
         self._own = OwnDescription(int.from_bytes(call.exchange.entropy(4)) >> 1)
         self._judged: Acceptance | None = None
-        self._left_keys: tuple[MasterKey, ...] = ()
+        self.left_keys: tuple[MasterKey, ...] = ()
         self._local: AudioDescription | None = None
         self._offered: AudioDescription | None = None
         self._remote: AudioDescription | None = None
@@ -243,8 +242,8 @@ class Leg:
         verdict = judge_offer(self._policy, self._tls, lines, self.established)
         if isinstance(verdict, Refusal):
             raise Refused(verdict.status, verdict.reason)
-        if self.sealed is not None and self.established is not None and verdict.protection is not Protection.ZRTP:
-            raise Refused(488, _STAYS_SEALED)
+        if self.sealed is not None and (objection := self.sealed.objection_to(self, verdict)):
+            raise Refused(488, objection)
         self._check_key(verdict)
         self._judged = verdict
 
@@ -290,9 +289,9 @@ class Leg:
 
     def _check_key(self, verdict: Acceptance) -> None:
         """A key that this call has left must not come back: packets recorded under it would be taken once more."""
-        if verdict.remote is not None and verdict.remote.key in self._left_keys:
+        if verdict.remote is not None and verdict.remote.key in self.left_keys:
             raise Refused(488, "The phone's key was used before in this call and given up; a new one is needed")
-        if len(self._left_keys) >= _MAX_LEFT_KEYS:
+        if len(self.left_keys) >= _MAX_LEFT_KEYS:
             raise Refused(488, "The phone has changed its key too often in this call")
 
     # what we say
@@ -315,9 +314,14 @@ class Leg:
             return False
         codecs = answer_codecs(local.codecs, permitted_codecs(other.codecs_for_peer(), self.user.codecs))
         direction = answer_direction(self.said.direction, other.remote_direction())
-        if local.zrtp_hashes != self._own_hashes(self.speaks_zrtp):
+        if local.zrtp_hashes != self._own_hashes(self.speaks_zrtp) or self.is_misled:
             return False
         return codecs[:1] == local.codecs[:1] and len(codecs) == len(local.codecs) and direction is local.direction
+
+    @property
+    def is_misled(self) -> bool:
+        """Whether the phone was told to send to another place than the one that holds now."""
+        return self._local is not None and self._place(True)[:2] != (self._local.address, self._local.port)
 
     def local_body(self) -> bytes:
         """Our answer, where one was given already (early media); else b""."""
@@ -456,7 +460,7 @@ class Leg:
             self._end_agreement()  # should the phone come back to ZRTP, it is with new keys
             self.zrtp = None
         if self._rx is not None and rx != self._rx:
-            self._left_keys = (*self._left_keys, self._rx)
+            self.left_keys = (*self.left_keys, self._rx)
         self._rx, self._tx = rx, tx
         if self.established is not None and verdict.note and verdict.note != self.note:
             self.call.tell("warned", f"{self.aor}: {verdict.note}")
@@ -582,7 +586,7 @@ class Leg:
         self._final = plane.counters(self.port.id) if with_call else plane.close_leg(self.port.id)
         self._rx = self._tx = None
         self._end_agreement()
-        self._left_keys = ()
+        self.left_keys = ()
         if hasattr(self, "session"):
             self.call.exchange.remove_leg(self)
             # The session goes on for 32 s, to answer repetitions; the call and all that hangs on it need not.

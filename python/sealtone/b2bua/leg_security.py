@@ -54,7 +54,10 @@ FAR_LEG_HEADER = "X-Sealtone-Far-Leg"
 def headers_about(leg: Leg) -> tuple[tuple[str, str], ...]:
     """For the other leg's phone: how this one is protected, as far as its signalling tells."""
     path = "" if leg.sealed is None else ";path=direct" if leg.sealed.direct else ";path=sealed"
-    return ((FAR_LEG_HEADER, f"media={leg.said_protection.value};signalling={leg.hop.transport}{path}"),)
+    said = leg.said_protection
+    if said is Protection.ZRTP and not leg.zrtp_hashes and not leg.user.policy.requires_zrtp:
+        said = Protection.NONE  # it may speak ZRTP all the same, but has not said so
+    return ((FAR_LEG_HEADER, f"media={said.value};signalling={leg.hop.transport}{path}"),)
 
 
 def label_of(security: LegSecurity) -> str:

@@ -12,7 +12,9 @@ stage where both phones took part in it.
 
 On a direct path each phone is told where the other one receives, and nothing passes here: that both announced ZRTP is
 all that can be known. It is chosen where both users want it and nothing shows that they would not reach each other;
-where the answer shows otherwise, the path is sealed after all.
+where the answer shows otherwise, the path is sealed after all. In the running call a phone stays within the other's
+reach: what it moves to otherwise is refused, since the keys of a direct call were agreed on unseen, and a path that is
+sealed would pass nothing without them.
 """
 
 from __future__ import annotations
@@ -22,10 +24,12 @@ from typing import TYPE_CHECKING
 
 from sealtone.model import LegPolicy, MediaPath, Protection, Strictness, ZrtpFacts, ZrtpStage
 from sealtone.sip.flow import Flow
-from sealtone.zrtp import HelloHash, Observer, Side
+from sealtone.zrtp import HelloHash, Observer, Seen, Side
 
 if TYPE_CHECKING:
     from sealtone.b2bua.leg import Leg
+    from sealtone.model import Acceptance
+    from sealtone.sdp import AudioDescription
 
 PATIENCE_S = 12.0
 """How long two phones that announced ZRTP may take over an agreement: longer than T2 lasts (RFC 6189 6)."""
@@ -36,6 +40,8 @@ SETTLE_S = 0.25
 _CONFIRM2 = b"Confirm2"
 _KIND = slice(16, 24)  # of a message in its packet (RFC 6189 5 and 5.1)
 
+_STAYS_SEALED = "The two phones of this call agree on keys with each other (ZRTP), so it cannot change to other keys"
+_OUT_OF_REACH = "The phones of this call talk directly with each other, and would not at that address. Call again"
 _HASH_MISMATCH = "The phone's ZRTP Hello is not the one that its signalling announced."
 _CLEAR_ASKED = "The phone asked the other one to go on without encryption (ZRTP GoClear)."
 _CLEARED = "The phone agreed to go on without encryption (ZRTP ClearACK)."
@@ -62,26 +68,38 @@ def _signalling_ip(leg: Leg) -> str:
     return hop.remote[0] if isinstance(hop, Flow) else hop.host
 
 
-def _reaches(a: Leg, b: Leg) -> bool:
+def _is_proxied(leg: Leg) -> bool:
+    """Whether a proxy stands before the phone, so that the signalling's source says nothing of where the phone is."""
+    dialog = leg.session.dialog if hasattr(leg, "session") else None
+    return bool(leg.route) or (dialog is not None and bool(dialog.route_set))
+
+
+def _reaches(a: Leg, b: Leg, said: AudioDescription | None = None) -> bool:
     """Whether the phone of `b` will reach `a`'s where that says it receives, as far as can be seen from here.
 
     A phone behind NAT writes an address other than the one its signalling comes from, and then nobody but its own
-    neighbours reaches it.
+    neighbours reaches it. `said`: in place of what `a`'s phone said last.
     """
     here, there = _signalling_ip(a), _signalling_ip(b)
     try:
-        described, source, far = map(ipaddress.ip_address, (a.said.address, here, there))
+        described, source, far = map(ipaddress.ip_address, ((said or a.said).address, here, there))
     except ValueError:
         return False
-    if described.version != far.version:
+    if described.version != far.version or _is_proxied(a) or _is_proxied(b):
         return False
-    return here == there or (described == source and described.is_private == far.is_private)
+    return source == far or (described == source and _reach(described) == _reach(far))
+
+
+def _reach(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> tuple[bool, bool, bool]:
+    """Who reaches an address: everybody, a private network, the link, or its own machine alone."""
+    return address.is_global, address.is_link_local, address.is_loopback
 
 
 class SealedPath:
     """`a` is the caller's leg, `b` the callee's."""
 
     __slots__ = (
+        "_began_direct",
         "_deadline",
         "_gave_up",
         "_observer",
@@ -91,15 +109,13 @@ class SealedPath:
         "a",
         "b",
         "direct",
-        "fell_back",
         "started",
     )
 
     def __init__(self, a: Leg, b: Leg, *, direct: bool = False) -> None:
         self.a = a
         self.b = b
-        self.direct = direct
-        self.fell_back = False
+        self.direct = self._began_direct = direct
         self.started = False
         self._observer = Observer()
         self._deadline: float | None = None
@@ -115,11 +131,20 @@ class SealedPath:
     def on_answer(self) -> None:
         """The callee's answer may show that a direct path would not work, or not be ZRTP. It is sealed then.
 
-        The callee has been told otherwise, and needs a new offer once the call is up (`fell_back`).
+        The callee has been told otherwise, and needs a new offer once the call is up (`Leg.is_misled`).
         """
         if self.direct and not (self._is_announced() and _reaches(self.b, self.a)):
             self.direct = False
-            self.fell_back = True
+
+    def objection_to(self, leg: Leg, verdict: Acceptance) -> str:
+        """Why a new offer of `leg`'s phone cannot be followed on this path, for a person; empty where it can."""
+        if leg.media is None:
+            return ""
+        if verdict.protection is not Protection.ZRTP:
+            return _STAYS_SEALED
+        said, before = verdict.audio, leg.media.remote
+        moved = self.direct and said.address != before.address and not said.null_address
+        return _OUT_OF_REACH if moved and not _reaches(leg, self.other(leg), said) else ""
 
     def policy_of(self, leg: Leg) -> LegPolicy:
         """What holds for a leg: its user's policy, or `require` where the other user's is that."""
@@ -170,7 +195,7 @@ class SealedPath:
             self._settles_at = now + SETTLE_S  # it has not had the Conf2ACK yet
         if not changed:
             return False
-        if seen.passed_through and not before.passed_through:
+        if self._passed(seen) and not self._passed(before):
             self._settled, self._settles_at = False, now + SETTLE_S
         if before.confirmed and len(seen.errors) > len(before.errors):
             self._warn(side, _ERROR_AFTER)
@@ -182,9 +207,17 @@ class SealedPath:
             self._warn(side, _CLEARED)
         if seen.renewing and not before.renewing:
             self._deadline = now + PATIENCE_S
-        elif seen.passed_through and not seen.renewing:
+        elif self._passed(seen) and not seen.renewing:
             self._deadline = None
         return True
+
+    def _passed(self, seen: Seen) -> bool:
+        """Whether a whole key agreement went by, from Commit to Conf2ACK.
+
+        So did both Hellos, but where the callee was told of a direct path first: its Hello may have gone that way.
+        """
+        whole = seen.confirmed and seen.suite is not None and not seen.cleared
+        return seen.passed_through or (self._began_direct and whole)
 
     def _warn(self, side: Side, sentence: str) -> None:
         if sentence not in self._warnings[side]:
@@ -195,7 +228,9 @@ class SealedPath:
     def facts(self, leg: Leg) -> ZrtpFacts:
         """What may be said of a leg: only what anybody on the path can see."""
         if self.direct:
-            return ZrtpFacts(ZrtpStage.ANNOUNCED if self._is_announced() else ZrtpStage.AGREEING)
+            if self._is_announced():
+                return ZrtpFacts(ZrtpStage.ANNOUNCED)
+            return ZrtpFacts(ZrtpStage.ABSENT if leg.described and not leg.zrtp_hashes else ZrtpStage.AGREEING)
         seen = self._observer.seen
         side = self._side(leg)
         mine = seen.a if side is Side.A else seen.b
@@ -213,13 +248,13 @@ class SealedPath:
 
     def _stage(self) -> ZrtpStage:
         seen = self._observer.seen
-        if seen.passed_through:
+        if self._passed(seen):
             return ZrtpStage.SEEN if self._settled else ZrtpStage.AGREEING
         if seen.cleared:
             return ZrtpStage.FAILED
         if self.is_required or (self._is_announced() and not self._gave_up):
             return ZrtpStage.AGREEING
-        return ZrtpStage.FAILED if seen.suite is not None else ZrtpStage.ABSENT
+        return ZrtpStage.FAILED if seen.suite is not None and self._gave_up else ZrtpStage.ABSENT
 
     def _is_announced(self) -> bool:
         return all(leg.described and leg.zrtp_hashes for leg in (self.a, self.b))

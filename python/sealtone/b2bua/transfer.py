@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 _SIPFRAG = "message/sipfrag;version=2.0"
 _TRANSFERRED = "transferred"
-_SEALED = "A sealed call cannot be transferred: its keys are with its two phones alone"
+_SEALED = "A sealed or direct call cannot be transferred: its keys are with its two phones alone"
 
 
 class Party:

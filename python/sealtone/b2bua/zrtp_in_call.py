@@ -118,8 +118,8 @@ def verify(leg: Leg, matches: bool, now: float) -> None:
         call.hang_up("the SAS differs: somebody may be listening between phone and server", now)
         return
     call.tell("secured", f"{leg.aor}: the SAS matches; {call.security_state()}")
-    if call.weakest is CallState.PROTECTED_TO_SERVER:
-        # The keys are the same since they were agreed on: what is known of them now was true all along.
+    if call.weakest is CallState.PROTECTED_TO_SERVER and not any(one.left_keys for one in call.legs()):
+        # The keys are the same all through the call: what is known of them now was true all along.
         call.weakest = state_of(call)
 
 

@@ -21,7 +21,10 @@ Protection = Annotated[str | None, typer.Option(help="Of the media: none, srtp o
 Strictness = Annotated[str | None, typer.Option(help="prefer, or require: no call without it.")]
 Path = Annotated[
     str | None,
-    typer.Option(help="Between two ZRTP phones: sealed (the server relays what it cannot decrypt), server, or direct."),
+    typer.Option(
+        help="Between two ZRTP phones: sealed (the server relays what it cannot decrypt), direct (each phone is shown "
+        "the other's IP address), or server (which can listen). Transcoding and transfers need server."
+    ),
 ]
 Codecs = Annotated[str | None, typer.Option(help="In order, such as opus,PCMU; empty for all.")]
 Contacts = Annotated[int | None, typer.Option("--phones", help="How many phones may be registered at once.")]

@@ -68,5 +68,7 @@ def _far(far_leg: str) -> str:
     fields = dict(part.partition("=")[::2] for part in far_leg.split(";"))
     if fields.get("media", "none") in ("none", ""):
         return f"The other side is open: anyone on the network there could listen. {_SERVER}"
+    if fields["media"] == "zrtp":  # said before any keys were agreed on there, and not again
+        return f"The other side is set up for ZRTP; whether it came to keys, the server knows. {_SERVER}"
     over = f"{fields.get('media', '')} over {fields.get('signalling', '?')}"
     return f"The other side is encrypted too ({over}). {_SERVER}"

@@ -27,7 +27,7 @@ An `Observer` watches ZRTP that merely passes through.
 
 from sealtone.zrtp.algorithms import ALL, Algorithms, Suite
 from sealtone.zrtp.association import Association
-from sealtone.zrtp.cache import CacheRecord, RetainedSecret
+from sealtone.zrtp.cache import Cache, CacheRecord, RetainedSecret
 from sealtone.zrtp.confirm import NEVER_EXPIRES
 from sealtone.zrtp.crypto import Crypto, Entropy, KeyPair
 from sealtone.zrtp.errors import ErrorCode, UnreadableRecord, UsageError, ZrtpError
@@ -59,7 +59,7 @@ from sealtone.zrtp.packet import is_zrtp
 from sealtone.zrtp.profile import HelloHashPolicy, Initiative, Profile
 from sealtone.zrtp.provider import NativePrimitives, StandardCrypto
 from sealtone.zrtp.sas import render
-from sealtone.zrtp.session import Cache, Session
+from sealtone.zrtp.session import Session
 from sealtone.zrtp.state import State
 
 __all__ = [

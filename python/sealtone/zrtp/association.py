@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sealtone.zrtp.algorithms import SAS_TYPES
-from sealtone.zrtp.cache import CacheRecord
+from sealtone.zrtp.cache import Cache, CacheRecord
 from sealtone.zrtp.confirm import SasRelay, Sealed
 from sealtone.zrtp.crypto import Crypto, Entropy
 from sealtone.zrtp.errors import Aborted, Discarded, ErrorCode, UsageError
@@ -43,10 +43,12 @@ class Association:
     its place once a person has compared the SAS, after a cache mismatch."""
 
     __slots__ = (
+        "_cache",
         "_crypto",
         "_emit",
         "_entropy",
         "_exchange",
+        "_known",
         "_last_relay",
         "_multistream",
         "_peer",
@@ -68,6 +70,8 @@ class Association:
         *,
         exchange: Exchange,
         peer: Hello,
+        cache: Cache,
+        latest: CacheRecord,
         record: CacheRecord,
         unverified: CacheRecord | None,
     ) -> None:
@@ -78,6 +82,8 @@ class Association:
         self._emit = emit
         self._exchange = exchange
         self._peer = peer
+        self._cache = cache
+        self._known: tuple[CacheRecord, ...] = (latest, record)
         self.record = record
         self.unverified = unverified
         self._multistream: Multistream | None = None
@@ -94,20 +100,35 @@ class Association:
         if self._exchange.mode is Mode.MULTISTREAM:
             raise UsageError("this belongs to the call's first stream")
 
+    def _latest(self) -> CacheRecord:
+        """What is remembered of the peer now. Another call may have added to it since; who keeps it may also not have
+        come to what this one told last."""
+        stored = self._cache(self.record.peer_zid) or CacheRecord(self.record.peer_zid)
+        return self.record if stored in self._known else stored
+
     def _store(self, record: CacheRecord) -> None:
         self.record = record
+        self._known = (*self._known[-2:], record)
         self._emit(CacheUpdate(record))
 
     def set_verified(self, matches: bool) -> None:
         """A person compared the SAS of this session, and it matches or differs (7.1).
 
-        True stores the verification, and after a cache mismatch the new secret too. False forgets all that is retained
-        of the peer. Raises UsageError in Multistream mode.
+        True stores the verification, and after a cache mismatch the new secret too. Where later calls have left other
+        secrets, it holds for this call alone. False forgets all that is retained of the peer. Raises UsageError in
+        Multistream mode.
         """
         self._first_stream_only()
-        record = (self.unverified or self.record).with_verified(True) if matches else self.record.forgotten()
-        self.unverified = None
-        self._store(record)
+        renewed, self.unverified = self.unverified, None
+        latest = self._latest()
+        if not matches:
+            self._store(latest.forgotten())
+        elif renewed is not None:
+            self._store(renewed.with_verified(True))
+        elif latest.descends_from(self.record):
+            self._store(latest.with_verified(True))
+        else:  # other calls have left nothing of this one's secret: it says nothing of theirs
+            self.record = self.record.with_verified(True)
 
     def enrol(self, accept: bool) -> None:
         """Answer `EnrolmentOffered`: trust this PBX to relay a SAS, or no longer (7.3.1). Raises UsageError."""
@@ -119,7 +140,7 @@ class Association:
         if self.unverified is not None and accept:
             self.unverified = self.unverified.with_pbx(secret)  # stored with the rest, once the SAS was compared
         else:
-            self._store(self.record.with_pbx(secret))
+            self._store(self._latest().with_pbx(secret))
 
     def relay_sas(self, sas_hash: bytes | None, sas_type: str, verified: bool, now: float) -> None:
         """As a trusted PBX, tell the peer the SAS of the call's other leg.

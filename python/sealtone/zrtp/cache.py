@@ -6,6 +6,7 @@ and whoever keeps it stores it encrypted, since it holds secrets. Times are Unix
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from sealtone.zrtp.confirm import NEVER_EXPIRES
@@ -78,6 +79,15 @@ class CacheRecord:
         """Without retained secrets or verification, after a person said that the SAS differs (7.1)."""
         return CacheRecord(self.peer_zid)
 
+    def descends_from(self, earlier: CacheRecord) -> bool:
+        """Whether the newest secret of `earlier` is still kept, and so vouches for what matched after it."""
+        if earlier.rs1 is None or self.rs1 is None:
+            return self.rs1 == earlier.rs1
+        kept = [self.rs1.octets]
+        if self.rs2 is not None and self.rs2.expires_at is None:  # else it may have expired before rs1 came
+            kept.append(self.rs2.octets)
+        return earlier.rs1.octets in kept
+
     def encode(self) -> bytes:
         """To be stored, encrypted."""
         present = _VERIFIED * self.verified | _RS1 * (self.rs1 is not None) | _RS2 * (self.rs2 is not None)
@@ -109,3 +119,7 @@ class CacheRecord:
         if len(octets) != at + (SECRET_OCTETS if pbx is not None else 0) or present > 15:
             raise UnreadableRecord("a cache record of the wrong length")
         return cls(octets[2:start], kept[0], kept[1], pbx, bool(present & _VERIFIED))
+
+
+Cache = Callable[[bytes], CacheRecord | None]
+"""Looks up what is remembered, under our own ZID, of a peer's ZID."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sealtone.zrtp.cache import CacheRecord
 from sealtone.zrtp.crypto import Crypto
 from sealtone.zrtp.events import CacheState, Mode, Role, Secured
@@ -14,13 +16,15 @@ from sealtone.zrtp.sas import render
 class Outcome:
     """Of an exchange in which both sides have proven the keys.
 
-    `before`: the record of the peer as it was; an empty one where there was none. `record`: what is stored now.
+    `before`: the record of the peer when the exchange began; an empty one where there was none. `latest`: as it is
+    now, since another call with the same peer may have ended meanwhile; what a person said there, or enrolled, stays.
+    `record`: what is stored now.
     `unverified`: what is stored once a person has compared the SAS, after a cache mismatch. Until then the old secret
     stays, since a stranger who merely calls must not be able to push it out (4.3.2); and in no case does an earlier
     comparison vouch for a peer that cannot show the secret that came of it.
     """
 
-    __slots__ = ("before", "cache", "record", "unverified")
+    __slots__ = ("cache", "latest", "record", "unverified", "verified_here")
 
     def __init__(
         self,
@@ -28,12 +32,14 @@ class Outcome:
         profile: Profile,
         exchange: Exchange,
         before: CacheRecord,
+        latest: CacheRecord,
         unix_time: int,
         offers_enrolment: bool,
     ) -> None:
-        self.before = before
+        base = _base(before, latest)
         self.cache = _cache_state(exchange, before, unix_time)
-        self.record = before
+        self.verified_here = base.verified and self.cache is CacheState.MATCHED
+        self.record = self.latest = latest
         self.unverified: CacheRecord | None = None
         if self.cache is CacheState.UNUSED:
             return
@@ -42,7 +48,7 @@ class Outcome:
         assert keys.retained is not None
         assert confirm is not None
         lifetime_s = min(profile.cache_expiry_s, confirm.expiry_s)
-        renewed = before.renewed(bytes(keys.retained), lifetime_s, unix_time, exchange.mode is Mode.DH)
+        renewed = base.renewed(bytes(keys.retained), lifetime_s, unix_time, exchange.mode is Mode.DH)
         if self.cache is not CacheState.MATCHED:
             renewed = renewed.with_verified(False)
         if offers_enrolment and exchange.shared.s3 is None:
@@ -55,7 +61,7 @@ class Outcome:
     @property
     def is_new(self) -> bool:
         """Whether there is something to store."""
-        return self.record != self.before
+        return self.record != self.latest
 
     def secured(self, exchange: Exchange, peer: Hello, has_aux: bool) -> Secured:
         """The event."""
@@ -71,7 +77,7 @@ class Outcome:
             sas=render(keys.sas_hash, commit.suite.sas_type) if keys.sas_hash else "",
             sas_hash=keys.sas_hash,
             cache=self.cache,
-            verified_here=self.before.verified and self.cache is CacheState.MATCHED,
+            verified_here=self.verified_here,
             verified_there=confirm.verified,
             peer_zid=peer.zid,
             trusted_mitm=peer.trusted_mitm,
@@ -80,6 +86,17 @@ class Outcome:
             disclosure=confirm.disclosure,
             aux_matched=exchange.shared.s2 is not None if has_aux else None,
         )
+
+
+def _base(before: CacheRecord, latest: CacheRecord) -> CacheRecord:
+    """What the new secret is added to.
+
+    Of two calls at once either may be the last that the peer stores, so that the secret both began with stays rs2; at
+    a first meeting there was none, and the other call's takes that place. What was forgotten meanwhile stays so.
+    """
+    if before.rs1 is None or latest.rs1 is None:
+        return latest
+    return replace(before, verified=before.verified and latest.verified, pbx=latest.pbx)
 
 
 def _cache_state(exchange: Exchange, record: CacheRecord, unix_time: int) -> CacheState:

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from sealtone.zrtp import hashchain
 from sealtone.zrtp.admission import Unwelcome, admit
 from sealtone.zrtp.association import Association
-from sealtone.zrtp.cache import CacheRecord
+from sealtone.zrtp.cache import Cache, CacheRecord
 from sealtone.zrtp.commit import Commit, ours_wins
 from sealtone.zrtp.crypto import Crypto, Entropy
 from sealtone.zrtp.errors import Aborted, CrcMismatch, Discarded, ErrorCode, MalformedPacket, UsageError
@@ -60,9 +60,6 @@ from sealtone.zrtp.profile import Initiative, Profile
 from sealtone.zrtp.state import TABLE, Action, State
 from sealtone.zrtp.timer import RESPONDER_PATIENCE_S, T1, T2
 from sealtone.zrtp.wire import Wire
-
-Cache = Callable[[bytes], CacheRecord | None]
-"""Looks up what is remembered, under our own ZID, of a peer's ZID."""
 
 _FROM_ANYBODY = frozenset({Kind.HELLO, Kind.PING})
 
@@ -464,7 +461,11 @@ class Session:
         self._wire.stop()
         self._deadline = None
         self.state = State.SECURE
-        outcome = Outcome(self._crypto, self._profile, exchange, record, self._unix_time, self._offers_enrolment)
+        cache = self._cache if self._multistream is None else _no_cache
+        latest = cache(record.peer_zid) or CacheRecord(record.peer_zid)
+        outcome = Outcome(
+            self._crypto, self._profile, exchange, record, latest, self._unix_time, self._offers_enrolment
+        )
         self.association = Association(
             self._profile,
             self._crypto,
@@ -473,6 +474,8 @@ class Session:
             self._events.append,
             exchange=exchange,
             peer=peer.hello,
+            cache=cache,
+            latest=latest,
             record=outcome.record,
             unverified=outcome.unverified,
         )
