@@ -16,6 +16,7 @@ extension of newer phones that carries post-quantum key agreements and that only
 from __future__ import annotations
 
 import struct
+from array import array
 from dataclasses import dataclass
 
 from sealtone.zrtp.errors import CrcMismatch, MalformedPacket
@@ -34,24 +35,38 @@ _FRAGMENT_HEADER_OCTETS = 8
 _POLYNOMIAL = 0x82F63B78  # 0x1EDC6F41 with its bits reversed
 
 
-def _table() -> tuple[int, ...]:
-    entries = []
+def _tables() -> tuple[array[int], array[int]]:
+    """What the low and the high half of a word of 32 bits become once the word has passed through the register."""
+    octets = []
     for value in range(256):
         for _ in range(8):
             value = value >> 1 ^ (_POLYNOMIAL if value & 1 else 0)
-        entries.append(value)
-    return tuple(entries)
+        octets.append(value)
+    # Each step takes the octet one place further: by_place[3] is for the first of the four.
+    by_place = [octets]
+    for _ in range(3):
+        by_place.append([value >> 8 ^ octets[value & 0xFF] for value in by_place[-1]])
+    low = array("I", (second ^ first for second in by_place[2] for first in by_place[3]))
+    high = array("I", (fourth ^ third for fourth in by_place[0] for third in by_place[1]))
+    return low, high
 
 
-_TABLE = _table()
+_LOW, _HIGH = _tables()
 
 
 def crc32c(data: bytes) -> bytes:
-    """The four octets of the CRC as they stand on the wire."""
-    table = _TABLE
+    """The four octets of the CRC as they stand on the wire.
+
+    Two look-ups a word: with one an octet, CRCs were a sixth of what a handshake costs.
+    """
+    low, high = _LOW, _HIGH
     crc = 0xFFFFFFFF
-    for octet in data:
-        crc = crc >> 8 ^ table[(crc ^ octet) & 0xFF]
+    words = len(data) // 4
+    for word in struct.unpack_from(f"<{words}I", data):
+        crc ^= word
+        crc = low[crc & 0xFFFF] ^ high[crc >> 16]
+    for octet in data[4 * words :]:
+        crc = crc >> 8 ^ high[(crc ^ octet) << 8 & 0xFF00]
     return (crc ^ 0xFFFFFFFF).to_bytes(4, "little")
 
 

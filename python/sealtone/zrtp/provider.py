@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from sealtone.zrtp.algorithms import FINITE_FIELD, KEY_AGREEMENTS
 from sealtone.zrtp.crypto import KeyPair, Octets
 
-_HASHLIB = {"S256": "sha256", "S384": "sha384"}
+_HASHLIB = {"S256": hashlib.sha256, "S384": hashlib.sha384}
+_HMAC = {"S256": "sha256", "S384": "sha384"}
 _NATIVE_ONLY = frozenset({"SKN2", "SKN3", "2FS1", "2FS2", "2FS3", "E414"})
 _NATIVE = _NATIVE_ONLY | FINITE_FIELD
 
@@ -61,12 +62,12 @@ class StandardCrypto:
 
     def digest(self, hash_name: str, data: bytes) -> bytes:
         if hash_name in _HASHLIB:
-            return hashlib.new(_HASHLIB[hash_name], data).digest()
+            return _HASHLIB[hash_name](data).digest()
         return self._need(hash_name).zrtp_hash(_SKEIN[hash_name], data)
 
     def mac(self, hash_name: str, key: Octets, data: bytes) -> bytes:
-        if hash_name in _HASHLIB:
-            return hmac.digest(key, data, _HASHLIB[hash_name])
+        if hash_name in _HMAC:
+            return hmac.digest(key, data, _HMAC[hash_name])
         return self._need(hash_name).zrtp_mac(_SKEIN[hash_name], bytes(key), data)
 
     def encrypt(self, cipher: str, key: Octets, iv: bytes, data: bytes) -> bytes:
