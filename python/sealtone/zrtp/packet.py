@@ -18,6 +18,7 @@ from __future__ import annotations
 import struct
 from array import array
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sealtone.zrtp.errors import CrcMismatch, MalformedPacket
 
@@ -31,6 +32,7 @@ MAX_PACKET_OCTETS = 3072
 """The longest message is a Confirm or SASrelay with 511 words of signature: 2120 octets. More is not ZRTP."""
 
 _PLAIN, _FRAGMENT = 0x10, 0x11
+_HEADER = struct.Struct(">BBH4sI")
 _FRAGMENT_HEADER_OCTETS = 8
 _POLYNOMIAL = 0x82F63B78  # 0x1EDC6F41 with its bits reversed
 
@@ -80,8 +82,7 @@ def source_of(datagram: bytes) -> int:
     return int.from_bytes(datagram[8:12], "big")
 
 
-@dataclass(frozen=True, slots=True)
-class Packet:
+class Packet(NamedTuple):
     """One packet with a whole message.
 
     `message` is the message with its own header (preamble, length, type block): what MACs and hashes are made over.
@@ -108,15 +109,16 @@ class Packet:
             raise MalformedPacket("not a whole message in one packet")
         if len(datagram) < OVERHEAD_OCTETS + MESSAGE_HEADER_OCTETS or len(datagram) > MAX_PACKET_OCTETS:
             raise MalformedPacket("too short or too long")
+        _, _, sequence, _, ssrc = _HEADER.unpack_from(datagram)
         message = datagram[HEADER_OCTETS:-CRC_OCTETS]
         if message[:2] != PREAMBLE or int.from_bytes(message[2:4], "big") * 4 != len(message):
             raise MalformedPacket("the message's length does not fit the packet")
         if crc32c(datagram[:-CRC_OCTETS]) != datagram[-CRC_OCTETS:]:
             raise CrcMismatch("the CRC does not fit the packet")
-        return cls(int.from_bytes(datagram[2:4], "big"), source_of(datagram), message)
+        return cls(sequence, ssrc, message)
 
     def encode(self) -> bytes:
-        body = struct.pack(">BBH4sI", _PLAIN, 0, self.sequence, COOKIE, self.ssrc) + self.message
+        body = _HEADER.pack(_PLAIN, 0, self.sequence, COOKIE, self.ssrc) + self.message
         return body + crc32c(body)
 
 

@@ -61,13 +61,13 @@ class StandardCrypto:
         return self._native is not None or name not in _NATIVE_ONLY
 
     def digest(self, hash_name: str, data: bytes) -> bytes:
-        if hash_name in _HASHLIB:
-            return _HASHLIB[hash_name](data).digest()
+        if (hashed := _HASHLIB.get(hash_name)) is not None:
+            return hashed(data).digest()
         return self._need(hash_name).zrtp_hash(_SKEIN[hash_name], data)
 
     def mac(self, hash_name: str, key: Octets, data: bytes) -> bytes:
-        if hash_name in _HMAC:
-            return hmac.digest(key, data, _HMAC[hash_name])
+        if (digest := _HMAC.get(hash_name)) is not None:
+            return hmac.digest(key, data, digest)
         return self._need(hash_name).zrtp_mac(_SKEIN[hash_name], bytes(key), data)
 
     def encrypt(self, cipher: str, key: Octets, iv: bytes, data: bytes) -> bytes:
