@@ -25,7 +25,7 @@ RUST_SOURCES := $(shell find rust -name '*.rs' -not -path '*/target/*') $(wildca
 
 TEST_PROGRAMS := linphonec:linphone-cli baresip:baresip-core sipp:sip-tester tshark:tshark sox:sox stunnel4:stunnel4 \
 	openssl:openssl ip:iproute2 nft:nftables aplay:alsa-utils :libbzrtp0
-BENCH_PROGRAMS := rtpengine:rtpengine-daemon kamailio:kamailio taskset:util-linux
+BENCH_PROGRAMS := rtpengine:rtpengine-daemon kamailio:kamailio taskset:util-linux :libbzrtp0
 
 say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
 

@@ -1,4 +1,4 @@
-"""`python -m benches [--quick] [--only media|signalling|memory] …`: see README.md beside this file."""
+"""`python -m benches [--quick] [--only media|signalling|zrtp|memory] …`: see README.md beside this file."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from benches.media import LIMIT, OURS, PEER, MediaPlan, run_media, run_media_mem
 from benches.phones import run_phone_memory
 from benches.report import Outcome, human, save
 from benches.signalling import B2BUA, PROXY, SignallingPlan, run_signalling
+from benches.zrtp.handshakes import HandshakePlan, run_handshakes
+from benches.zrtp.packets import PacketPlan, run_packets
 
 HERE = Path(__file__).resolve().parent
 LOADGEN = HERE / "loadgen"
@@ -61,7 +63,7 @@ def signalling_plan(arguments: argparse.Namespace, binaries: Path, work: Path) -
 def parser() -> argparse.ArgumentParser:
     parse = argparse.ArgumentParser(prog="benches", description="Sealtone against its peers, interleaved in one run.")
     parse.add_argument("--quick", action="store_true", help="about two minutes; no calls-a-core and overload runs")
-    parse.add_argument("--only", choices=("media", "signalling", "memory"))
+    parse.add_argument("--only", choices=("media", "signalling", "zrtp", "memory"))
     parse.add_argument("--relays", default=f"{PEER},{LIMIT},{OURS}", help="media relays, separated by commas")
     parse.add_argument("--servers", default=f"{PROXY},{B2BUA},{OURS}", help="SIP servers, separated by commas")
     parse.add_argument("--calls", default="300,1000", help="sizes of the media runs")
@@ -97,6 +99,12 @@ def main() -> int:
                 outcomes.append(run_media(plan, say))
             if arguments.only in (None, "signalling"):
                 outcomes.append(run_signalling(signalling_plan(arguments, binaries, Path(work)), say))
+            if arguments.only in (None, "zrtp"):
+                rounds = arguments.rounds or (3 if arguments.quick else 5)
+                seconds = arguments.seconds or (0.2 if arguments.quick else 0.4)
+                outcomes.append(run_handshakes(HandshakePlan(Path(work), rounds, seconds), say))
+                seconds = arguments.seconds or (0.5 if arguments.quick else 1.5)
+                outcomes.append(run_packets(PacketPlan(binaries, Path(work), rounds, seconds), say))
             if arguments.only in (None, "memory"):
                 outcomes.append(run_media_memory(plan, say))
                 if OURS in arguments.servers:

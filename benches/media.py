@@ -11,7 +11,7 @@ from typing import NamedTuple
 from benches.machine import kernel_memory_bytes, private_bytes
 from benches.media_load import MediaLoad, MediaSample, Slice
 from benches.relays.forwarder import Forwarder
-from benches.relays.interface import RelayUnderTest
+from benches.relays.interface import MIXED_SRTP, PLAIN, RelayUnderTest
 from benches.relays.rtpengine import Rtpengine
 from benches.relays.sealtone_engine import SealtoneEngine
 from benches.report import Outcome, Row, Target, alone, at_least, at_most, compare
@@ -57,7 +57,7 @@ def loaded(name: str, plan: MediaPlan, encrypted: bool) -> Iterator[tuple[RelayU
     relay = make_relay(name, plan)
     try:
         relay.start()
-        load = MediaLoad(plan.binaries / "media-load", relay, encrypted)
+        load = MediaLoad(plan.binaries / "media-load", relay, MIXED_SRTP if encrypted else PLAIN)
         try:
             yield relay, load
         finally:

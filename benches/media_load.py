@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple, cast
 
 from benches.machine import LOAD_CPU, BenchError, CpuMeter, LineProcess, thread_cpu_ns
-from benches.relays.interface import CallMedia, LegMedia, RelayUnderTest, plan_calls
+from benches.relays.interface import CallMedia, LegMedia, Protection, RelayUnderTest, plan_calls
 
 CHUNK = 200
 
@@ -49,9 +49,9 @@ class Slice(NamedTuple):
 class MediaLoad:
     """The phones of the calls through one relay."""
 
-    def __init__(self, binary: Path, relay: RelayUnderTest, encrypted: bool) -> None:
+    def __init__(self, binary: Path, relay: RelayUnderTest, protection: Protection) -> None:
         self._relay = relay
-        self._encrypted = encrypted
+        self._protection = protection
         self._calls = 0
         self._child = LineProcess([str(binary)], LOAD_CPU)
         port_a, port_b = cast(list[int], self._child.answer()["ports"])
@@ -61,7 +61,7 @@ class MediaLoad:
         """Sets up calls until there are `count`."""
         while self._calls < count:
             step = min(CHUNK, count - self._calls)
-            media = self._relay.add_calls(plan_calls(self._ports, self._calls, step, self._encrypted))
+            media = self._relay.add_calls(plan_calls(self._ports, self._calls, step, self._protection))
             self._child.send(_leg_line(leg) for call in media for leg in call)
             self._calls += step
 

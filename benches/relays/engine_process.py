@@ -1,7 +1,7 @@
 """A process that holds nothing but Sealtone's media engine, and opens calls as it is told.
 
 One JSON line in: ``{"calls": [[leg, leg], …]}`` with leg ``{"port": phone port, "phone_key": key | null,
-"relay_key": key | null}`` and key ``{"suite", "key", "salt"}`` in hexadecimal. One JSON line out:
+"relay_key": key | null, "sealed": bool}`` and key ``{"suite", "key", "salt"}`` in hexadecimal. One JSON line out:
 ``{"ports": [[a, b], …]}``, or ``{"error": text}``. It ends at the end of its input.
 """
 
@@ -41,6 +41,7 @@ def open_call(engine: Engine, legs: list[dict[str, Any]]) -> list[int]:
             secure_required=rx is not None,
             payload_types=(PCMU,),
             new_latch=True,
+            sealed=leg["sealed"],
         )
         engine.update_leg(media.id, plan)
         opened.append(media)

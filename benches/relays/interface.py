@@ -12,6 +12,12 @@ SUITES: dict[str, tuple[int, int]] = {
     "AES_256_CM_HMAC_SHA1_80": (32, 14),
     "AEAD_AES_128_GCM": (16, 12),
     "AEAD_AES_256_GCM": (32, 12),
+    # RFC 6189 5.1.3 and 5.1.4.
+    **{
+        f"ZRTP_{cipher}_{tag}": (octets, 14)
+        for cipher, octets in (("AES1", 16), ("AES2", 24), ("AES3", 32), ("2FS1", 16), ("2FS2", 24), ("2FS3", 32))
+        for tag in ("HS80", "HS32", "SK64", "SK32")
+    },
 }
 
 # The pairs of suites that encrypted calls take in turn: never the same on both legs.
@@ -43,8 +49,22 @@ class PhonePlan(NamedTuple):
 
 
 class CallPlan(NamedTuple):
+    """`sealed`: the phones have their keys from each other, and the relay has none."""
+
     a: PhonePlan
     b: PhonePlan
+    sealed: bool = False
+
+
+class Protection(NamedTuple):
+    """Pairs of suites of the two legs (None: plain RTP), which calls take in turn; `sealed` as in CallPlan."""
+
+    pairs: tuple[tuple[str | None, str | None], ...]
+    sealed: bool = False
+
+
+PLAIN = Protection(((None, None),))
+MIXED_SRTP = Protection(SUITE_PAIRS)
 
 
 class LegMedia(NamedTuple):
@@ -60,12 +80,12 @@ class CallMedia(NamedTuple):
     b: LegMedia
 
 
-def plan_calls(ports: tuple[int, int], first: int, count: int, encrypted: bool) -> list[CallPlan]:
-    """Calls `first` to `first + count - 1`; encrypted ones take SUITE_PAIRS in turn."""
+def plan_calls(ports: tuple[int, int], first: int, count: int, protection: Protection) -> list[CallPlan]:
+    """Calls `first` to `first + count - 1`."""
     plans = []
     for index in range(first, first + count):
-        suite_a, suite_b = SUITE_PAIRS[index % len(SUITE_PAIRS)] if encrypted else (None, None)
-        plans.append(CallPlan(PhonePlan(ports[0], suite_a), PhonePlan(ports[1], suite_b)))
+        suite_a, suite_b = protection.pairs[index % len(protection.pairs)]
+        plans.append(CallPlan(PhonePlan(ports[0], suite_a), PhonePlan(ports[1], suite_b), protection.sealed))
     return plans
 
 

@@ -32,9 +32,9 @@ class SealtoneEngine:
         assert self._child is not None
         media: list[CallMedia] = []
         for start in range(0, len(plans), CHUNK):
-            keys = [(_keys(plan.a), _keys(plan.b)) for plan in plans[start : start + CHUNK]]
+            keys = [_call_keys(plan) for plan in plans[start : start + CHUNK]]
             calls = [
-                [_leg_words(plan.a, key_a), _leg_words(plan.b, key_b)]
+                [_leg_words(plan.a, key_a, plan.sealed), _leg_words(plan.b, key_b, plan.sealed)]
                 for plan, (key_a, key_b) in zip(plans[start : start + CHUNK], keys, strict=True)
             ]
             self._child.send([json.dumps({"calls": calls})])
@@ -62,8 +62,17 @@ def _keys(phone: PhonePlan) -> Pair:
     return (new_key(phone.suite), new_key(phone.suite)) if phone.suite else (None, None)
 
 
-def _leg_words(phone: PhonePlan, keys: Pair) -> dict[str, object]:
+def _call_keys(plan: CallPlan) -> tuple[Pair, Pair]:
+    """Those of the two phones; in a sealed call each receives with what the other sends with."""
+    keys_a = _keys(plan.a)
+    return keys_a, keys_a[::-1] if plan.sealed else _keys(plan.b)
+
+
+def _leg_words(phone: PhonePlan, keys: Pair, sealed: bool) -> dict[str, object]:
+    if sealed:
+        return {"port": phone.port, "phone_key": None, "relay_key": None, "sealed": True}
+
     def words(key: SrtpKey | None) -> dict[str, str] | None:
         return {"suite": key.suite, "key": key.key.hex(), "salt": key.salt.hex()} if key else None
 
-    return {"port": phone.port, "phone_key": words(keys[0]), "relay_key": words(keys[1])}
+    return {"port": phone.port, "phone_key": words(keys[0]), "relay_key": words(keys[1]), "sealed": False}

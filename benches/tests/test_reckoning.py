@@ -8,7 +8,7 @@ from benches.machine import BenchError
 from benches.media import judge_recovery
 from benches.media_load import Slice
 from benches.phones import challenge_of
-from benches.relays.interface import SUITE_PAIRS, SUITES, new_key, plan_calls
+from benches.relays.interface import MIXED_SRTP, SUITE_PAIRS, SUITES, new_key, plan_calls
 from benches.relays.rtpengine import bdecode, bencode, read_sdp, sdp_of
 from benches.report import alone, at_least, at_most, compare, comparison_table, spread
 
@@ -70,7 +70,7 @@ def test_the_key_of_the_wanted_suite_is_read_from_an_sdp() -> None:
 
 
 def test_encrypted_calls_never_have_one_suite_on_both_legs() -> None:
-    plans = plan_calls((4000, 4002), 0, 6, encrypted=True)
+    plans = plan_calls((4000, 4002), 0, 6, MIXED_SRTP)
     assert {(plan.a.suite, plan.b.suite) for plan in plans} == set(SUITE_PAIRS)
     assert all(plan.a.suite != plan.b.suite for plan in plans)
     assert all(len(new_key(suite).key) == octets[0] for suite, octets in SUITES.items())

@@ -7,6 +7,7 @@ import ctypes.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 _LIBRARY = "libbzrtp.so.0"
@@ -85,6 +86,7 @@ def is_installed() -> bool:
     return True
 
 
+@cache
 def _library() -> Any:
     library = ctypes.CDLL(_LIBRARY)
     context, ssrc = ctypes.c_void_p, ctypes.c_uint32

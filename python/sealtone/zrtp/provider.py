@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from sealtone.zrtp.algorithms import FINITE_FIELD, KEY_AGREEMENTS
 from sealtone.zrtp.crypto import KeyPair, Octets
 
-_HASHLIB = {"S256": "sha256", "S384": "sha384"}
+_HASHLIB = {"S256": hashlib.sha256, "S384": hashlib.sha384}
+_HMAC = {"S256": "sha256", "S384": "sha384"}
 _NATIVE_ONLY = frozenset({"SKN2", "SKN3", "2FS1", "2FS2", "2FS3", "E414"})
 _NATIVE = _NATIVE_ONLY | FINITE_FIELD
 
@@ -60,13 +61,13 @@ class StandardCrypto:
         return self._native is not None or name not in _NATIVE_ONLY
 
     def digest(self, hash_name: str, data: bytes) -> bytes:
-        if hash_name in _HASHLIB:
-            return hashlib.new(_HASHLIB[hash_name], data).digest()
+        if (hashed := _HASHLIB.get(hash_name)) is not None:
+            return hashed(data).digest()
         return self._need(hash_name).zrtp_hash(_SKEIN[hash_name], data)
 
     def mac(self, hash_name: str, key: Octets, data: bytes) -> bytes:
-        if hash_name in _HASHLIB:
-            return hmac.digest(key, data, _HASHLIB[hash_name])
+        if (digest := _HMAC.get(hash_name)) is not None:
+            return hmac.digest(key, data, digest)
         return self._need(hash_name).zrtp_mac(_SKEIN[hash_name], bytes(key), data)
 
     def encrypt(self, cipher: str, key: Octets, iv: bytes, data: bytes) -> bytes:
