@@ -6,7 +6,7 @@
 //!
 //! Rules.
 //! 1. What is taken is read exactly as Python reads it, and `sealtone.sip.validate` has nothing against it. A property
-//!    test on the Python side holds the two against each other (`tests/sip/wire/test_quick_reader.py`).
+//!    test on the Python side holds the two against each other (`tests/server/test_quick_reader.py`).
 //! 2. In doubt: `None`. Nothing is refused here, nothing is repaired.
 //! 3. No octet is looked at more than a fixed number of times.
 
