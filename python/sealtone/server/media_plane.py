@@ -9,13 +9,13 @@ from sealtone.media import Engine, LegPlan, PortsExhausted, SrtpKey
 from sealtone.sip.flow import Hop
 from sealtone.srtp_keys import MasterKey
 
-
 _SOON_S = 0.02
 
 
 class EnginePlane:
-    """`address_for` gives the local address that media to a hop leaves from, and the one to write into SDP. `call_later`
-    is the event loop's.
+    """`address_for` gives the local address that media to a hop leaves from, and the one to write into SDP.
+
+    `call_later` is the event loop's.
 
     To wake the media core costs more than what it is then told. What a message depends on is in force before that
     leaves (`flush`). A leg that opens is deaf until its plan comes, and one that closes belongs to a call that is over:
