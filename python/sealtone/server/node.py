@@ -181,15 +181,18 @@ class Node:
         return self.reflection.covers(hop.remote if isinstance(hop, Flow) else (hop.host, hop.port), size)
 
     def _arm(self, now: float) -> None:
+        # A grain lets timers that fall together run together. Under load one is always due by
+        # then: the timer that is set stays, neither made anew at each message nor put off by it.
+        soonest = now + _TIMER_GRAIN_S
+        if self._timer_at <= soonest:
+            return
         first = self.endpoint.next_timeout()
         second = self.exchange.next_timeout()
         if first is None or (second is not None and second < first):
             first = second
         if first is None:
             return
-        # A grain lets timers that fall together run together. Under load one is always due by
-        # then: the timer that is set stays, neither made anew at each message nor put off by it.
-        at = max(first, now + _TIMER_GRAIN_S)
+        at = max(first, soonest)
         if at >= self._timer_at:
             return
         if self._timer is not None:
