@@ -112,7 +112,7 @@ class Server:
         self._parts.callback(loop.remove_reader, engine.event_fd())
         self.node = node = Node(
             user_agent=f"Sealtone/{__version__}",
-            plane=EnginePlane(engine, self._media_address),
+            plane=EnginePlane(engine, self._media_address, loop.call_later),
             store=store,
             snapshot=snapshot,
             contact_for=self._contact,

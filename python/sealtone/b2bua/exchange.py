@@ -185,6 +185,11 @@ class Exchange:
 
     # out
 
+    @property
+    def has_news(self) -> bool:
+        """Whether there is anything to drain."""
+        return bool(self._events or self._records or self._remembered)
+
     def events(self) -> list[CallEvent]:
         events, self._events = self._events, []
         return events

@@ -84,6 +84,7 @@ class Leg:
         "_final",
         "_judged",
         "_local",
+        "_may_flow",
         "_offered",
         "_own",
         "_plan",
@@ -147,7 +148,8 @@ class Leg:
         self._rx: MasterKey | None = None
         self._tx: MasterKey | None = None
         self._plan: MediaPlan | None = None
-        self._security: LegSecurity | None = None
+        self._security: LegSecurity | None = None  # worked out when it is asked for, like what follows from it
+        self._may_flow = False
         self._sent: dict[bytes, AudioDescription] = {}
         self._released = False
 
@@ -492,7 +494,8 @@ class Leg:
     def security(self) -> LegSecurity:
         """What the leg reached."""
         if self._security is None:
-            self._security = security_of(self)
+            self._security = reached = security_of(self)
+            self._may_flow = self._remote is not None and media_may_flow(self.user.policy, reached)
         return self._security
 
     def take_zrtp(self) -> None:
@@ -508,7 +511,8 @@ class Leg:
 
     def may_flow(self) -> bool:
         """Whether packets of this leg may pass (`model.policy.media_may_flow` decides)."""
-        return self._remote is not None and media_may_flow(self.user.policy, self.security())
+        self.security()
+        return self._may_flow
 
     @property
     def media(self) -> Negotiated | None:

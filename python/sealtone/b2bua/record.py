@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from sealtone.model import CallState, call_state
 from sealtone.model.record import CallRecord, LegRecord
@@ -33,14 +33,14 @@ def state_of(call: Call) -> CallState:
     return call_state(call.a.security(), other.security() if other is not None else None)
 
 
-def leg_record(leg: Leg, status: int, chosen: bool) -> LegRecord:
-    """What one leg came to."""
+def leg_record(leg: Leg, status: int, chosen: bool, role: Literal["caller", "callee"] | None = None) -> LegRecord:
+    """What one leg came to; `role` where it is another than the leg's own."""
     counters = leg.counters()
     hop = leg.hop
     host, port = hop.remote if isinstance(hop, Flow) else (hop.host, hop.port)
     heard = counters.packets_in > 0
     return LegRecord(
-        role=leg.role,
+        role=role or leg.role,
         aor=leg.aor,
         security=leg.security(),
         status=status,
@@ -80,10 +80,12 @@ def call_record(call: Call, ended_by: EndedBy, status: int) -> CallRecord:
     a, b = call.a, call.b
     answered = call.answered_at
     # After a transfer the one that called may be the called one's leg, and the other way round.
-    legs = [(call.moved.get(id(a)) or leg_record(a, status, chosen=True))._replace(role="caller")]
+    moved = call.moved.get(id(a))
+    legs = [leg_record(a, status, True, "caller") if moved is None else moved._replace(role="caller")]
     if b is not None:
-        of_b = call.moved.get(id(b)) or leg_record(b, 200 if answered is not None else status, chosen=True)
-        legs.append(of_b._replace(role="callee"))
+        moved = call.moved.get(id(b))
+        status_b = 200 if answered is not None else status
+        legs.append(leg_record(b, status_b, True, "callee") if moved is None else moved._replace(role="callee"))
     legs.extend(call.lost_branches)
     return CallRecord(
         id=call.id,

@@ -1,9 +1,9 @@
 """Session descriptions and the audio of a leg: read from a phone, written as our own (RFC 8866, 3264, 4568, 8643)."""
 
+from sealtone.sdp.attributes import SectionHead
 from sealtone.sdp.audio import (
     MAX_CRYPTO_LINES,
     AudioDescription,
-    SectionHead,
     read_answer,
     read_audio,
     read_audio_lines,

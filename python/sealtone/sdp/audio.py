@@ -15,29 +15,18 @@ How it works, and its rules:
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
 from typing import NamedTuple
 
+from sealtone.sdp.attributes import Attributes, SectionHead, session_direction
 from sealtone.sdp.media import NULL_ADDRESSES, Codec, Direction, read_address, read_codecs
-from sealtone.sdp.session import Line, MediaSection, SdpError, SessionDescription
+from sealtone.sdp.plain import PlainAudio, read_plain
+from sealtone.sdp.session import MediaSection, SdpError, SessionDescription
 from sealtone.srtp_keys import CryptoAttribute, CryptoError
 
 MAX_CRYPTO_LINES = 24
-MAX_ZRTP_HASHES = 4
-_ZRTP_HASH = re.compile(r"[0-9A-Za-z.]{1,8} [0-9A-Fa-f]{64}")
 
 # The profiles that can be keyed by SDES or not at all. UDP/TLS/... is keyed by DTLS.
 RTP_PROFILES = frozenset({"RTP/AVP", "RTP/SAVP", "RTP/AVPF", "RTP/SAVPF"})
-_DIRECTIONS: dict[str, Direction] = {item.value: item for item in Direction}
-
-
-class SectionHead(NamedTuple):
-    """An m-line as its sender wrote it: what an answer has to repeat, with port 0, to refuse it."""
-
-    media: str
-    profile: str
-    formats: tuple[str, ...]
 
 
 class AudioDescription(NamedTuple):
@@ -98,7 +87,12 @@ def read_audio(source: bytes | SessionDescription) -> AudioDescription:
 
 def read_audio_lines(source: bytes | SessionDescription) -> tuple[AudioDescription, ...]:
     """All audio lines that can carry a call, in order; at least one. Raises `SdpError` with a plain reason."""
-    description = SessionDescription.parse(source) if isinstance(source, bytes) else source
+    if isinstance(source, bytes):
+        plain = read_plain(source)
+        if plain is not None:
+            return (_from_plain(plain),)
+        source = SessionDescription.parse(source)
+    description = source
     layout = _layout(description)
     found: list[AudioDescription] = []
     reason = "the session description has no audio line"
@@ -125,7 +119,12 @@ def read_answer(source: bytes | SessionDescription, offer: AudioDescription) -> 
 
     Profile and keys are not judged here; `sealtone.model.policy.judge_answer` does.
     """
-    description = SessionDescription.parse(source) if isinstance(source, bytes) else source
+    if isinstance(source, bytes):
+        plain = read_plain(source)
+        if plain is not None and offer.section == 0:
+            return _from_plain(plain)
+        source = SessionDescription.parse(source)
+    description = source
     if offer.section >= len(description.sections):
         raise SdpError("the answer leaves out the audio line")
     section = description.sections[offer.section]
@@ -145,93 +144,16 @@ def _layout(description: SessionDescription) -> tuple[SectionHead, ...]:
     return tuple([SectionHead(section.media, section.profile, section.formats) for section in description.sections])
 
 
-class _Attributes:
-    """What the a-lines of one section said; None where they were silent."""
-
-    __slots__ = (
-        "crypto",
-        "direction",
-        "fmtps",
-        "maxptime_ms",
-        "ptime_ms",
-        "rtcp",
-        "rtcp_mux",
-        "rtpmaps",
-        "zrtp_hashes",
-    )
-
-    def __init__(self, lines: Iterable[Line]) -> None:
-        self.rtpmaps: dict[str, str] = {}
-        self.fmtps: dict[str, str] = {}
-        self.direction: Direction | None = None
-        self.crypto: list[str] = []
-        self.rtcp: str | None = None
-        self.rtcp_mux = False
-        self.ptime_ms: int | None = None
-        self.maxptime_ms: int | None = None
-        self.zrtp_hashes: tuple[str, ...] = ()
-        for letter, attribute in lines:
-            if letter != "a":
-                continue
-            name, _, value = attribute.partition(":")
-            if name == "rtpmap":
-                self._add_rtpmap(value)
-            elif name == "fmtp":
-                self._add_fmtp(value)
-            elif name in _DIRECTIONS:
-                self._set_direction(_DIRECTIONS[name])
-            elif name == "crypto":
-                self.crypto.append(value)
-            elif name == "zrtp-hash":
-                # One that cannot be read is as none (RFC 6189, 8.1).
-                if _ZRTP_HASH.fullmatch(value) and len(self.zrtp_hashes) < MAX_ZRTP_HASHES:
-                    self.zrtp_hashes += (value,)
-            elif name == "rtcp-mux":
-                self.rtcp_mux = True
-            elif name == "rtcp":
-                if self.rtcp is not None and self.rtcp != value:
-                    raise SdpError("the audio line names two places for RTCP")
-                self.rtcp = value
-            elif name == "ptime":
-                self.ptime_ms = _milliseconds(value)
-            elif name == "maxptime":
-                self.maxptime_ms = _milliseconds(value)
-
-    def _add_rtpmap(self, value: str) -> None:
-        payload_type, _, codec = value.strip().partition(" ")
-        codec = codec.strip()
-        if self.rtpmaps.setdefault(payload_type, codec) != codec:
-            raise SdpError("one payload type has two meanings")
-
-    def _add_fmtp(self, value: str) -> None:
-        payload_type, _, parameters = value.strip().partition(" ")
-        parameters = parameters.strip()
-        known = self.fmtps.get(payload_type)
-        if known is None:
-            self.fmtps[payload_type] = parameters
-        elif parameters != known and parameters not in known.split(";"):
-            # Some phones spread one format's parameters over several lines.
-            self.fmtps[payload_type] = f"{known};{parameters}"
-
-    def _set_direction(self, value: Direction) -> None:
-        if self.direction is not None and self.direction is not value:
-            raise SdpError("the session description names two directions at once")
-        self.direction = value
-
-
 def _read_section(
     description: SessionDescription, section: MediaSection, index: int, layout: tuple[SectionHead, ...]
 ) -> AudioDescription:
-    attributes = _Attributes(section.lines)
+    attributes = Attributes(section.lines)
     connection = section.value("c") or description.value("c")
     if connection is None:
         raise SdpError("the audio line has no connection address")
     address = read_address(connection)
-    null_address = address in NULL_ADDRESSES
-    direction = attributes.direction or _session_direction(description) or Direction.SENDRECV
-    if null_address and direction.receives:
-        # RFC 3264 8.4: hold as RFC 2543 did it.
-        direction = Direction.SENDONLY if direction.sends else Direction.INACTIVE
+    direction = attributes.direction or session_direction(description.lines) or Direction.SENDRECV
+    direction, null_address = _held(direction, address)
     crypto, refused = _read_crypto(attributes.crypto)
     return AudioDescription(
         address,
@@ -252,14 +174,31 @@ def _read_section(
     )
 
 
-def _session_direction(description: SessionDescription) -> Direction | None:
-    found: Direction | None = None
-    for letter, value in description.lines:
-        if letter == "a" and value in _DIRECTIONS:
-            if found is not None and found.value != value:
-                raise SdpError("the session description names two directions at once")
-            found = _DIRECTIONS[value]
-    return found
+def _from_plain(plain: PlainAudio) -> AudioDescription:
+    connection, port, lasting, changing = plain
+    address = read_address(connection)
+    profile, codecs, direction, rtcp_mux, ptime_ms, maxptime_ms, layout = lasting
+    direction, null_address = _held(direction, address)
+    if changing is None:
+        return AudioDescription(
+            address, port, codecs, profile, direction, (), None, rtcp_mux, ptime_ms, maxptime_ms, 0, layout, (), (),
+            null_address,
+        )  # fmt: skip
+    crypto, refused = _read_crypto(changing.crypto)
+    rtcp, zrtp_hashes = _read_rtcp(changing.rtcp, address), changing.zrtp_hashes
+    return AudioDescription(
+        address, port, codecs, profile, direction, crypto, rtcp, rtcp_mux, ptime_ms, maxptime_ms, 0, layout, refused,
+        zrtp_hashes, null_address,
+    )  # fmt: skip
+
+
+def _held(direction: Direction, address: str) -> tuple[Direction, bool]:
+    """What a direction means beside its address; and whether that is none (RFC 3264 8.4: hold as RFC 2543 did it)."""
+    if address not in NULL_ADDRESSES:
+        return direction, False
+    if not direction.receives:
+        return direction, True
+    return (Direction.SENDONLY if direction.sends else Direction.INACTIVE), True
 
 
 def _read_crypto(values: list[str]) -> tuple[tuple[CryptoAttribute, ...], tuple[str, ...]]:
@@ -291,11 +230,3 @@ def _read_rtcp(value: str | None, address: str) -> tuple[str, int] | None:
     if not (port_text.isascii() and port_text.isdigit() and len(port_text) <= 5 and 0 < int(port_text) <= 65_535):
         raise SdpError("the place for RTCP is not valid")
     return (read_address(connection) if connection.strip() else address), int(port_text)
-
-
-def _milliseconds(value: str) -> int | None:
-    """A packet time; None for what no phone can mean, since it is only a wish (RFC 8866, 6.4)."""
-    text = value.strip().partition(".")[0]
-    if text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= 1000:
-        return int(text)
-    return None

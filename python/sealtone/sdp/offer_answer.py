@@ -7,6 +7,7 @@ of codecs (`Codec`), a packet time and a direction; addresses, ports, keys and p
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from sealtone.sdp.audio import AudioDescription
@@ -46,16 +47,8 @@ def write_audio(audio: AudioDescription, origin: Origin) -> bytes:
 
 
 def _write_section(parts: list[str], audio: AudioDescription) -> None:
-    formats = " ".join([str(codec.payload_type) for codec in audio.codecs])
-    parts.append(f"m=audio {audio.port} {audio.profile} {formats}\r\n")
-    for payload_type, encoding, clock, channels, fmtp in audio.codecs:
-        parts.append(
-            f"a=rtpmap:{payload_type} {encoding}/{clock}\r\n"
-            if channels == 1
-            else f"a=rtpmap:{payload_type} {encoding}/{clock}/{channels}\r\n"
-        )
-        if fmtp is not None:
-            parts.append(f"a=fmtp:{payload_type} {fmtp}\r\n")
+    formats, maps = _codec_lines(audio.codecs)
+    parts.append(f"m=audio {audio.port} {audio.profile} {formats}\r\n{maps}")
     if audio.ptime_ms is not None:
         parts.append(f"a=ptime:{audio.ptime_ms}\r\n")
     if audio.maxptime_ms is not None:
@@ -70,7 +63,19 @@ def _write_section(parts: list[str], audio: AudioDescription) -> None:
         parts.append(f"a=rtcp:{port} IN {family} {address}\r\n")
     if audio.rtcp_mux:
         parts.append("a=rtcp-mux\r\n")
-    parts.append(f"a={audio.direction.value}\r\n")
+    parts.append(f"a={audio.direction}\r\n")
+
+
+@lru_cache(maxsize=256)  # the same few lists in nearly all calls
+def _codec_lines(codecs: tuple[Codec, ...]) -> tuple[str, str]:
+    """The formats of the m-line, and the lines that say what they are."""
+    lines: list[str] = []
+    for payload_type, encoding, clock, channels, fmtp in codecs:
+        encoded = f"{encoding}/{clock}" if channels == 1 else f"{encoding}/{clock}/{channels}"
+        lines.append(f"a=rtpmap:{payload_type} {encoded}\r\n")
+        if fmtp is not None:
+            lines.append(f"a=fmtp:{payload_type} {fmtp}\r\n")
+    return " ".join([str(codec.payload_type) for codec in codecs]), "".join(lines)
 
 
 class OwnDescription:
@@ -186,6 +191,8 @@ def _partners(ones: Sequence[Codec], others: Sequence[Codec]) -> list[Codec | No
     Each step pairs by an equivalence, so that both directions come to the same pairs.
     """
     by_payload_type = {codec.payload_type: codec for codec in others}
+    if ones == others and len(by_payload_type) == len(others):
+        return list(others)  # as in most calls
     partners: list[Codec | None] = []
     for codec in ones:
         other = by_payload_type.get(codec.payload_type)

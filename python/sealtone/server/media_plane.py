@@ -9,22 +9,39 @@ from sealtone.media import Engine, LegPlan, PortsExhausted, SrtpKey
 from sealtone.sip.flow import Hop
 from sealtone.srtp_keys import MasterKey
 
+_SOON_S = 0.02
+
 
 class EnginePlane:
-    """`address_for` gives the local address that media to a hop leaves from, and the one to write into SDP."""
+    """`address_for` gives the local address that media to a hop leaves from, and the one to write into SDP.
 
-    def __init__(self, engine: Engine, address_for: Callable[[Hop], tuple[str, str]]) -> None:
+    `call_later` is the event loop's.
+
+    To wake the media core costs more than what it is then told. What a message depends on is in force before that
+    leaves (`flush`). A leg that opens is deaf until its plan comes, and one that closes belongs to a call that is over:
+    these wait for the next that cannot, or `_SOON_S`.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        address_for: Callable[[Hop], tuple[str, str]],
+        call_later: Callable[[float, Callable[[], None]], object],
+    ) -> None:
         engine.gather_commands()
         self._engine = engine
         self._address_for = address_for
+        self._call_later = call_later
         self._gathered = False
+        self._gathered_idly = False
+        self._is_timed = False
 
     def open_call(self) -> int:
         return self._engine.open_call()
 
     def open_leg(self, media_call: int, hop: Hop) -> MediaPort:
         local, advertised = self._address_for(hop)
-        self._gathered = True
+        self._gathered_idly = True
         try:
             leg = self._engine.open_leg(media_call, local)
         except PortsExhausted as error:
@@ -32,6 +49,7 @@ class EnginePlane:
         return MediaPort(leg.id, advertised, leg.rtp_port, leg.rtcp_port)
 
     def move_leg(self, leg: int, media_call: int) -> None:
+        self._gathered = True
         self._engine.move_leg(leg, media_call)
 
     def update_leg(self, leg: int, plan: MediaPlan) -> None:
@@ -87,17 +105,26 @@ class EnginePlane:
 
     def close_leg(self, leg: int) -> MediaCounters:
         counters = self.counters(leg)
-        self._gathered = True
+        self._gathered_idly = True
         self._engine.close_leg(leg)
         return counters
 
     def close_call(self, media_call: int) -> None:
-        self._gathered = True
+        self._gathered_idly = True
         self._engine.close_call(media_call)
 
     def flush(self) -> None:
         if self._gathered:
-            self._gathered = False
+            self._gathered = self._gathered_idly = False
+            self._engine.wake()
+        elif self._gathered_idly and not self._is_timed:
+            self._is_timed = True
+            self._call_later(_SOON_S, self._wake_late)
+
+    def _wake_late(self) -> None:
+        self._is_timed = False
+        if self._gathered_idly:
+            self._gathered_idly = False
             self._engine.wake()
 
 

@@ -148,14 +148,18 @@ class Node:
     # the pump
 
     def _drain(self, now: float) -> None:
-        endpoint, handlers, exchange = self.endpoint, self._handlers, self.exchange
-        while events := endpoint.events():
-            for event in events:
-                handler = handlers.get(type(event))
-                if handler is None:
-                    exchange.handle(event, now)
-                else:
-                    handler(event, now)
+        endpoint, exchange = self.endpoint, self.exchange
+        events = endpoint.events()
+        if events:
+            handlers = self._handlers
+            while events:
+                for event in events:
+                    handler = handlers.get(type(event))
+                    if handler is None:
+                        exchange.handle(event, now)
+                    else:
+                        handler(event, now)
+                events = endpoint.events()
         self._plane.flush()  # what a message says is in force before it leaves
         send = self._transports.send
         tracing = self.journal.tracing
@@ -165,26 +169,30 @@ class Node:
             if tracing:
                 self.journal.trace("->", data, hop)
             send(data, hop)
-        for told in exchange.events():
-            self.journal.call_event(told)
-        for record in exchange.records():
-            self._store.write_call_record(record)
-        self._zrtp.remember(exchange.remembered())
+        if exchange.has_news:  # most messages bring none
+            for told in exchange.events():
+                self.journal.call_event(told)
+            for record in exchange.records():
+                self._store.write_call_record(record)
+            self._zrtp.remember(exchange.remembered())
         self._arm(now)
 
     def _covers(self, hop: Hop, size: int) -> bool:
         return self.reflection.covers(hop.remote if isinstance(hop, Flow) else (hop.host, hop.port), size)
 
     def _arm(self, now: float) -> None:
+        # A grain lets timers that fall together run together. Under load one is always due by
+        # then: the timer that is set stays, neither made anew at each message nor put off by it.
+        soonest = now + _TIMER_GRAIN_S
+        if self._timer_at <= soonest:
+            return
         first = self.endpoint.next_timeout()
         second = self.exchange.next_timeout()
         if first is None or (second is not None and second < first):
             first = second
         if first is None:
             return
-        # A grain lets timers that fall together run together. Under load one is always due by
-        # then: the timer that is set stays, neither made anew at each message nor put off by it.
-        at = max(first, now + _TIMER_GRAIN_S)
+        at = max(first, soonest)
         if at >= self._timer_at:
             return
         if self._timer is not None:

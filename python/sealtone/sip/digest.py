@@ -378,8 +378,8 @@ class NonceCounts:
     def __init__(self, limit: int, lifetime_s: float = 300) -> None:
         self._limit = limit
         self._lifetime_s = lifetime_s
-        # nonce -> (highest count, bitmap of the 64 counts up to it); in order of first use.
-        self._seen: dict[str, tuple[int, int]] = {}
+        # nonce -> (highest count, bitmap of the 64 counts up to it, when it was issued); in order of first use.
+        self._seen: dict[str, tuple[int, int, int]] = {}
         self._floor_us = -1
 
     def __len__(self) -> int:
@@ -395,23 +395,23 @@ class NonceCounts:
             if issued_us <= self._floor_us:
                 return False
             self._make_room(now_wall)
-            self._seen[nonce] = (nc, 1)
+            self._seen[nonce] = (nc, 1, issued_us)
             return True
-        highest, bitmap = known
+        highest, bitmap, issued_us = known
         if nc > highest:
-            self._seen[nonce] = (nc, ((bitmap << min(nc - highest, _WINDOW)) | 1) & ((1 << _WINDOW) - 1))
+            self._seen[nonce] = (nc, ((bitmap << min(nc - highest, _WINDOW)) | 1) & ((1 << _WINDOW) - 1), issued_us)
             return True
         bit = 1 << (highest - nc) if highest - nc < _WINDOW else 0
         if not bit or bitmap & bit:
             return False
-        self._seen[nonce] = (highest, bitmap | bit)
+        self._seen[nonce] = (highest, bitmap | bit, issued_us)
         return True
 
     def _make_room(self, now_wall: float) -> None:
         expired_us = (now_wall - self._lifetime_s - CLOCK_SLACK_S) * 1e6
         while self._seen:
             oldest = next(iter(self._seen))
-            issued_us = _issued_us(oldest)
+            issued_us = self._seen[oldest][2]
             if len(self._seen) < self._limit and issued_us > expired_us:
                 return
             del self._seen[oldest]

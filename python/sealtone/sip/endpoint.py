@@ -274,7 +274,9 @@ class Endpoint:
         return session
 
     def accept(self, tx: ServerTransaction, now: float) -> InviteSession:
-        """Turn a received INVITE (authenticated by now) into a session; sends 100.
+        """Turn a received INVITE (authenticated by now) into a session.
+
+        100 follows after 200 ms, where nothing else was sent by then (RFC 3261 17.2.1).
 
         Where the caller has cancelled meanwhile the session comes back ended, and `Cancelled` is in the events.
         """

@@ -53,7 +53,8 @@ class CalledSession(InviteSession):
     role = "uas"
 
     def __init__(self, endpoint: Endpoint, tx: ServerTransaction, request: Request, now: float) -> None:
-        """Open the session and send 100."""
+        """Open the session. A called phone mostly rings within the 200 ms after which the transaction sends 100; that
+        spares a message."""
         secure = request.uri[:5].lower() == "sips:"
         super().__init__(endpoint, "incoming", request.call_id, tx.to_tag, tx.hop, secure)
         self.flow = tx.flow
@@ -95,7 +96,6 @@ class CalledSession(InviteSession):
             endpoint.ringing.setdefault(tx.flow.id, set()).add(self)
         tx.session = self
         tx.accepted = True
-        tx.send(100, response_to(tx, 100), now)
 
     @classmethod
     def over(cls, endpoint: Endpoint, tx: ServerTransaction) -> CalledSession:

@@ -144,6 +144,9 @@ impl HeadReader {
             (&keys.record_route, &head.record_routes),
         ];
         for (key, addresses) in lists {
+            if addresses.is_empty() {
+                continue;
+            }
             let made: Vec<_> = addresses
                 .iter()
                 .map(|address| self.address(py, address))

@@ -6,7 +6,7 @@
 //!
 //! Rules.
 //! 1. What is taken is read exactly as Python reads it, and `sealtone.sip.validate` has nothing against it. A property
-//!    test on the Python side holds the two against each other (`tests/sip/wire/test_quick_reader.py`).
+//!    test on the Python side holds the two against each other (`tests/server/test_quick_reader.py`).
 //! 2. In doubt: `None`. Nothing is refused here, nothing is repaired.
 //! 3. No octet is looked at more than a fixed number of times.
 
@@ -119,21 +119,18 @@ impl Reader {
     /// The message in `datagram`, if it is plain and nothing is wrong with it.
     #[must_use]
     pub fn read<'a>(&self, datagram: &'a [u8]) -> Option<Head<'a>> {
-        let end = head_length(datagram)?;
-        let head = std::str::from_utf8(&datagram[..end]).ok()?;
-        let mut rest = &datagram[end + 4..];
-        let mut lines = head.split("\r\n");
-        let start = read_start(lines.next()?)?;
+        let ends = line_ends(datagram)?;
+        let (&first, &last) = (ends.first()?, ends.last()?);
+        let head = std::str::from_utf8(&datagram[..last]).ok()?;
+        let mut rest = &datagram[last + 4..];
+        let start = read_start(&head[..first])?;
 
-        let mut gathered = Gathered::default();
-        for line in lines {
-            // What is left of CR and LF here is no line end; other control characters are left to the careful reading.
-            if gathered.lines.len() == MOST_LINES
-                || line.bytes().any(|octet| octet.is_ascii_control())
-            {
-                return None;
-            }
-            let (spelling, value) = line.split_once(':')?;
+        let mut gathered = Gathered {
+            lines: Vec::with_capacity(ends.len()),
+            ..Gathered::default()
+        };
+        for pair in ends.windows(2) {
+            let (spelling, value) = head[pair[0] + 2..pair[1]].split_once(':')?;
             let (name, field) = self.name_of(spelling)?;
             let value = value.trim_matches(' ');
             gathered.take(field, value)?;
@@ -180,28 +177,26 @@ fn field_of(name: &str) -> Field {
     }
 }
 
-/// Where the blank line after the headers begins. Lines are looked at by their ends, which is a search for one octet.
-fn head_length(datagram: &[u8]) -> Option<usize> {
-    let mut start = 0;
+/// Where each line of the head ends, the start line first. `None` where a control character stands in the head that is
+/// not of a line end, and for too many lines.
+fn line_ends(datagram: &[u8]) -> Option<Vec<usize>> {
+    let mut ends = Vec::with_capacity(24);
+    let mut at = 0;
     loop {
-        let end = start + datagram[start..].iter().position(|&octet| octet == b'\r')?;
-        if datagram[end..].starts_with(b"\r\n\r\n") {
-            return Some(end);
+        let is_control = |&octet: &u8| value::is_in(octet, value::CONTROL);
+        at += datagram[at..].iter().position(is_control)?;
+        if !datagram[at..].starts_with(b"\r\n") || ends.len() > MOST_LINES {
+            return None;
         }
-        start = end + 1;
+        ends.push(at);
+        at += 2;
+        if datagram[at..].starts_with(b"\r\n") {
+            return Some(ends);
+        }
     }
-}
-
-/// Without an early exit, so that many octets are looked at in one step.
-fn holds_controls(line: &str) -> bool {
-    line.bytes()
-        .fold(false, |found, octet| found | octet.is_ascii_control())
 }
 
 fn read_start(line: &str) -> Option<Start<'_>> {
-    if holds_controls(line) {
-        return None;
-    }
     if let Some(rest) = line.strip_prefix("SIP/2.0 ") {
         let (status, reason) = rest.split_once(' ')?;
         if status.len() != 3 {

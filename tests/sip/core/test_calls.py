@@ -46,9 +46,23 @@ def test_a_call_is_set_up_answered_and_ended_with_exactly_the_messages_of_the_rf
     assert ended.cause == "bye"
     assert ended.request is not None
     assert [line.split(" ")[0] for line in alice.sent_lines()] == ["INVITE", "ACK", "BYE"]
-    assert [line.split(" ")[1] for line in bob.sent_lines()] == ["100", "180", "200", "200"]
+    assert [line.split(" ")[1] for line in bob.sent_lines()] == ["180", "200", "200"]
     assert not alice.take(Ended)
     assert_clean(net, alice, bob)
+
+
+def test_a_caller_that_hears_nothing_for_200_ms_is_told_that_its_call_is_tried() -> None:
+    net = SimNet()
+    alice, bob = pair(net)
+    _, called = ring(net, alice, bob)
+    net.run(0.1)
+    assert not bob.sent_lines()
+    net.run(0.2)
+    assert [line.split(" ")[1] for line in bob.sent_lines()] == ["100"]
+    called.progress(180, net.now)
+    net.run(60.0)
+    assert [line.split(" ")[1] for line in bob.sent_lines()] == ["100", "180"]
+    assert alice.count_sent("INVITE") == 1
 
 
 def test_the_called_party_ends_the_call() -> None:
@@ -126,6 +140,8 @@ def test_a_cancel_that_crosses_the_200_gets_ack_and_bye_and_the_owner_hears_487(
     net = SimNet()
     alice, bob = pair(net)
     calling, called = ring(net, alice, bob)
+    called.progress(180, net.now)
+    net.run(0.1)
     called.accept(ANSWER, net.now)
     calling.cancel(net.now)
     net.run(1.0)
