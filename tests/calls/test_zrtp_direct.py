@@ -97,6 +97,7 @@ PLACES = [
     pytest.param(("10.0.0.5", None), ("192.168.1.7", None), True, id="both private, seen as they are"),
     pytest.param(("2001:4860::1", None), ("2001:4860::2", None), True, id="both IPv6"),
     pytest.param(("9.9.9.9", "10.0.0.5"), ("9.9.9.9", "10.0.0.6"), True, id="both behind the same address"),
+    pytest.param(("9.9.9.9", "7.7.7.7"), ("9.9.9.9", "10.0.0.6"), False, id="at the same address, one names a third's"),
     pytest.param(("10.0.0.5", None), ("9.9.9.9", None), False, id="private calls public"),
     pytest.param(("9.9.9.9", None), ("10.0.0.5", None), False, id="public calls private"),
     pytest.param(("100.64.0.7", None), ("9.9.9.9", None), False, id="shared address space calls public"),
@@ -153,6 +154,15 @@ def test_a_caller_behind_nat_does_not_show_its_address() -> None:
     is_sealed(world, a, b)
     assert not shows(world, a.host, b)
     assert not shows(world, b.host, a)
+
+
+@pytest.mark.parametrize("who", ["caller", "callee"])
+def test_nobody_is_sent_to_a_third_address_by_rtcp(who: str) -> None:
+    world, a, b = direct()
+    (a if who == "caller" else b).says = {"rtcp": ("192.0.2.200", 9)}
+    a.call("1001")
+    world.run(4)
+    is_sealed(world, a, b)
 
 
 def test_a_late_offer_is_sealed() -> None:

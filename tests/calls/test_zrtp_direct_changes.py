@@ -217,6 +217,30 @@ def test_a_new_port_or_address_within_reach_reaches_the_other_phone(who: str, me
     is_direct(world, a, b)
 
 
+def test_an_answer_from_out_of_reach_ends_the_call() -> None:
+    world, a, b = direct()
+    a.call("1001")
+    world.run(3)
+    behind_nat(b, "7.7.7.7")
+    a.hold(a.session)
+    world.run(1)
+    assert "would not at that address" in world.record.reason
+    assert not shows(world, "7.7.7.7", a)
+    all_gone(world)
+
+
+def test_an_rtcp_address_out_of_reach_is_refused() -> None:
+    world, a, b = direct()
+    a.call("1001")
+    world.run(3)
+    a.says = {"rtcp": ("192.0.2.200", 9)}
+    a.offer_anew(a.session)
+    world.run(1)
+    assert "would not at that address" in world.told("refused")[0]
+    assert not shows(world, "192.0.2.200", b)
+    is_direct(world, a, b)
+
+
 def test_an_address_out_of_reach_is_refused_and_the_call_stays_as_it_was() -> None:
     world, a, b = direct()
     a.call("1001")

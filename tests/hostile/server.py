@@ -16,7 +16,7 @@ class Server(server.Server):
     """As the one for real phones, and can be asked what the attack did to it."""
 
     DOMAINS = (OURS, OTHERS)
-    USERS = {"open": 240, "srtp": 240, "strict": 240, "sealed": 40, "ended": 80, "wishing": 10}
+    USERS = {"open": 240, "srtp": 240, "strict": 240, "sealed": 40, "direct": 10, "ended": 80, "wishing": 10}
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, media_ports=300)

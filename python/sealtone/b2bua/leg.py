@@ -244,9 +244,7 @@ class Leg:
         verdict = judge_offer(self._policy, self._tls, lines, self.established)
         if isinstance(verdict, Refusal):
             raise Refused(verdict.status, verdict.reason)
-        if self.sealed is not None and (objection := self.sealed.objection_to(self, verdict)):
-            raise Refused(488, objection)
-        self._check_key(verdict)
+        self._check(verdict)
         self._judged = verdict
 
     def forget(self) -> None:
@@ -285,12 +283,14 @@ class Leg:
         verdict = judge_answer(self._policy, self._tls, offered, audio, self.established)
         if isinstance(verdict, Refusal):
             raise Refused(verdict.status, verdict.reason)
-        self._check_key(verdict)
+        self._check(verdict)
         self._settle(verdict, verdict.own, offered, audio.codecs)
         self._offered = offered if early else None
 
-    def _check_key(self, verdict: Acceptance) -> None:
+    def _check(self, verdict: Acceptance) -> None:
         """A key that this call has left must not come back: packets recorded under it would be taken once more."""
+        if self.sealed is not None and (objection := self.sealed.objection_to(self, verdict)):
+            raise Refused(488, objection)
         if verdict.remote is not None and verdict.remote.key in self.left_keys:
             raise Refused(488, "The phone's key was used before in this call and given up; a new one is needed")
         if len(self.left_keys) >= _MAX_LEFT_KEYS:

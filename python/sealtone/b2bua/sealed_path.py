@@ -78,16 +78,24 @@ def _reaches(a: Leg, b: Leg, said: AudioDescription | None = None) -> bool:
     """Whether the phone of `b` will reach `a`'s where that says it receives, as far as can be seen from here.
 
     A phone behind NAT writes an address other than the one its signalling comes from, and then nobody but its own
-    neighbours reaches it. `said`: in place of what `a`'s phone said last.
+    neighbours reaches it. Nobody is sent to a stranger's address, by its RTCP either. `said`: in place of what `a`'s
+    phone said last.
     """
+    said = said or a.said
     here, there = _signalling_ip(a), _signalling_ip(b)
     try:
-        described, source, far = map(ipaddress.ip_address, ((said or a.said).address, here, there))
+        described, source, far = map(ipaddress.ip_address, (said.address, here, there))
     except ValueError:
         return False
-    if described.version != far.version or _is_proxied(a) or _is_proxied(b):
+    if described.version != far.version or len(_hosts(said)) > 1 or _is_proxied(a) or _is_proxied(b):
         return False
-    return source == far or (described == source and _reach(described) == _reach(far))
+    if source == far and not described.is_global:
+        return True
+    return described == source and _reach(described) == _reach(far)
+
+
+def _hosts(said: AudioDescription) -> set[str]:
+    return {said.address} if said.rtcp is None else {said.address, said.rtcp[0]}
 
 
 def _reach(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> tuple[bool, bool, bool]:
@@ -133,18 +141,19 @@ class SealedPath:
 
         The callee has been told otherwise, and needs a new offer once the call is up (`Leg.is_misled`).
         """
-        if self.direct and not (self._is_announced() and _reaches(self.b, self.a)):
+        if self.direct and not (self._is_announced() and _reaches(self.b, self.a) and _reaches(self.a, self.b)):
             self.direct = False
 
     def objection_to(self, leg: Leg, verdict: Acceptance) -> str:
-        """Why a new offer of `leg`'s phone cannot be followed on this path, for a person; empty where it can."""
+        """Why `leg`'s phone cannot go on like this on this path, for a person; empty where it can."""
         if leg.media is None:
             return ""
         if verdict.protection is not Protection.ZRTP:
             return _STAYS_SEALED
         said, before = verdict.audio, leg.media.remote
-        moved = self.direct and said.address != before.address and not said.null_address
-        return _OUT_OF_REACH if moved and not _reaches(leg, self.other(leg), said) else ""
+        if not self.direct or leg.call.state != "answered" or said.null_address or _hosts(said) == _hosts(before):
+            return ""
+        return "" if _reaches(leg, self.other(leg), said) else _OUT_OF_REACH
 
     def policy_of(self, leg: Leg) -> LegPolicy:
         """What holds for a leg: its user's policy, or `require` where the other user's is that."""
