@@ -95,7 +95,7 @@ fmt: $(STAMPS)/dev ## Format everything
 	@cargo fmt --all
 
 .PHONY: bench
-bench: $(STAMPS)/bench $(STAMPS)/engine ## Benchmarks beside rtpengine, Kamailio and sippy (about a quarter of an hour)
+bench: $(STAMPS)/bench $(STAMPS)/engine ## Benchmarks beside rtpengine, Kamailio, sippy and libbzrtp (about a quarter of an hour)
 	$(call install_programs,$(BENCH_PROGRAMS))
 	@$(BIN)/python -m benches $(ARGS)
 

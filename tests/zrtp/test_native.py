@@ -7,6 +7,8 @@ import pytest
 from sealtone.media import _engine
 from sealtone.zrtp import StandardCrypto
 from sealtone.zrtp.algorithms import KEY_AGREEMENTS, private_octets
+from sealtone.zrtp.packet import crc32c
+from zrtp.reference.native import ReferenceNative
 from zrtp.scenes import CRYPTO, Entropy, Person, call, secured, with_algorithms
 from zrtp.test_suites import suites
 
@@ -40,3 +42,11 @@ def test_public_values_and_results_are_the_same_for_each_length_of_private_value
     assert pair.public == CRYPTO.key_pair(agreement, private).public
     assert len(pair.public) == KEY_AGREEMENTS[agreement].public_octets
     assert pair.agree(theirs.public) == theirs.agree(pair.public)
+
+
+def test_the_crc_is_the_same_natively_and_in_python_at_every_length():
+    reference = ReferenceNative()
+    for length in range(600):
+        data = Entropy(length)(length)
+        assert StandardCrypto(_engine).crc32c(data) == StandardCrypto().crc32c(data) == crc32c(data)
+        assert crc32c(data) == reference.crc32c(data)

@@ -52,6 +52,11 @@ class Primitives:
         return _engine.twofish_cfb(key, iv, data, encrypt)
 
     @staticmethod
+    def crc32c(data: bytes) -> bytes:
+        """The CRC of a ZRTP packet (RFC 6189, 5) as it stands on the wire: 4 bytes."""
+        return _engine.crc32c(data)
+
+    @staticmethod
     def dh_public(name: str, private: bytes) -> bytes:
         """The public value of an unpredictable `private`, big-endian; for E414 x, then y."""
         return _engine.dh_public(name, private)

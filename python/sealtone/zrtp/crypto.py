@@ -39,6 +39,9 @@ class Crypto(Protocol):
     def mac(self, hash_name: str, key: Octets, data: bytes) -> bytes:
         """HMAC with that hash; for Skein the Skein MAC. As long as the hash."""
 
+    def crc32c(self, data: bytes) -> bytes:
+        """The CRC of a packet as it stands on the wire (5), which is no cryptography, but costly in Python."""
+
     def encrypt(self, cipher: str, key: Octets, iv: bytes, data: bytes) -> bytes:
         """CFB mode with a full block of feedback; no padding."""
 

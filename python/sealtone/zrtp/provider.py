@@ -1,8 +1,8 @@
 """The primitives on the `cryptography` package, with what it lacks from an optional native part.
 
-Without the native part there are no Twofish, no Skein and no Curve3617, and the finite field is computed by Python's
-own integers, which is correct but not free of timing differences; since each exponent serves one call and is used
-twice, a measurer has little to go on, but a server should bring the native part.
+Without the native part there are no Twofish, no Skein and no Curve3617, CRCs are slow, and the finite field is computed
+by Python's own integers, which is correct but not free of timing differences; since each exponent serves one call and
+is used twice, a measurer has little to go on, but a server should bring the native part.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 
 from sealtone.zrtp.algorithms import FINITE_FIELD, KEY_AGREEMENTS
 from sealtone.zrtp.crypto import KeyPair, Octets
+from sealtone.zrtp.packet import crc32c
 
 _HASHLIB = {"S256": hashlib.sha256, "S384": hashlib.sha384}
 _HMAC = {"S256": "sha256", "S384": "sha384"}
@@ -45,6 +46,7 @@ class NativePrimitives(Protocol):
     def zrtp_hash(self, name: SkeinName, data: bytes) -> bytes: ...
     def zrtp_mac(self, name: SkeinName, key: bytes, data: bytes) -> bytes: ...
     def twofish_cfb(self, key: bytes, iv: bytes, data: bytes, *, encrypt: bool) -> bytes: ...
+    def crc32c(self, data: bytes) -> bytes: ...
     def dh_public(self, name: NativeAgreement, private: bytes) -> bytes: ...
     def dh_shared(self, name: NativeAgreement, private: bytes, peer_public: bytes) -> bytes: ...
 
@@ -52,10 +54,11 @@ class NativePrimitives(Protocol):
 class StandardCrypto:
     """Implements `sealtone.zrtp.crypto.Crypto`. `native`: an object or module with the functions above, or None."""
 
-    __slots__ = ("_native",)
+    __slots__ = ("_native", "crc32c")
 
     def __init__(self, native: NativePrimitives | None = None) -> None:
         self._native = native
+        self.crc32c = crc32c if native is None else native.crc32c
 
     def supports(self, name: str) -> bool:
         return self._native is not None or name not in _NATIVE_ONLY

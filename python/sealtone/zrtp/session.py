@@ -138,7 +138,7 @@ class Session:
         self._aux_secret = aux_secret
         self._multistream = multistream
         self.counters = Counters()
-        self._wire = Wire(ssrc, 1 + entropy(1)[0], self.counters)
+        self._wire = Wire(ssrc, 1 + entropy(1)[0], self.counters, crypto.crc32c)
         self._chain = hashchain.HashChain(crypto, entropy)
         self._ours = self._own_hello()
         self.state = State.IDLE
@@ -209,7 +209,7 @@ class Session:
     def receive(self, datagram: bytes, now: float) -> None:
         """A datagram that `packet.is_zrtp` says is ZRTP. Never raises for what it holds."""
         if self._wire.admit(datagram, self._peer_ssrc if self._peer else None, now):
-            self._guarded(lambda now: self._take(Packet.parse(datagram), now), now)
+            self._guarded(lambda now: self._take(Packet.parse(datagram, self._crypto.crc32c), now), now)
 
     def handle_timeout(self, now: float) -> None:
         """To be called at `next_timeout`, or later."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sealtone.zrtp.limits import ANSWER_BURST, ANSWERS_PER_S, PACKET_BURST, PACKETS_PER_S, Counters, TokenBucket
-from sealtone.zrtp.packet import Packet, source_of
+from sealtone.zrtp.packet import Checksum, Packet, source_of
 from sealtone.zrtp.timer import Retransmission, Schedule
 
 
@@ -14,12 +14,23 @@ class Wire:
     that it should be low; it grows with each packet, repetitions included.
     """
 
-    __slots__ = ("_answers", "_counters", "_peers", "_repeating", "_sequence", "_strangers", "_transmits", "ssrc")
+    __slots__ = (
+        "_answers",
+        "_checksum",
+        "_counters",
+        "_peers",
+        "_repeating",
+        "_sequence",
+        "_strangers",
+        "_transmits",
+        "ssrc",
+    )
 
-    def __init__(self, ssrc: int, first_sequence: int, counters: Counters) -> None:
+    def __init__(self, ssrc: int, first_sequence: int, counters: Counters, checksum: Checksum) -> None:
         self.ssrc = ssrc
         self._sequence = first_sequence
         self._counters = counters
+        self._checksum = checksum
         self._peers = TokenBucket(PACKETS_PER_S, PACKET_BURST)
         self._strangers = TokenBucket(PACKETS_PER_S, PACKET_BURST)
         self._answers = TokenBucket(ANSWERS_PER_S, ANSWER_BURST)
@@ -38,7 +49,7 @@ class Wire:
 
     def send(self, message: bytes) -> None:
         """Once."""
-        self._transmits.append(Packet(self._sequence, self.ssrc, message).encode())
+        self._transmits.append(Packet(self._sequence, self.ssrc, message).encode(self._checksum))
         self._sequence = self._sequence + 1 & 0xFFFF
 
     def answer(self, message: bytes, now: float) -> None:

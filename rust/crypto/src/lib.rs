@@ -4,10 +4,12 @@
 //! - [`twofish`]: the block cipher, and its CFB mode (2FS1, 2FS2, 2FS3)
 //! - [`modp`]: Diffie-Hellman in the groups of RFC 3526 (DH2k, DH3k)
 //! - [`curve3617`]: Diffie-Hellman on Curve3617 (E414)
+//! - [`crc32c`]: the checksum of packets
 //!
 //! Diffie-Hellman and Skein take the same time whatever the secrets are. Twofish looks up tables by secret octets, as
 //! every software Twofish does. Keys are wiped on drop; what the compiler spills to the stack meanwhile is not.
 
+pub mod crc32c;
 pub mod curve3617;
 pub mod modp;
 pub mod skein;

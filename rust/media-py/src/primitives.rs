@@ -68,6 +68,11 @@ pub fn twofish_cfb<'py>(
 }
 
 #[pyfunction]
+pub fn crc32c<'py>(py: Python<'py>, data: &[u8]) -> Bound<'py, PyBytes> {
+    PyBytes::new(py, &sealtone_crypto::crc32c::crc32c(data).to_le_bytes())
+}
+
+#[pyfunction]
 pub fn dh_public<'py>(
     py: Python<'py>,
     name: &str,

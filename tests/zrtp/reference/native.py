@@ -40,6 +40,14 @@ class ReferenceNative:
     def twofish_cfb(self, key: bytes, iv: bytes, data: bytes, *, encrypt: bool) -> bytes:
         return cfb(key, iv, data, encrypt)
 
+    def crc32c(self, data: bytes) -> bytes:
+        crc = 0xFFFFFFFF
+        for octet in data:
+            crc ^= octet
+            for _ in range(8):
+                crc = crc >> 1 ^ 0x82F63B78 * (crc & 1)
+        return (crc ^ 0xFFFFFFFF).to_bytes(4, "little")
+
     def dh_public(self, name: str, private: bytes) -> bytes:
         if name == "E414":
             return curve3617.encode(curve3617.multiply(curve3617.scalar_of(private), curve3617.BASE))
