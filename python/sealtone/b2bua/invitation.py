@@ -11,11 +11,17 @@ if TYPE_CHECKING:
     from sealtone.b2bua.leg import Leg
 
 
+def shown_name(caller: Leg) -> str:
+    """The caller's name as the called party sees it."""
+    invite = caller.session.invite_request
+    return caller.user.display_name or (invite.from_.display if invite is not None else "")
+
+
 def invitation(leg: Leg, offer: bytes | None, caller: Leg) -> Invitation:
     """The phone sees the caller's AOR and nothing else of the caller's side."""
     invite = caller.session.invite_request
     forwards = invite.max_forwards if invite is not None else None
-    quoted = caller.display.replace("\\", "").replace('"', "")
+    quoted = shown_name(caller).replace("\\", "").replace('"', "")
     return Invitation(
         request_uri=leg.uri,
         from_=f'"{quoted}" <sip:{caller.user.aor}>' if quoted else f"<sip:{caller.user.aor}>",

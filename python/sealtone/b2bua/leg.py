@@ -569,12 +569,6 @@ class Leg:
         counters = self._final or self.call.exchange.plane.counters(self.port.id)
         return counters.since(self._baseline)
 
-    @property
-    def display(self) -> str:
-        """The name shown to the called party."""
-        invite = self.session.invite_request
-        return self.user.display_name or (invite.from_.display if invite is not None else "")
-
     def release(self, with_call: bool = False) -> None:
         """Close the media port and forget the keys. The session is not touched.
 

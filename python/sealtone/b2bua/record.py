@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
+from sealtone.b2bua.invitation import shown_name
 from sealtone.model import CallState, call_state
 from sealtone.model.record import CallRecord, LegRecord
 from sealtone.sip.flow import Flow
@@ -100,7 +101,7 @@ def call_record(call: Call, ended_by: EndedBy, status: int) -> CallRecord:
         reason=call.reason,
         state=call.weakest if call.weakest is not None else CallState.OPEN,
         legs=tuple(legs),
-        caller_name=a.display,
+        caller_name=shown_name(a),
         answered_at=wall(answered) if answered is not None else None,
     )
 
