@@ -5,16 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sealtone.b2bua.leg_security import headers_about
+from sealtone.b2bua.record import shown_name
 from sealtone.sip.endpoint import Invitation
 
 if TYPE_CHECKING:
     from sealtone.b2bua.leg import Leg
-
-
-def shown_name(caller: Leg) -> str:
-    """The caller's name as the called party sees it."""
-    invite = caller.session.invite_request
-    return caller.user.display_name or (invite.from_.display if invite is not None else "")
 
 
 def invitation(leg: Leg, offer: bytes | None, caller: Leg) -> Invitation:

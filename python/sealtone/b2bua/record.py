@@ -5,7 +5,6 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
-from sealtone.b2bua.invitation import shown_name
 from sealtone.model import CallState, call_state
 from sealtone.model.record import CallRecord, LegRecord
 from sealtone.sip.flow import Flow
@@ -59,6 +58,12 @@ def leg_record(leg: Leg, status: int, chosen: bool, role: Literal["caller", "cal
         user_agent=_user_agent(leg)[:_LONGEST_AGENT],
         sip_call_id=leg.session.call_id,
     )
+
+
+def shown_name(caller: Leg) -> str:
+    """The caller's name as the called party sees it."""
+    invite = caller.session.invite_request
+    return caller.user.display_name or (invite.from_.display if invite is not None else "")
 
 
 def media_address(leg: Leg) -> str:
