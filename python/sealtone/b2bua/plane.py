@@ -16,6 +16,28 @@ class MediaPort(NamedTuple):
     rtcp_port: int
 
 
+class PayloadFormat(NamedTuple):
+    """What a payload type stands for where the server itself decodes or encodes it."""
+
+    payload_type: int
+    encoding: str
+    """Name of its rtpmap in lower case: "opus", "pcmu", "telephone-event", "cn"."""
+    clock: int
+    """RTP clock, Hz."""
+    packet_ms: int = 20
+    """Sound in one packet of ours."""
+    bitrate: int = 0
+    """Bits a second of what we encode; 0: what suits the codec."""
+    frame_ms: int = 0
+    """iLBC's frame: 20 or 30; 0 for all others."""
+    fec: bool = False
+    """What we encode carries forward error correction."""
+    dtx: bool = False
+    """We may send nothing, or comfort noise, for silence."""
+    max_rate: int = 0
+    """Highest sample rate that the receiver cares for, Hz (Opus maxplaybackrate); 0: any."""
+
+
 class MediaPlan(NamedTuple):
     """All that the media core must know of one leg; it replaces the plan before it in one step.
 
@@ -38,6 +60,10 @@ class MediaPlan(NamedTuple):
     clock_rate: int = 8000
     sealed: bool = False
     """Packets pass to and from another sealed leg unchanged: the server has no keys of them."""
+    formats: tuple[PayloadFormat, ...] = ()
+    """What the phone may send, by the payload types it may use: how to decode it where the server does."""
+    transmit: tuple[PayloadFormat, ...] = ()
+    """What the server sends where it makes the media: a voice format, then telephone-event and cn where agreed."""
 
 
 class MediaCounters(NamedTuple):
