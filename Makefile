@@ -21,12 +21,18 @@ TEST_ARGS ?=
 
 BIN := .venv/bin
 STAMPS := .cache/stamps
+COMPILED := $(CURDIR)/.cache/compiled
 RUST_SOURCES := $(shell find rust -name '*.rs' -not -path '*/target/*') $(wildcard rust/*/Cargo.toml) Cargo.toml Cargo.lock
 
 TEST_PROGRAMS := linphonec:linphone-cli baresip:baresip-core sipp:sip-tester tshark:tshark sox:sox stunnel4:stunnel4 \
 	openssl:openssl ip:iproute2 nft:nftables aplay:alsa-utils :libbzrtp0
 BENCH_PROGRAMS := rtpengine:rtpengine-daemon kamailio:kamailio taskset:util-linux :libbzrtp0
 
+# What passes through the packages that are compiled.
+COMPILED_TESTS := tests/sip tests/sdp tests/model tests/registrar tests/routing tests/calls tests/server
+PYTHON_SOURCES := $(shell find python/sealtone -name '*.py')
+
+comma := ,
 say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
 
 # Installs Debian packages when root; else names the command to run.
@@ -57,23 +63,25 @@ help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: run
-run: $(STAMPS)/engine ## Build if needed, start the server in DATA (=data); options in ARGS
-	@exec $(BIN)/sealtone serve --data $(DATA) $(ARGS)
+run: $(STAMPS)/compiled ## Build if needed, start the server in DATA (=data); options in ARGS
+	@PYTHONPATH=$(COMPILED) exec $(BIN)/sealtone serve --data $(DATA) $(ARGS)
 
 .PHONY: demo
-demo: $(STAMPS)/engine ## A call between two phones of our own, and what a wiretap sees of it
-	@exec $(BIN)/sealtone demo $(ARGS)
+demo: $(STAMPS)/compiled ## A call between two phones of our own, and what a wiretap sees of it
+	@PYTHONPATH=$(COMPILED) exec $(BIN)/sealtone demo $(ARGS)
 
 .PHONY: build
-build: $(STAMPS)/engine ## Build only
+build: $(STAMPS)/compiled ## Build only
 
 .PHONY: test
-test: $(STAMPS)/dev $(STAMPS)/engine ## Every test, with real phones; options for pytest in TEST_ARGS
+test: $(STAMPS)/dev $(STAMPS)/compiled ## Every test, with real phones; options for pytest in TEST_ARGS
 	$(call install_programs,$(TEST_PROGRAMS))
 	$(call say,Rust tests)
 	@cargo test --workspace --release --locked --quiet
 	$(call say,Python tests)
 	@$(BIN)/python -m pytest $(TEST_ARGS)
+	$(call say,Python tests of calls once more$(comma) compiled as make run has them)
+	@[ ! -d $(COMPILED) ] || $(BIN)/python -m pytest -o pythonpath="$(COMPILED) tests" $(COMPILED_TESTS) $(TEST_ARGS)
 
 .PHONY: lint
 lint: $(STAMPS)/dev $(STAMPS)/engine ## Formatting, linters, types, floors
@@ -95,7 +103,7 @@ fmt: $(STAMPS)/dev ## Format everything
 	@cargo fmt --all
 
 .PHONY: bench
-bench: $(STAMPS)/bench $(STAMPS)/engine ## Benchmarks beside rtpengine, Kamailio, sippy and libbzrtp (about a quarter of an hour)
+bench: $(STAMPS)/bench $(STAMPS)/compiled ## Benchmarks beside rtpengine, Kamailio, sippy and libbzrtp (about a quarter of an hour)
 	$(call install_programs,$(BENCH_PROGRAMS))
 	@$(BIN)/python -m benches $(ARGS)
 
@@ -122,7 +130,7 @@ fuzz: $(STAMPS)/fuzz $(STAMPS)/engine ## Every fuzz target for FUZZ_SECONDS (=60
 .PHONY: lock
 lock: $(STAMPS)/dev ## Renew the pinned Python packages
 	@command -v $(BIN)/uv >/dev/null || $(BIN)/python -m pip install --quiet uv
-	@for name in run dev bench fuzz; do \
+	@for name in run compile dev bench fuzz; do \
 		$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
 			--no-annotate --universal --python-version 3.11 requirements/$$name.in -o requirements/$$name.txt; \
 	done
@@ -151,7 +159,11 @@ $(STAMPS)/run: requirements/run.txt $(STAMPS)/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-$(STAMPS)/dev: requirements/dev.txt $(STAMPS)/run
+$(STAMPS)/compile: requirements/compile.txt $(STAMPS)/run
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+$(STAMPS)/dev: requirements/dev.txt $(STAMPS)/compile
 	$(call say,Installing test tools)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
@@ -182,4 +194,19 @@ $(STAMPS)/rust:
 $(STAMPS)/engine: $(RUST_SOURCES) pyproject.toml $(STAMPS)/run $(STAMPS)/rust
 	$(call say,Building the media core (the first time takes some minutes))
 	@PIP_QUIET=2 VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/maturin develop --release --locked --quiet
+	@touch $@
+
+# Without a C compiler or Python's header files, and no right to install them, the server runs as well, interpreted.
+$(STAMPS)/compiled: $(PYTHON_SOURCES) tools/compile.py $(STAMPS)/engine $(STAMPS)/compile
+	$(call say,Compiling the packages that calls pass through)
+	@has_headers() { $(BIN)/python -c 'import pathlib, sys, sysconfig; \
+		sys.exit(not pathlib.Path(sysconfig.get_path("include"), "Python.h").exists())'; }; \
+	if [ "$$(id -u)" = 0 ] && [ "$$(readlink -f $(BIN)/python)" = "$$(readlink -f /usr/bin/python3)" ]; then \
+		has_headers || { $(call apt_install,python3-dev); }; \
+	fi; \
+	rm -rf $(COMPILED); \
+	if has_headers; then $(BIN)/python tools/compile.py $(COMPILED); \
+	else \
+		printf 'Python has no header files here (Debian: python3-dev), so nothing is compiled: each call costs more.\n'; \
+	fi
 	@touch $@

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,8 @@ from benches.servers.peers import ServerProcess
 
 # What the script `sealtone` does, whether it is installed or not.
 COMMAND_LINE = "from sealtone.cli import main; main()"
+# The compiled packages that `make run` runs; what is not there is interpreted.
+COMPILED = Path(__file__).resolve().parent.parent.parent / ".cache" / "compiled"
 
 
 class SealtoneServer(ServerProcess):
@@ -37,4 +40,7 @@ class SealtoneServer(ServerProcess):
         if done.returncode:
             raise BenchError(f"no data folder for Sealtone could be made: {done.stderr[-600:]}")
         self._users = [SipUser(*pair) for pair in json.loads(done.stdout)]
-        self._launch([sys.executable, "-c", COMMAND_LINE, "serve", "--data", str(self._data)], {})
+        self._launch([sys.executable, "-c", COMMAND_LINE, "serve", "--data", str(self._data)], self._environment())
+
+    def _environment(self) -> dict[str, str]:
+        return {"PYTHONPATH": os.pathsep.join((str(COMPILED), os.environ.get("PYTHONPATH", "")))}

@@ -171,7 +171,7 @@ def test_an_offerless_reinvite_that_crosses_a_codec_change_does_not_end_the_call
     in_call(world, a, b)
     held_back: list[bytes] = []
     a.codecs = (PCMA, EVENTS)
-    original = world.endpoint.receive
+    original = world.receive
 
     def slow_acks(data: bytes, flow: Flow, now: float) -> None:
         if data.startswith(b"ACK") and flow == a.seen_by_server and not held_back:
@@ -179,7 +179,7 @@ def test_an_offerless_reinvite_that_crosses_a_codec_change_does_not_end_the_call
             return
         original(data, flow, now)
 
-    world.endpoint.receive = slow_acks  # type: ignore[method-assign]
+    world.receive = slow_acks
     a.do(a.session.request_offer)
     world.run(0.05)
     b.codecs = (PCMU, EVENTS)
@@ -187,7 +187,7 @@ def test_an_offerless_reinvite_that_crosses_a_codec_change_does_not_end_the_call
     world.run(0.1)
     assert held_back
     a.codecs = (PCMA, PCMU, EVENTS)
-    world.endpoint.receive = original  # type: ignore[method-assign]
+    world.receive = original
     original(held_back[0], a.seen_by_server, world.now)
     world.pump()
     world.run(10)

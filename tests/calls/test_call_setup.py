@@ -180,7 +180,7 @@ def test_nobody_answering_ends_in_480() -> None:
 def test_a_phone_that_is_gone_gives_480() -> None:
     world = World()
     a, b = world.phone("1000"), world.phone("1001")
-    b.endpoint.receive = lambda *_: None  # type: ignore[method-assign]
+    b.receive = lambda *_: None
     a.call("1001")
     world.run(70)
     (rejected,) = a.saw(sip.Rejected)
@@ -369,9 +369,7 @@ def test_a_callee_that_vanishes_after_the_answer_is_noticed_by_the_session_timer
     a, b = world.phone("1000"), world.phone("1001")
     a.call("1001")
     answered(world)
-    b.endpoint.receive = lambda *_: None  # type: ignore[method-assign]
-    b.endpoint.handle_timeout = lambda *_: None  # type: ignore[method-assign]
-    b.endpoint.next_timeout = lambda: None  # type: ignore[method-assign]
+    b.vanish()
     world.run(2400)
     assert a.session.state == "ended"
     assert world.record.ended_by == "server"

@@ -58,12 +58,21 @@ class Phone:
         self._crypto: tuple[CryptoAttribute, ...] = ()
         self.heard: AudioDescription | None = None
         self.offered: AudioDescription | None = None
+        self.receive = self.endpoint.receive
+        """What it does with a message; another function makes it lose some, or all."""
+        self.gone = False
 
     def next_timeout(self) -> float | None:
-        return self.endpoint.next_timeout()
+        return None if self.gone else self.endpoint.next_timeout()
 
     def handle_timeout(self, now: float) -> None:
-        self.endpoint.handle_timeout(now)
+        if not self.gone:
+            self.endpoint.handle_timeout(now)
+
+    def vanish(self) -> None:
+        """Hear and send nothing any more."""
+        self.gone = True
+        self.receive = lambda *_: None
 
     # what a test makes it do
 
@@ -198,6 +207,7 @@ class World:
         self.may_fail = False
         """Whether a fault of the server is what the test is about; else it fails the test."""
         self.endpoint = Endpoint(EndpointConfig("Sealtone", lambda _: SERVER), self.random.randbytes)
+        self.receive = self.endpoint.receive
         self.exchange = Exchange(
             self.endpoint,
             self.plane,
@@ -299,12 +309,12 @@ class World:
         """What the media plane and the phones want sent; worlds with media have more to do here."""
 
     def _arrive(self, data: bytes, phone: Phone) -> Callable[[], None]:
-        return lambda: self.endpoint.receive(data, phone.seen_by_server, self.now)
+        return lambda: self.receive(data, phone.seen_by_server, self.now)
 
     def _to_phone(self, data: bytes, hop: Hop) -> None:
         phone = self.phones[hop.remote if isinstance(hop, Flow) else (hop.host, hop.port)]
         self.bodies.append((phone, data.partition(b"\r\n\r\n")[2]))
-        self.after(self.latency_s, lambda: phone.endpoint.receive(data, phone.flow, self.now))
+        self.after(self.latency_s, lambda: phone.receive(data, phone.flow, self.now))
 
     def _serve(self, event: sip.Event) -> None:
         if isinstance(event, sip.RequestReceived):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import timeit
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -36,8 +37,17 @@ def register(*headers: str, call_id: str = "a@phone", cseq: int = 1, vias: int =
     return message
 
 
-class Table(Registrar):
+class Table:
     """A registrar whose changes are committed at once."""
+
+    def __init__(self) -> None:
+        self.registrar = Registrar()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.registrar, name)
+
+    def __len__(self) -> int:
+        return len(self.registrar)
 
     def do(
         self, *headers: str, flow: Flow = UDP, now: float = NOW, rules: Rules = RULES, aor: str = AOR, **request: object

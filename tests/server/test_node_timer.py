@@ -8,6 +8,8 @@ import os
 from collections.abc import Callable
 from typing import Any, cast
 
+import pytest
+
 from calls.media import BookedPlane
 from sealtone.model import Snapshot
 from sealtone.registrar import Rules
@@ -102,6 +104,7 @@ def test_timers_run_though_messages_come_in_without_a_pause() -> None:
     assert server.endpoint.transaction_count == 0
 
 
+@pytest.mark.interpreted
 def test_the_timer_is_set_again_after_a_fault_in_one_of_those_it_runs() -> None:
     loop, wire = Loop(), Wire()
     server = node(loop, wire)

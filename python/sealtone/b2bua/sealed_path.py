@@ -37,8 +37,7 @@ PATIENCE_S = 12.0
 SETTLE_S = 0.25
 """After Conf2ACK went by: what who began the agreement says before it comes there may still be in the clear."""
 
-_CONFIRM2 = b"Confirm2"
-_KIND = slice(16, 24)  # of a message in its packet (RFC 6189 5 and 5.1)
+_CONFIRM2 = b"Confirm2"  # stands at 16 to 24 of its packet (RFC 6189 5 and 5.1)
 
 _STAYS_SEALED = "The two phones of this call agree on keys with each other (ZRTP), so it cannot change to other keys"
 _OUT_OF_REACH = "The phones of this call talk directly with each other, and would not at that address. Call again"
@@ -200,7 +199,7 @@ class SealedPath:
         before = self._observer.seen
         changed = self._observer.receive(packet, side, now)
         seen = self._observer.seen
-        if self._settles_at is not None and packet[_KIND] == _CONFIRM2:
+        if self._settles_at is not None and packet[16:24] == _CONFIRM2:
             self._settles_at = now + SETTLE_S  # it has not had the Conf2ACK yet
         if not changed:
             return False

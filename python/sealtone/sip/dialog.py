@@ -59,6 +59,7 @@ class Dialog:
         "secure",
         "session",
     )
+    __deletable__ = ("session",)  # mypyc wants to know
 
     def __init__(
         self,

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sealtone.sip.errors import SipParseError
 from sealtone.sip.events import Cancelled, Event, RequestReceived, ResponseReceived, TransactionFailed
@@ -128,7 +128,7 @@ class Invitation:
     content_type: str = "application/sdp"
     from_tag: str | None = None
     cseq: int | None = None
-    owner: object = None
+    owner: Any = None
 
 
 class Endpoint:
@@ -259,7 +259,7 @@ class Endpoint:
             headers.add("User-Agent", self.config.user_agent)
         if len(self.layer.clients) >= self.config.max_transactions:
             self.counters.refused_over_limit += 1
-            tx = ClientTransaction.refused(self.layer, (via, request.method), hop, self)
+            tx = ClientTransaction(self.layer, (via, request.method), None, hop, self, now)
             self.emit(TransactionFailed(tx, 503))
             return tx
         return self.start_client(request.method, via, request.encode(), hop, self, now, None)
@@ -283,7 +283,7 @@ class Endpoint:
         request = tx.request
         if request is not None and tx.session is None and tx.method == "INVITE":
             return CalledSession(self, tx, request, now)
-        session = CalledSession.over(self, tx)
+        session = CalledSession(self, tx, None, now)
         if tx.cancelled_by is not None:
             self.emit(Cancelled(session, tx.cancelled_by))
         return session

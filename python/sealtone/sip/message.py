@@ -55,18 +55,16 @@ class Headers:
     @classmethod
     def of_lists(cls, names: list[str], values: list[str]) -> Headers:
         """Take over parallel lists of canonical names and raw values (the fast way to build: nothing is copied)."""
-        headers = cls.__new__(cls)
+        headers = cls()
         headers._names = names
         headers._values = values
-        headers._first = None
-        headers.typed = {}
         return headers
 
     @classmethod
     def of_reading(cls, names: list[str], values: list[str], first: dict[str, str], typed: dict[str, Any]) -> Headers:
         """Take over all that a reader has found out: the lists of `of_lists`, the first value of each name, and the
         typed values under the keys that `Message` keeps them by."""
-        headers = cls.__new__(cls)
+        headers = cls()
         headers._names = names
         headers._values = values
         headers._first = first
@@ -396,7 +394,8 @@ class Request(Message):
         """The octets to send; raises SipValueError if a value holds a line break."""
         return self.headers.encode(f"{self.method} {self.uri} SIP/2.0", self.body)
 
-    __bytes__ = encode
+    def __bytes__(self) -> bytes:
+        return self.encode()
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.uri[:80]!r}>"
@@ -435,7 +434,8 @@ class Response(Message):
         """The octets to send; raises SipValueError if a value holds a line break."""
         return self.headers.encode(f"SIP/2.0 {self.status} {self.reason}", self.body)
 
-    __bytes__ = encode
+    def __bytes__(self) -> bytes:
+        return self.encode()
 
     def __repr__(self) -> str:
         return f"<Response {self.status} {self.reason[:80]!r}>"

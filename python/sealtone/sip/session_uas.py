@@ -52,23 +52,28 @@ class CalledSession(InviteSession):
 
     role = "uas"
 
-    def __init__(self, endpoint: Endpoint, tx: ServerTransaction, request: Request, now: float) -> None:
+    def __init__(self, endpoint: Endpoint, tx: ServerTransaction, request: Request | None, now: float) -> None:
         """Open the session. A called phone mostly rings within the 200 ms after which the transaction sends 100; that
-        spares a message."""
-        secure = request.uri[:5].lower() == "sips:"
-        super().__init__(endpoint, "incoming", request.call_id, tx.to_tag, tx.hop, secure)
+        spares a message. `request` None: the INVITE has its final response, and the session is ended already."""
+        secure = request is not None and request.uri[:5].lower() == "sips:"
+        super().__init__(endpoint, "incoming", request.call_id if request else "", tx.to_tag, tx.hop, secure)
         self.flow = tx.flow
-        self.invite_request = request
         self._initial: ServerTransaction | None = tx
-        self._initial_seq = request.cseq.seq
+        self._initial_seq = 0
+        self._initial_routes = ""
         self._reliable: ReliableProvisional | None = None
         self._waiting: list[Provisional] = []
         self._accepting: tuple[bytes | None, HeaderPairs] | None = None
         self._rseq = 0
+        if request is None:
+            self._initial = None
+            self._close()
+            return
+        self.invite_request = request
+        self._initial_seq = request.cseq.seq
         self._take_capabilities(request)
         headers = request.headers
         routes: tuple[str, ...] = ()
-        self._initial_routes = ""
         if "Record-Route" in headers:
             routes = tuple(headers.split("Record-Route"))
             self._initial_routes = "".join([f"Record-Route: {value}\r\n" for value in headers.all("Record-Route")])
@@ -96,21 +101,6 @@ class CalledSession(InviteSession):
             endpoint.ringing.setdefault(tx.flow.id, set()).add(self)
         tx.session = self
         tx.accepted = True
-
-    @classmethod
-    def over(cls, endpoint: Endpoint, tx: ServerTransaction) -> CalledSession:
-        """The session of an INVITE that has its final response already: ended from the start."""
-        self = cls.__new__(cls)
-        InviteSession.__init__(self, endpoint, "incoming", "", tx.to_tag, tx.hop, False)
-        self.flow = tx.flow
-        self._initial = None
-        self._initial_routes = ""
-        self._initial_seq = self._rseq = 0
-        self._reliable = None
-        self._waiting = []
-        self._accepting = None
-        self._close()
-        return self
 
     # provisional responses
 

@@ -177,27 +177,31 @@ class ClientTransaction(Timed):
         self,
         layer: TransactionLayer,
         key: ClientKey,
-        data: bytes,
+        data: bytes | None,
         hop: Hop,
         user: TransactionUser,
         now: float,
         acknowledgeable: Acknowledgeable | None = None,
     ) -> None:
-        """Send `data`. `acknowledgeable` is given for INVITE, and for nothing else."""
+        """Send `data`; None: there is no room, and the transaction never was. `acknowledgeable` is given for INVITE,
+        and for nothing else."""
         self.due = NEVER
         self.entry = None
         self._layer = layer
         self._key = key
-        self._resend = data
+        self._resend = data or b""
         self._user = user
         self._acknowledgeable = acknowledgeable
         self.hop = hop
         self.owner: object = None
+        self._deadline = now + 64 * layer.t1
+        self._interval = layer.t1
+        if data is None:
+            self.state = TERMINATED
+            return
         self.state = TRYING
         layer.clients[key] = self
         layer.send(data, hop)
-        self._deadline = now + 64 * layer.t1
-        self._interval = layer.t1
         if hop.transport == "udp":
             layer.timers.set(self, now + layer.t1)
         else:
@@ -281,23 +285,6 @@ class ClientTransaction(Timed):
     def abandon(self) -> None:
         """Forget the transaction without telling its user."""
         self._terminate()
-
-    @classmethod
-    def refused(cls, layer: TransactionLayer, key: ClientKey, hop: Hop, user: TransactionUser) -> ClientTransaction:
-        """A transaction that never was, for want of room: nothing is sent."""
-        tx = cls.__new__(cls)
-        tx.due = NEVER
-        tx.entry = None
-        tx._layer = layer
-        tx._key = key
-        tx._resend = b""
-        tx._user = user
-        tx._acknowledgeable = None
-        tx._deadline = tx._interval = 0.0
-        tx.hop = hop
-        tx.owner = None
-        tx.state = TERMINATED
-        return tx
 
     def _receive_again(self, response: Response, flow: Flow, now: float) -> None:
         if self.state == ACCEPTED and 200 <= response.status < 300:

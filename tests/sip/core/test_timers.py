@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,6 +28,7 @@ DELAYS = st.sampled_from([0.2, 0.5, 5.0, 32.0, 1800.0]) | st.floats(0.0, 50.0)
 STEPS = st.tuples(st.sampled_from(["set", "set", "set", "clear", "pass"]), st.integers(0, 30), DELAYS)
 
 
+@pytest.mark.interpreted
 @given(st.lists(STEPS, max_size=120))
 def test_each_timer_fires_once_after_its_last_time_and_those_that_were_not_moved_in_order(
     steps: list[tuple[str, int, float]],
@@ -61,6 +63,7 @@ def test_each_timer_fires_once_after_its_last_time_and_those_that_were_not_moved
     assert not len(timers)
 
 
+@pytest.mark.interpreted
 def test_what_is_cleared_leaves_nothing_behind() -> None:
     timers = Timers()
     bells = [Bell(number, []) for number in range(5000)]

@@ -102,6 +102,7 @@ class Waiter(Timed):
         self.fired.append(now)
 
 
+@pytest.mark.interpreted
 @given(
     st.lists(st.tuples(st.integers(0, 5), st.sampled_from(["set", "clear", "run"]), st.integers(0, 20)), max_size=200)
 )
@@ -133,6 +134,7 @@ def test_the_heap_fires_what_is_due_exactly_once_and_nothing_that_was_cleared(
         assert upcoming is None or upcoming <= min(waiting)
 
 
+@pytest.mark.interpreted
 def test_timers_cleared_long_before_their_time_are_swept() -> None:
     timers = Timers()
     for number in range(100_000):

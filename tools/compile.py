@@ -1,0 +1,85 @@
+"""Compiles the packages that a call passes through to C with mypyc, into a copy of the package beside the original.
+
+    python tools/compile.py DESTINATION
+
+What comes out is a whole `sealtone` for PYTHONPATH, with the modules below as extension modules: half of what a call
+costs in Python. The sources are the same; they are tested interpreted, and those that decide over calls compiled too
+(`make test`). Without it everything runs interpreted, so that nobody who edits ever runs anything older than the edit.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+
+from mypyc.build import mypycify
+from setuptools import setup
+
+SOURCE = Path(__file__).resolve().parent.parent / "python" / "sealtone"
+PACKAGES = ("b2bua", "model", "registrar", "routing", "sdp", "sip")
+MODULES = (
+    "net/udp",
+    "server/authentication",
+    "server/directory",
+    "server/journal",
+    "server/media_plane",
+    "server/message_relay",
+    "server/node",
+    "server/quick_reader",
+    "server/reflection",
+    "server/throttle",
+)
+# Named tuples of classes that import them: mypyc looks at the classes before they are made, and crashes.
+INTERPRETED = ("sip/events",)
+
+
+def modules() -> list[str]:
+    """Paths of what is compiled, as seen from within the copy."""
+    found = [
+        path.relative_to(SOURCE).with_suffix("") for package in PACKAGES for path in SOURCE.glob(f"{package}/*.py")
+    ]
+    names = {str(path) for path in found if path.name != "__init__"} | set(MODULES)
+    return sorted(f"sealtone/{name}.py" for name in names.difference(INTERPRETED))
+
+
+def build(place: Path) -> None:
+    """Makes the copy at `place`, which is empty, and sees whether it can be imported."""
+    shutil.copytree(SOURCE, place / "sealtone", ignore=shutil.ignore_patterns("__pycache__", "_engine*.so"))
+    for engine in SOURCE.glob("media/_engine*.so"):
+        (place / "sealtone" / "media" / engine.name).symlink_to(engine)
+    os.chdir(place)
+    os.environ["MYPYPATH"] = "."
+    files = modules()
+    extensions = mypycify(
+        ["--ignore-missing-imports", "--explicit-package-bases", *files],
+        opt_level="2",
+        debug_level="0",
+        multi_file=True,
+    )
+    setup(name="sealtone", ext_modules=extensions, script_args=["--quiet", "build_ext", "--inplace"])
+    shutil.rmtree("build")
+    names = ",".join(file.removesuffix(".py").replace("/", ".") for file in files)
+    # Another process: a fault of the compiler may end it, and must end nothing else.
+    subprocess.run([sys.executable, "-c", f"import {names}"], check=True, env={**os.environ, "PYTHONPATH": "."})
+
+
+def main() -> int:
+    destination = Path(sys.argv[1]).resolve()
+    if not Path(sysconfig.get_path("include"), "Python.h").exists():
+        print("Python's header files are missing (Debian: python3-dev).", file=sys.stderr)
+        return 1
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="compiled-", dir=destination.parent) as work:
+        build(Path(work, "new"))
+        shutil.rmtree(destination, ignore_errors=True)
+        Path(work, "new").rename(destination)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
