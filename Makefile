@@ -29,7 +29,7 @@ TEST_PROGRAMS := linphonec:linphone-cli baresip:baresip-core sipp:sip-tester tsh
 BENCH_PROGRAMS := rtpengine:rtpengine-daemon kamailio:kamailio taskset:util-linux :libbzrtp0
 
 # What passes through the packages that are compiled.
-COMPILED_TESTS := tests/sip tests/sdp tests/model tests/registrar tests/routing tests/calls tests/server
+COMPILED_TESTS := tests/sip tests/sdp tests/model tests/registrar tests/routing tests/zrtp tests/calls tests/server
 PYTHON_SOURCES := $(shell find python/sealtone -name '*.py')
 
 comma := ,

@@ -44,7 +44,7 @@ def media_plan(arguments: argparse.Namespace, binaries: Path, work: Path) -> Med
         capacity_rounds=0 if quick or arguments.no_capacity else 2,
         capacity_seconds=2.0,
         overload_rounds=1,
-        memory_rounds=1 if quick else 2,
+        memory_rounds=3 if quick else 5,
     )
 
 

@@ -15,13 +15,15 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from mypyc.build import mypycify
-from setuptools import setup
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
 
 SOURCE = Path(__file__).resolve().parent.parent / "python" / "sealtone"
-PACKAGES = ("b2bua", "model", "registrar", "routing", "sdp", "sip")
+PACKAGES = ("b2bua", "model", "registrar", "routing", "sdp", "sip", "zrtp")
 MODULES = (
     "net/udp",
     "server/authentication",
@@ -36,6 +38,25 @@ MODULES = (
 )
 # Named tuples of classes that import them: mypyc looks at the classes before they are made, and crashes.
 INTERPRETED = ("sip/events",)
+
+
+class ParallelBuild(build_ext):
+    """Compiles the many C files of an extension on every core; setuptools would take one after the other."""
+
+    def build_extension(self, ext: Extension) -> None:
+        def compiled(source: str) -> list[str]:
+            return self.compiler.compile(
+                [source],
+                output_dir=self.build_temp,
+                include_dirs=ext.include_dirs,
+                extra_postargs=ext.extra_compile_args,
+                depends=ext.depends,
+            )
+
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            ext.extra_objects += [file for files in threads.map(compiled, ext.sources) for file in files]
+        ext.sources = []
+        super().build_extension(ext)
 
 
 def modules() -> list[str]:
@@ -61,7 +82,12 @@ def build(place: Path) -> None:
         debug_level="0",
         multi_file=True,
     )
-    setup(name="sealtone", ext_modules=extensions, script_args=["--quiet", "build_ext", "--inplace"])
+    setup(
+        name="sealtone",
+        ext_modules=extensions,
+        script_args=["--quiet", "build_ext", "--inplace"],
+        cmdclass={"build_ext": ParallelBuild},
+    )
     shutil.rmtree("build")
     names = ",".join(file.removesuffix(".py").replace("/", ".") for file in files)
     # Another process: a fault of the compiler may end it, and must end nothing else.
