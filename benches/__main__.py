@@ -1,4 +1,4 @@
-"""`python -m benches [--quick] [--only media|signalling|zrtp|memory] …`: see README.md beside this file."""
+"""`python -m benches [--quick] [--only media|capacity|signalling|zrtp|memory] …`: see README.md beside this file."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def signalling_plan(arguments: argparse.Namespace, binaries: Path, work: Path) -
 def parser() -> argparse.ArgumentParser:
     parse = argparse.ArgumentParser(prog="benches", description="Sealtone against its peers, interleaved in one run.")
     parse.add_argument("--quick", action="store_true", help="about two minutes; no calls-a-core and overload runs")
-    parse.add_argument("--only", choices=("media", "signalling", "zrtp", "memory"))
+    parse.add_argument("--only", choices=("media", "capacity", "signalling", "zrtp", "memory"))
     parse.add_argument("--relays", default=f"{PEER},{LIMIT},{OURS}", help="media relays, separated by commas")
     parse.add_argument("--servers", default=f"{PROXY},{B2BUA},{OURS}", help="SIP servers, separated by commas")
     parse.add_argument("--calls", default="300,1000", help="sizes of the media runs")
@@ -97,6 +97,9 @@ def main() -> int:
             plan = media_plan(arguments, binaries, Path(work))
             if arguments.only in (None, "media"):
                 outcomes.append(run_media(plan, say))
+            if arguments.only == "capacity":
+                rounds = arguments.rounds or 1
+                outcomes.append(run_media(plan._replace(sizes=(), capacity_rounds=rounds), say))
             if arguments.only in (None, "signalling"):
                 outcomes.append(run_signalling(signalling_plan(arguments, binaries, Path(work)), say))
             if arguments.only in (None, "zrtp"):
