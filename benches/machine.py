@@ -90,30 +90,31 @@ class CpuMeter:
         return CpuUse(used / elapsed, core / elapsed, elapsed)
 
 
-# What a socket in an epoll set is made of in the kernel. Other caches grow with other programs' files and mappings.
+# What a socket in an epoll set is made of in the kernel, apart from its inode's name and security label: those caches
+# (and all others) grow with other programs' files, so that one of each is counted for every socket instead.
 SOCKET_CACHES = re.compile(
-    r"UDP|UDPv6|TCP|TCPv6|sock_inode_cache|filp|dentry|eventpoll_\w+|lsm_\w+|skbuff_\w+|ip_dst_cache|kmalloc-(cg-|rnd-\d+-)?\d+"
+    r"UDP|UDPv6|TCP|TCPv6|sock_inode_cache|filp|eventpoll_\w+|lsm_file_cache|skbuff_\w+|kmalloc-(cg-)?64"
 )
+ONE_A_SOCKET = ("dentry", "lsm_inode_cache")
 
 
 def kernel_memory_bytes() -> int:
-    """Kernel memory that sockets, files and epoll entries come from: slab.
-
-    As root it is counted by the objects of those slab caches that sockets come from, each with its share of the page:
-    the sum of all slab moves by more than a thousand calls take, with whatever else the machine does. Names of files
-    that the kernel only keeps in case it is asked again are given back before.
-    """
-    total = 0
+    """Kernel memory of sockets, files and epoll entries: as root the objects of their slab caches, each with its share
+    of the page; else all slab, which moves by kilobytes a call with whatever else the machine does."""
     try:
-        Path("/proc/sys/vm/drop_caches").write_text("2\n")
         slab = Path("/proc/slabinfo").read_text()
     except OSError:
         return kibibytes(Path("/proc/meminfo"), "Slab:")
+    total = 0
+    shares: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for line in slab.splitlines()[2:]:
         name, objects, _, _, per_slab, pages = line.split()[:6]
+        shares[name] = int(pages) * resource.getpagesize() // int(per_slab)
+        counts[name] = int(objects)
         if SOCKET_CACHES.fullmatch(name):
-            total += int(objects) * int(pages) * resource.getpagesize() // int(per_slab)
-    return total
+            total += counts[name] * shares[name]
+    return total + counts["sock_inode_cache"] * sum(shares.get(name, 0) for name in ONE_A_SOCKET)
 
 
 def kibibytes(file: Path, *names: str) -> int:
