@@ -12,7 +12,9 @@ pub struct Sent<'a> {
     pub payload_type: u8,
     /// RTP marker bit.
     pub marker: bool,
-    /// RTP timestamp of the process's own stream, which begins anywhere.
+    /// Which of the leg's streams: timestamps of another have nothing to do with those of this one.
+    pub stream: u32,
+    /// RTP timestamp.
     pub timestamp: u32,
     /// The payload.
     pub payload: &'a [u8],
@@ -130,6 +132,7 @@ impl<'a> Report<'a> {
                 out.u64(sent.leg);
                 out.u8(sent.payload_type);
                 out.flag(sent.marker);
+                out.u32(sent.stream);
                 out.u32(sent.timestamp);
                 out.put(sent.payload);
                 1
@@ -195,6 +198,7 @@ impl<'a> Report<'a> {
                 leg: fields.u64()?,
                 payload_type: fields.payload_type()?,
                 marker: fields.flag()?,
+                stream: fields.u32()?,
                 timestamp: fields.u32()?,
                 payload: fields.rest(MAX_PAYLOAD)?,
             }),

@@ -142,18 +142,21 @@ fn report() -> impl Strategy<Value = Report<'static>> {
             leg(),
             0..128_u8,
             any::<bool>(),
-            any::<u32>(),
+            any::<[u32; 2]>(),
             vec(any::<u8>(), 0..=MAX_PAYLOAD)
         )
-            .prop_map(|(leg, payload_type, marker, timestamp, payload)| {
-                Report::Send(Sent {
-                    leg,
-                    payload_type,
-                    marker,
-                    timestamp,
-                    payload: leaked(payload),
-                })
-            }),
+            .prop_map(
+                |(leg, payload_type, marker, [stream, timestamp], payload)| {
+                    Report::Send(Sent {
+                        leg,
+                        payload_type,
+                        marker,
+                        stream,
+                        timestamp,
+                        payload: leaked(payload),
+                    })
+                }
+            ),
         (leg(), 0..16_u8, any::<u16>()).prop_map(|(leg, digit, duration_ms)| Report::Digit {
             leg,
             digit,
