@@ -1,5 +1,6 @@
 """What a call asks of the media plane and of the directory, as interfaces; the server brings the implementations."""
 
+from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 from sealtone.model import SipUser
@@ -113,6 +114,20 @@ class MediaPlane(Protocol):
         """Joins two legs; each map turns the payload types of one into the other's, and others are not forwarded."""
         ...
 
+    def transcode(self, a: int, b: int) -> None:
+        """Joins two legs through codecs, by their plans' `formats` and `transmit`. Ends what either was joined to.
+
+        Nothing is heard of it where they are joined so already.
+        """
+        ...
+
+    def codecs(self) -> Mapping[str, str]:
+        """Encodings that the server can decode and encode here: "" for those it can, else why it cannot.
+
+        The same object as long as nothing has changed.
+        """
+        ...
+
     def send_packet(self, leg: int, packet: bytes) -> None:
         """Sends a ZRTP packet of ours from a leg's port to its phone."""
         ...
@@ -120,6 +135,13 @@ class MediaPlane(Protocol):
     def unbridge(self, leg: int) -> None: ...
 
     def echo(self, leg: int) -> None: ...
+
+    def play(self, leg: int, sounds: tuple[str, ...], *, repeat: bool = False, over: bool = False) -> int:
+        """Plays sounds to a leg, one after the other, in place of what it would hear, or mixed `over` it (the leg is
+        then heard through codecs for so long). Returns a number that `Played` tells when all were played."""
+        ...
+
+    def stop_playing(self, leg: int) -> None: ...
 
     def counters(self, leg: int) -> MediaCounters: ...
 
