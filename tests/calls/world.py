@@ -179,11 +179,14 @@ class Phone:
 class World:
     """The exchange, its phones, and the clock."""
 
-    def __init__(self, seed: int = 1, latency_s: float = 0.01, **settings: object) -> None:
+    def __init__(
+        self, seed: int = 1, latency_s: float = 0.01, codecs: dict[str, str] | None = None, **settings: object
+    ) -> None:
         self.random = Random(seed)
         self.now = 1000.0
         self.latency_s = latency_s
         self.plane = BookedPlane()
+        self.plane.known = codecs or {}
         self.phones: dict[tuple[str, int], Phone] = {}
         self.groups: dict[str, list[Phone]] = {}
         self.events: list[CallEvent] = []
