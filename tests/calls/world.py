@@ -51,6 +51,8 @@ class Phone:
         self.answers: int | None = 200
         self.early_media = False
         self.direction = Direction.SENDRECV
+        self.packets: tuple[int | None, int | None] = (None, None)
+        """Its ptime and maxptime, milliseconds."""
         self.sessions: list[InviteSession] = []
         self.seen: list[sip.Event] = []
         self.on_event: Callable[[sip.Event], bool] | None = None
@@ -112,7 +114,14 @@ class Phone:
                 (Suite.AEAD_AES_256_GCM, Suite.AES_CM_128_HMAC_SHA1_80), self.world.random.randbytes
             )
         self.offered = AudioDescription(
-            self.address[0], 4000, self.codecs, self.profile, self.direction, self._crypto if self.secure else ()
+            self.address[0],
+            4000,
+            self.codecs,
+            self.profile,
+            self.direction,
+            self._crypto if self.secure else (),
+            ptime_ms=self.packets[0],
+            maxptime_ms=self.packets[1],
         )
         return self._own.write(self.offered)
 
@@ -129,7 +138,14 @@ class Phone:
         direction = offer.direction.reverse.intersect(self.direction)
         return self._own.write(
             AudioDescription(
-                self.address[0], 4000, tuple(common), offer.profile if crypto else "RTP/AVP", direction, crypto
+                self.address[0],
+                4000,
+                tuple(common),
+                offer.profile if crypto else "RTP/AVP",
+                direction,
+                crypto,
+                ptime_ms=self.packets[0],
+                maxptime_ms=self.packets[1],
             )
         )
 
@@ -143,7 +159,7 @@ class Phone:
             else:
                 self.endpoint.respond(event.tx, 200, now)
         elif isinstance(event, sip.OfferReceived):
-            event.session.answer(self.answer_body(event.body), now)
+            self.answer(event, now)
         elif isinstance(event, sip.OfferRequested):
             event.session.answer(self.offer(), now)
         elif isinstance(event, sip.AnswerReceived | sip.Answered):
@@ -152,6 +168,17 @@ class Phone:
                 self.heard = read_answer(body, self.offered)
         elif isinstance(event, sip.InDialogRequest):
             self.endpoint.respond(event.tx, 200, now)
+
+    def answer(self, event: sip.OfferReceived, now: float) -> None:
+        try:
+            body = self.answer_body(event.body)
+        except SdpError:
+            if event.method == "2xx":
+                event.session.bye(now)
+            else:
+                event.session.reject_offer(488, now)
+            return
+        event.session.answer(body, now)
 
     def _ring(self, event: sip.RequestReceived, now: float) -> None:
         session = self.endpoint.accept(event.tx, now)
@@ -179,11 +206,14 @@ class Phone:
 class World:
     """The exchange, its phones, and the clock."""
 
-    def __init__(self, seed: int = 1, latency_s: float = 0.01, **settings: object) -> None:
+    def __init__(
+        self, seed: int = 1, latency_s: float = 0.01, codecs: dict[str, str] | None = None, **settings: object
+    ) -> None:
         self.random = Random(seed)
         self.now = 1000.0
         self.latency_s = latency_s
         self.plane = BookedPlane()
+        self.plane.known = codecs or {}
         self.phones: dict[tuple[str, int], Phone] = {}
         self.groups: dict[str, list[Phone]] = {}
         self.events: list[CallEvent] = []

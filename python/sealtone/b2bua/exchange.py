@@ -7,12 +7,13 @@ What a call then does is in `call.py`. Nothing here waits.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sealtone.b2bua import change, transfer, zrtp_in_call
 from sealtone.b2bua.call import Call
+from sealtone.b2bua.codec_choice import Encodings, encodings_of
 from sealtone.b2bua.events import CallEvent, CallEventKind
 from sealtone.b2bua.leg import Leg
 from sealtone.b2bua.plane import Directory, MediaPlane, NoMediaPorts
@@ -66,6 +67,8 @@ class Exchange:
         self._zrtp_due: list[tuple[float, int]] = []
         self._zrtp_wakes: dict[int, float] = {}
         self._remembered: list[Remembered] = []
+        self._codecs: Mapping[str, str] | None = None
+        self._encodings: Encodings = frozenset()
         self._events: list[CallEvent] = []
         self._records: list[CallRecord] = []
         self.ended = Call(self, "", 0, "", 0.0)
@@ -204,6 +207,14 @@ class Exchange:
         return remembered
 
     # for calls
+
+    @property
+    def encodings(self) -> Encodings:
+        """What the server can decode and encode now."""
+        codecs = self.plane.codecs()
+        if codecs is not self._codecs:
+            self._codecs, self._encodings = codecs, encodings_of(codecs)
+        return self._encodings
 
     def await_zrtp(self, leg: Leg) -> None:
         """A leg's ZRTP begins, or goes on: its packets go to it from now on."""
