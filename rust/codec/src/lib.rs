@@ -5,5 +5,5 @@
 
 pub mod codec;
 
-pub use codec::{Codec, CodecError, open};
+pub use codec::{Codec, CodecError, available, load, open, packet_ms};
 pub use sealtone_codec_protocol::{CodecKind, CodecSpec};
