@@ -15,7 +15,7 @@ pub mod tone;
 pub mod transmit;
 mod voice;
 
-pub use codec::{Codec, CodecError, open};
+pub use codec::{Codec, CodecError, available, load, open, packet_ms};
 pub use event::Digit;
 pub use jitter::Arrival;
 pub use receive::{Receiver, ReceiverConfig, ReceiverStats};
