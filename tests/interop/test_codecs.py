@@ -42,3 +42,23 @@ def test_phones_that_share_a_codec_are_joined_in_it(server, registered, a, a_cod
     record = server.call_of(caller.setup.user)
     for phone, codec in ((caller, a_codec), (callee, b_codec)):
         assert codec_of(record, phone).startswith(codec.lower())
+
+
+ACROSS = [
+    pytest.param("linphone", "opus", SRTP, "baresip", "PCMU", PLAIN, id="opus-pcmu"),
+    pytest.param("baresip", "PCMA", SRTP, "linphone", "opus", SRTP, id="pcma-opus"),
+    pytest.param("linphone", "speex/8000", PLAIN, "baresip", "GSM", SRTP, id="speex8-gsm"),
+    pytest.param("linphone", "speex/16000", SRTP, "baresip", "G722", PLAIN, id="speex16-g722"),
+    pytest.param("linphone", "G729", SRTP, "baresip", "opus", SRTP, id="g729-opus"),
+    pytest.param("baresip", "GSM", PLAIN, "linphone", "G729", PLAIN, id="gsm-g729"),
+    pytest.param("baresip", "G722", SRTP, "linphone", "PCMU", SRTP, id="g722-pcmu"),
+    pytest.param("linphone", "PCMA", PLAIN, "linphone", "speex/16000", SRTP, id="pcma-speex16"),
+]
+
+
+@pytest.mark.parametrize(("a", "a_codec", "a_line", "b", "b_codec", "b_line"), ACROSS)
+def test_phones_that_share_no_codec_hear_each_other(server, registered, a, a_codec, a_line, b, b_codec, b_line):
+    caller, callee = between(registered, a, a_codec, a_line, b, b_codec, b_line)
+    record = server.call_of(caller.setup.user)
+    for phone, codec in ((caller, a_codec), (callee, b_codec)):
+        assert codec_of(record, phone).startswith(codec.lower())
