@@ -1,6 +1,7 @@
 //! The codecs behind one trait.
 
 mod g711;
+mod ilbc;
 
 use std::fmt;
 
@@ -80,6 +81,7 @@ pub fn open(spec: &CodecSpec) -> Result<Box<dyn Codec>, CodecError> {
     match spec.kind {
         CodecKind::Pcmu => Ok(Box::new(g711::G711::mu_law())),
         CodecKind::Pcma => Ok(Box::new(g711::G711::a_law())),
+        CodecKind::Ilbc => Ok(Box::new(ilbc::Ilbc::new(spec)?)),
         CodecKind::ComfortNoise | CodecKind::TelephoneEvent => {
             Err(CodecError::BadSpec("not a voice codec"))
         }
