@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import time
+from pathlib import Path
+
 import pytest
 
+from interop import silk_peer, tone
+from interop.processes import LOOPBACK
+from interop.server import DOMAIN
+from interop.sipp import SCENARIOS, credentials
 from interop.test_calls import place
 
 A_HZ, B_HZ = 440.0, 1000.0
@@ -62,3 +70,62 @@ def test_phones_that_share_no_codec_hear_each_other(server, registered, a, a_cod
     record = server.call_of(caller.setup.user)
     for phone, codec in ((caller, a_codec), (callee, b_codec)):
         assert codec_of(record, phone).startswith(codec.lower())
+
+
+@pytest.mark.parametrize("rate", [8000, 12000, 16000, 24000])
+def test_a_silk_phone_and_a_plain_one_hear_each_other(server, registered, sipp, tmp_path: Path, rate):
+    """SIPp does the signalling of the SILK phone, silk-python its sound."""
+    callee = registered("baresip", B_HZ, codecs=("PCMU",), **PLAIN)
+    callee.wait_registered()
+    caller = server.user()
+    media = silk_peer.SilkMedia(silk_peer.encode(tone.write_tone(tmp_path / "a.wav", A_HZ, 20, rate), rate), rate)
+    try:
+        scenario = (SCENARIOS / "caller.xml").read_text()
+        scenario = re.sub(
+            r"m=audio .*?PCMA/8000\n",
+            f"m=audio {media.port} RTP/AVP 96\n      a=rtpmap:96 SILK/{rate}\n",
+            scenario,
+            flags=re.S,
+        )
+        scenario = scenario.replace('<pause milliseconds="300"/>', '<pause milliseconds="4500"/>')
+        invite = credentials(
+            (LOOPBACK, server.sip_port),
+            DOMAIN,
+            caller,
+            server.secret(caller),
+            "INVITE",
+            f"sip:{callee.setup.user}@{DOMAIN}",
+        )
+        sipp().run(scenario, caller, invite, DOMAIN, callee.setup.user)
+        callee.wait_for("closed")
+        callee.prove_heard(A_HZ, pauses_ring=True)
+    finally:
+        media.close()
+    heard = tone.listen_to_file(silk_peer.decode(media.heard, rate, tmp_path / "b.wav"), B_HZ)
+    assert heard.tone_s > 2, heard
+    assert heard.share > 0.8, heard
+    record = server.call_of(caller)
+    assert [leg.codec for leg in record.legs if leg.chosen] == [f"SILK/{rate}", "PCMU/8000"]
+
+
+ILBC = [
+    pytest.param("iLBC", "speex/32000", id="ilbc-speex32"),
+    pytest.param("GSM", "iLBC", id="gsm-ilbc"),
+    pytest.param("G722", "iLBC", id="g722-ilbc"),
+]
+
+
+@pytest.mark.parametrize(("a_codec", "b_codec"), ILBC)
+def test_keys_pressed_and_sound_cross_codecs_between_phones_of_pjsip(server, registered, a_codec, b_codec):
+    caller = registered("pjsua", A_HZ, codecs=(a_codec,))
+    callee = registered("pjsua", B_HZ, codecs=(b_codec,))
+    place(caller, callee)
+    caller.dial_digits("14*")
+    callee.dial_digits("70#")
+    time.sleep(2.0)
+    caller.hang_up()
+    callee.wait_for("closed")
+    caller.wait_for("closed")
+    assert (callee.digits(), caller.digits()) == ("14*", "70#")
+    for phone, hz in ((callee, A_HZ), (caller, B_HZ)):
+        phone.prove_heard(hz, pauses_ring=True)
