@@ -404,9 +404,16 @@ impl Receiver {
 
     /// Takes the first packet, which is due.
     fn play(&mut self, now_us: u64) {
+        let missing = self
+            .jitter
+            .first()
+            .map_or(0, |first| self.jitter.missing_before(first.sequence));
         let Some(packet) = self.jitter.take() else {
             return;
         };
+        for _ in 0..missing.min(100) {
+            self.loss = self.loss * 0.99 + 0.01;
+        }
         if packet.new_source {
             self.renew_decoders();
             self.voice.break_off();
