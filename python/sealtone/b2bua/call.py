@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Literal
 from sealtone.b2bua import zrtp_in_call
 from sealtone.b2bua.change import Change, narrow
 from sealtone.b2bua.leg import Leg, Refused
-from sealtone.b2bua.leg_codecs import answer_for, join, offer_for, why_refused
+from sealtone.b2bua.leg_codecs import answer_for, join, offer_for, transcoding, why_refused
 from sealtone.b2bua.leg_security import headers_about
 from sealtone.b2bua.plane import Destination, NoMediaPorts, NoRoute, Service
 from sealtone.b2bua.record import EndedBy, call_record, leg_record, state_of, weaker
@@ -548,7 +548,7 @@ class Call:
             how = "direct" if self.a.sealed.direct else "sealed through the server"
             return f"{self.a.name} —{self.a.label}, {how}→ {self.b.name}"
         far = f" —{self.b.label}→ {self.b.name}" if self.b is not None else f" ({self.service or 'ringing'})"
-        return f"{self.a.name} —{self.a.label}→ server{far}"
+        return f"{self.a.name} —{self.a.label}→ server{transcoding(self.a, self.b)}{far}"
 
     def security_state(self) -> str:
         return state_of(self).value

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sealtone.b2bua import codec_choice
 from sealtone.b2bua.leg_media import Refused, map_between, packets_in
+from sealtone.model.record import transcoding_drawn
 from sealtone.sdp import Codec, Direction, numbered_as
 
 if TYPE_CHECKING:
@@ -118,6 +119,13 @@ def in_use(leg: Leg) -> InUse:
 def text_of(codec: Codec | None) -> str:
     """As records have it: ``opus/48000``."""
     return f"{codec.encoding}/{codec.clock}" if codec is not None else ""
+
+
+def transcoding(a: Leg, b: Leg | None) -> str:
+    """How a call is drawn whose legs go through codecs, after a comma; empty for any other."""
+    if b is None or not (a.transcoded and b.transcoded):
+        return ""
+    return f", {transcoding_drawn(text_of(a.chosen_codec), text_of(b.chosen_codec))}"
 
 
 def why_refused(leg: Leg, status: int, reason: str) -> str:
