@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from sealtone.model import OfferPlan
 
 
-def offer_for(leg: Leg, far: Leg, direction: Direction | None, plan: OfferPlan | None = None) -> bytes:
+def offer_for(
+    leg: Leg, far: Leg, direction: Direction | None, plan: OfferPlan | None = None, fully: bool = False
+) -> bytes:
     """An offer to `leg`'s phone of what `far`'s phone said. Raises `Refused`."""
-    return leg.offer(far.codecs_for_peer(), direction, plan, packets_in(far.said))
+    return leg.offer(far.codecs_for_peer(), direction, plan, packets_in(far.said), fully)
 
 
 def answer_for(leg: Leg, far: Leg, *, early: bool = False) -> bytes:
@@ -33,9 +35,9 @@ def encodings(leg: Leg) -> codec_choice.Encodings:
     return call.exchange.encodings if leg.sealed is None and call.service is None else frozenset()
 
 
-def needed(leg: Leg, codecs: tuple[Codec, ...]) -> codec_choice.Encodings:
+def needed(leg: Leg, codecs: tuple[Codec, ...], fully: bool) -> codec_choice.Encodings:
     """What the server offers of its own to a phone beside `codecs`: nothing where it is known to have one of these."""
-    if leg.media is not None and codec_choice.shares(codecs, leg.user.codecs, leg.said.codecs):
+    if leg.media is not None and not fully and codec_choice.shares(codecs, leg.user.codecs, leg.said.codecs):
         return frozenset()
     return encodings(leg)
 
