@@ -119,7 +119,7 @@ def test_every_change_is_logged_with_who_and_the_fields_before_and_after(
     assert (change.at, change.actor, change.origin, change.action) == (5.0, "root", "command line", "change")
     assert change.subject == "SIP user 1000@office.example"
     assert change.before == {"strictness": "prefer", "codecs": ""}
-    assert change.after == {"strictness": "require", "codecs": "opus,PCMU"}
+    assert change.after == {"strictness": "require", "codecs": "opus,pcmu"}
 
 
 def test_a_change_of_nothing_is_not_logged(transaction: Transaction, started: FirstUse) -> None:

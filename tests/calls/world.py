@@ -130,7 +130,7 @@ class Phone:
         offer = read_audio(body)
         self.heard = offer
         common = [codec for mine in self.codecs for codec in offer.codecs if codec.same_format(mine)]
-        if not common:
+        if all(codec.is_telephone_event for codec in common):
             raise SdpError("nothing in common")
         crypto: tuple[CryptoAttribute, ...] = ()
         if offer.crypto and self.secure:

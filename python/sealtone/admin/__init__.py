@@ -14,6 +14,7 @@ from sealtone.admin.sip_users import (
     list_sip_users,
     set_secret,
     update_sip_user,
+    user_of,
 )
 
 __all__ = [
@@ -41,4 +42,5 @@ __all__ = [
     "set_domain_enabled",
     "set_secret",
     "update_sip_user",
+    "user_of",
 ]
