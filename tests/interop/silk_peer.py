@@ -20,6 +20,7 @@ import pysilk
 from interop.processes import LOOPBACK
 
 _HEADER = b"#!SILK_V3"
+_MOST = 1024
 _PACKET_S = 0.02
 
 
@@ -35,7 +36,7 @@ def encode(wav: Path, rate: int) -> list[bytes]:
     packets, at = [], len(_HEADER)
     while at + 2 <= len(data):
         (size,) = struct.unpack_from("<h", data, at)
-        if size < 0:
+        if not 0 < size <= _MOST:  # the mark of the end
             break
         packets.append(data[at + 2 : at + 2 + size])
         at += 2 + size
@@ -46,7 +47,7 @@ def decode(packets: list[bytes], rate: int, path: Path) -> Path:
     """A WAV of what packets hold."""
     framed = b"".join(struct.pack("<h", len(packet)) + packet for packet in packets)
     out = io.BytesIO()
-    pysilk.decode(io.BytesIO(_HEADER + framed + struct.pack("<h", -1)), out, rate)
+    pysilk.decode(io.BytesIO(_HEADER + framed), out, rate)
     with wave.open(str(path), "wb") as sound:
         sound.setnchannels(1)
         sound.setsampwidth(2)

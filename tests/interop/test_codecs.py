@@ -109,7 +109,7 @@ def test_a_silk_phone_and_a_plain_one_hear_each_other(server, registered, sipp, 
 
 
 ILBC = [
-    pytest.param("iLBC", "speex/32000", id="ilbc-speex32"),
+    pytest.param("speex/32000", "iLBC", id="speex32-ilbc"),
     pytest.param("GSM", "iLBC", id="gsm-ilbc"),
     pytest.param("G722", "iLBC", id="g722-ilbc"),
 ]
