@@ -21,13 +21,13 @@ use crate::voice::Voice;
 use sealtone_codec_protocol::{CodecKind, CodecSpec};
 
 /// So much time is filled at once where nothing is there, units.
-const FILL: i64 = UNITS / 100;
+const FILL: i64 = UNITS / 50;
 /// A gap longer than this is a pause and not a loss, units.
 const LONGEST_GAP: i64 = UNITS;
 /// What is further behind its time than this is given up, units.
 const LONGEST_BEHIND: i64 = UNITS / 2;
 /// Looks at FEC without finding any, after which it is no longer waited for.
-const FEC_TRIES: u32 = 20;
+const FEC_TRIES: u32 = 6;
 /// Arrivals between two blocks that count for the delay; a burst of more says nothing new.
 const MOST_ARRIVALS: usize = 64;
 /// Nobody has taken sound for this long: what is here is old.
