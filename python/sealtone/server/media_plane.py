@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from sealtone.b2bua.plane import MediaCounters, MediaPlan, MediaPort, NoMediaPorts
 from sealtone.media import Engine, LegPlan, PortsExhausted, SrtpKey
-from sealtone.sip.flow import Hop
+from sealtone.sip.flow import Hop, host_port
 from sealtone.srtp_keys import MasterKey
 
 _SOON_S = 0.02
@@ -100,7 +100,7 @@ class EnginePlane:
             jitter_ms=stats.rx_jitter_ms,
             round_trip_ms=stats.rtt_ms,
             refused=stats.auth_failures + stats.replays + stats.insecure_drops,
-            heard_from=f"{stats.latched[0]}:{stats.latched[1]}" if stats.latched is not None else "",
+            heard_from=host_port(*stats.latched) if stats.latched is not None else "",
         )
 
     def close_leg(self, leg: int) -> MediaCounters:
