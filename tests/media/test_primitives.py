@@ -1,5 +1,6 @@
 """The primitives of ZRTP beside plain Python written from the papers and RFCs."""
 
+import hmac
 import json
 import sys
 import threading
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sealtone.media import KEY_AGREEMENT_LENGTHS, KeyAgreementName, Primitives, SkeinName
+from sealtone.media import KEY_AGREEMENT_LENGTHS, KeyAgreementName, MacName, Primitives, SkeinName
 from zrtp.reference import curve3617 as curve
 from zrtp.reference.skein import skein512
 from zrtp.reference.twofish import cfb
@@ -78,6 +79,13 @@ def test_skein_hashes_as_the_reference_does(name: SkeinName, data: bytes) -> Non
 @settings(max_examples=25, deadline=None)
 def test_the_skein_mac_is_that_of_the_reference(name: SkeinName, key: bytes, data: bytes) -> None:
     assert core.zrtp_mac(name, key, data) == skein512(data, SKEIN_OCTETS[name], key)
+
+
+@pytest.mark.parametrize(("name", "standard"), [("S256", "sha256"), ("S384", "sha384")])
+@given(key=st.binary(max_size=200), data=st.binary(max_size=300))
+@settings(max_examples=100, deadline=None)
+def test_hmac_is_that_of_the_standard_library(name: MacName, standard: str, key: bytes, data: bytes) -> None:
+    assert core.zrtp_mac(name, key, data) == hmac.digest(key, data, standard)
 
 
 @pytest.mark.parametrize("length", [0, 1, 63, 64, 65, 127, 128, 129, 192])
@@ -238,6 +246,8 @@ def test_wrong_names_and_lengths_are_value_errors() -> None:
         core.dh_public("EC25", bytes(32))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="S256"):
         core.zrtp_hash("S256", b"")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="S512"):
+        core.zrtp_mac("S512", b"", b"")  # type: ignore[arg-type]
     for key, iv in ((bytes(15), bytes(16)), (bytes(32), bytes(15))):
         with pytest.raises(ValueError, match="bytes"):
             core.twofish_cfb(key, iv, b"", encrypt=True)

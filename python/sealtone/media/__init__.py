@@ -20,6 +20,7 @@ from sealtone.media.primitives import (
     KEY_AGREEMENT_LENGTHS,
     KeyAgreementLengths,
     KeyAgreementName,
+    MacName,
     Primitives,
     SkeinName,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "Latched",
     "LegPlan",
     "LegStats",
+    "MacName",
     "MediaError",
     "MediaEvent",
     "MediaLeg",
