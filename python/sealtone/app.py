@@ -112,6 +112,7 @@ class Server:
             self._journal.say(note)
         loop.add_reader(engine.event_fd(), self._on_media_events)
         self._parts.callback(loop.remove_reader, engine.event_fd())
+        self._zrtp = ZrtpMemory(store, await store.read(read_zrtp_records))
         self.node = node = Node(
             user_agent=f"Sealtone/{__version__}",
             plane=EnginePlane(engine, self._media_address, loop.call_later),
@@ -122,7 +123,7 @@ class Server:
             journal=self._journal,
             entropy=os.urandom,
             rules=Rules(),
-            zrtp=ZrtpMemory(store, await store.read(read_zrtp_records)),
+            zrtp=self._zrtp,
             zrtp_crypto=StandardCrypto(Primitives()),
         )
         await store.delete_expired(time.time())
@@ -146,7 +147,7 @@ class Server:
                 reload=self._reload_on_request,
             )
         )
-        for background in (self._watch_changes, self._renew_daily, self._purge_calls):
+        for background in (self._watch_changes, self._renew_daily, self._purge_calls, self._purge_secrets):
             task = loop.create_task(background(), name=background.__name__)
             task.add_done_callback(self._on_background_end)
             self._tasks.add(task)
@@ -318,6 +319,15 @@ class Server:
             except StoreError as error:
                 self._journal.say(f"error outdated call records were not deleted, next try in {pause:g} s: {error}")
             await asyncio.sleep(pause)
+
+    async def _purge_secrets(self) -> None:
+        """Forget phones whose retained secrets are of no more use."""
+        while True:
+            try:
+                await self._zrtp.purge(int(time.time()))
+            except StoreError as error:
+                self._journal.say(f"error old ZRTP secrets were not deleted, next try in {_PURGE_S:g} s: {error}")
+            await asyncio.sleep(_PURGE_S)
 
     def _on_background_end(self, task: asyncio.Task[None]) -> None:
         """None ever ends by itself: where one does, that must not stay unseen."""

@@ -21,6 +21,7 @@ from sealtone.media.primitives import (
     KEY_AGREEMENT_LENGTHS,
     KeyAgreementLengths,
     KeyAgreementName,
+    MacName,
     Primitives,
     SkeinName,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "Latched",
     "LegPlan",
     "LegStats",
+    "MacName",
     "MediaError",
     "MediaEvent",
     "MediaLeg",

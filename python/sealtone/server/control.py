@@ -17,6 +17,7 @@ from sealtone.net.control import Action
 from sealtone.net.errors import ControlError
 from sealtone.net.transport import Listening, Transports
 from sealtone.server.node import Node
+from sealtone.sip.flow import host_port
 from sealtone.store import Store
 
 
@@ -69,7 +70,7 @@ def control_actions(
                 "aor": binding.aor,
                 "contact": binding.contact,
                 "transport": binding.transport,
-                "received": _address(binding.received),
+                "received": host_port(*binding.received),
                 "tls_version": binding.flow.tls.version if binding.flow is not None and binding.flow.tls else "",
                 "expires_at": binding.expires_at,
                 "registered_at": binding.registered_at,
@@ -166,7 +167,3 @@ def _live_leg(leg: Leg) -> dict[str, Any]:
         "held": leg.was_held,
         "sip_call_id": leg.session.call_id,
     }
-
-
-def _address(address: tuple[str, int]) -> str:
-    return f"[{address[0]}]:{address[1]}" if ":" in address[0] else f"{address[0]}:{address[1]}"

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from sealtone.b2bua.plane import MediaCounters, MediaPlan, MediaPort, NoMediaPorts
 from sealtone.media import Engine, LegPlan, PayloadFormat, PortsExhausted, SrtpKey
-from sealtone.sip.flow import Hop
+from sealtone.sip.flow import Hop, host_port
 from sealtone.srtp_keys import MasterKey
 
 _SOON_S = 0.02
@@ -120,7 +120,7 @@ class EnginePlane:
             jitter_ms=stats.rx_jitter_ms,
             round_trip_ms=stats.rtt_ms,
             refused=stats.auth_failures + stats.replays + stats.insecure_drops,
-            heard_from=f"{stats.latched[0]}:{stats.latched[1]}" if stats.latched is not None else "",
+            heard_from=host_port(*stats.latched) if stats.latched is not None else "",
             reported_lost=stats.remote_lost if reported else None,
             reported_jitter_ms=stats.remote_jitter_ms if reported else None,
         )
