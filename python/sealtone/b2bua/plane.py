@@ -80,6 +80,12 @@ class MediaCounters(NamedTuple):
     refused: int = 0
     heard_from: str = ""
     """The address media came from, as text."""
+    concealed_ms: int = 0
+    """Sound made up for what was lost or late, where the server decodes."""
+    restored: int = 0
+    """Packets whose sound was taken from the redundancy of the next."""
+    buffer_ms: int = 0
+    """Mean time that sound waits in the jitter buffer; 0 where nothing is decoded."""
 
     def since(self, earlier: "MediaCounters") -> "MediaCounters":
         """What was counted after `earlier`."""
@@ -92,6 +98,8 @@ class MediaCounters(NamedTuple):
             octets_out=self.octets_out - earlier.octets_out,
             lost_in=self.lost_in - earlier.lost_in,
             refused=self.refused - earlier.refused,
+            concealed_ms=self.concealed_ms - earlier.concealed_ms,
+            restored=self.restored - earlier.restored,
         )
 
 

@@ -120,6 +120,9 @@ class EnginePlane:
             round_trip_ms=stats.rtt_ms,
             refused=stats.auth_failures + stats.replays + stats.insecure_drops,
             heard_from=f"{stats.latched[0]}:{stats.latched[1]}" if stats.latched is not None else "",
+            concealed_ms=stats.concealed_ms,
+            restored=stats.fec_used,
+            buffer_ms=stats.jitter_buffer_ms,
         )
 
     def close_leg(self, leg: int) -> MediaCounters:
