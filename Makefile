@@ -24,7 +24,7 @@ STAMPS := .cache/stamps
 RUST_SOURCES := $(shell find rust -name '*.rs' -not -path '*/target/*') $(wildcard rust/*/Cargo.toml) Cargo.toml Cargo.lock
 
 TEST_PROGRAMS := linphonec:linphone-cli baresip:baresip-core sipp:sip-tester tshark:tshark sox:sox stunnel4:stunnel4 \
-	openssl:openssl ip:iproute2 nft:nftables aplay:alsa-utils :libbzrtp0
+	openssl:openssl ip:iproute2 nft:nftables aplay:alsa-utils espeak-ng:espeak-ng :libbzrtp0
 BENCH_PROGRAMS := rtpengine:rtpengine-daemon kamailio:kamailio taskset:util-linux :libbzrtp0
 
 # Libraries that codecs are taken from, where they are there: library:package.
@@ -139,7 +139,7 @@ fuzz: $(STAMPS)/fuzz $(STAMPS)/engine ## Every fuzz target for FUZZ_SECONDS (=60
 .PHONY: lock
 lock: $(STAMPS)/dev ## Renew the pinned Python packages
 	@command -v $(BIN)/uv >/dev/null || $(BIN)/python -m pip install --quiet uv
-	@for name in run dev bench fuzz; do \
+	@for name in run dev quality bench fuzz; do \
 		$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
 			--no-annotate --universal --python-version 3.11 requirements/$$name.in -o requirements/$$name.txt; \
 	done
@@ -168,9 +168,14 @@ $(STAMPS)/run: requirements/run.txt $(STAMPS)/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-$(STAMPS)/dev: requirements/dev.txt $(STAMPS)/run
+$(STAMPS)/dev: requirements/dev.txt requirements/quality.txt $(STAMPS)/run
 	$(call say,Installing test tools)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@test -e "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" \
+		|| { $(call apt_install,build-essential python3-dev); }
+	@# Built from source, with what is pinned and not with whatever a build environment of its own would fetch.
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation \
+		-r requirements/quality.txt
 	@touch $@
 
 $(STAMPS)/bench $(STAMPS)/fuzz: $(STAMPS)/%: requirements/%.txt $(STAMPS)/dev

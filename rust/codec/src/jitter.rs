@@ -305,6 +305,10 @@ impl JitterBuffer {
     /// Sequence numbers below `sequence`, from the first that is still wanted, that have not come at all.
     #[must_use]
     pub fn missing_before(&self, sequence: u64) -> u64 {
+        if self.wanted == 0 {
+            // The stream begins with the first that comes.
+            return 0;
+        }
         let from = self.wanted.max(sequence.saturating_sub(REMEMBERED - 1));
         (from..sequence)
             .filter(|&sequence| !self.has_seen(sequence))

@@ -6,7 +6,9 @@ use crate::resample::Resampler;
 use crate::stretch::{join, lengthen, samples, shorten};
 
 /// How long one sound passes into another where they do not go on from each other, milliseconds.
-const JOIN_MS: u32 = 8;
+const JOIN_MS: u32 = 4;
+/// The same where the sample rate changes, milliseconds.
+const CHANGE_MS: u32 = 8;
 
 /// Sound between decoder and outlet.
 pub(crate) struct Voice {
@@ -50,7 +52,7 @@ impl Voice {
             return;
         }
         let mut on = Vec::new();
-        let length = samples(self.rate, JOIN_MS + 5);
+        let length = samples(self.rate, CHANGE_MS + 5);
         self.continuation(length, &mut on);
         let mut tail = Vec::new();
         self.resampler.process(&on, &mut tail);
@@ -63,7 +65,7 @@ impl Voice {
         Resampler::new(self.rate, rate).process(&self.history, &mut history);
         self.resampler = Resampler::new(rate, out_rate);
         self.alone = (self.resampler.delay_us(rate) * u64::from(out_rate) / 1_000_000) as usize;
-        tail.truncate(self.alone + samples(out_rate, JOIN_MS));
+        tail.truncate(self.alone + samples(out_rate, CHANGE_MS));
         self.tail = tail;
         self.history = history;
         self.concealment = None;
