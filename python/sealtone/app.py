@@ -25,7 +25,7 @@ import uvloop
 from sealtone import __version__
 from sealtone.admin import FirstUse, first_use
 from sealtone.config import Config
-from sealtone.media import CodecsLost, Engine, EngineConfig, PacketReceived, Primitives, Silent
+from sealtone.media import CodecFault, CodecsLost, Engine, EngineConfig, PacketReceived, Primitives, Silent
 from sealtone.net.control import SOCKET_FILE, ControlSocket
 from sealtone.net.errors import ControlError, ListenError
 from sealtone.net.listen import nearest_free_port
@@ -273,6 +273,8 @@ class Server:
             if isinstance(event, PacketReceived):
                 if event.protocol == "zrtp":
                     self.node.on_zrtp(event.leg, event.data)
+            elif isinstance(event, CodecFault):
+                self._journal.say(f"error media leg={event.leg} is sent no sound: {event.reason}")
             elif isinstance(event, CodecsLost):
                 self._journal.say(f"error media worker={event.worker} its codec process ended and is started again")
             elif isinstance(event, Silent):

@@ -13,6 +13,7 @@ use sealtone_codec::{Arrival, CodecError, Digit, Transmitter, TransmitterConfig}
 use sealtone_codec_protocol::{Format, LegId, MAX_SOUNDS, Order, Packet, Report, Sent};
 
 use crate::leg::{DEFAULT_RATE, Leg, Mouth, period_us};
+use crate::mark::Mark;
 use crate::outbox::Outbox;
 use crate::playback::{Playback, Sound};
 
@@ -48,6 +49,7 @@ pub struct Mixer {
     /// Clocks that begin in each millisecond of [`SPREAD_MS`].
     begun: [u32; SPREAD_MS],
     clock: u32,
+    mark: Mark,
     statistics_at: u64,
     /// One tick's sound.
     sound: Vec<i16>,
@@ -56,6 +58,15 @@ pub struct Mixer {
 }
 
 impl Mixer {
+    /// One without legs. `mark` tells whose leg it works on.
+    #[must_use]
+    pub fn new(mark: Mark) -> Self {
+        Self {
+            mark,
+            ..Self::default()
+        }
+    }
+
     /// Obeys an order. Times are microseconds of the monotonic clock.
     pub fn obey(&mut self, order: Order<'_>, now: u64, out: &mut Outbox) {
         match order {
@@ -143,6 +154,7 @@ impl Mixer {
             }
             self.ticks.push(Reverse((next, id, kind, clock)));
         }
+        self.mark.clear();
         if now >= self.statistics_at {
             self.statistics_at = now + STATISTICS_US;
             for (&id, leg) in &mut self.legs {
@@ -185,7 +197,11 @@ impl Mixer {
             .and_then(|source| self.legs.get(&source))
             .map_or(DEFAULT_RATE, Leg::natural_rate);
         let Some(config) = self.legs.get(&id).and_then(|leg| leg.mouth_config(rate)) else {
-            return self.hush(id, now);
+            self.hush(id, now);
+            return out.add(&Report::Fault {
+                leg: id,
+                reason: "no voice codec is agreed on for what it is sent",
+            });
         };
         let rate = config.spec.sample_rate;
         let former = self.mouth(id).and_then(|mouth| mouth.source);
@@ -329,6 +345,7 @@ impl Mixer {
 
     fn take(&mut self, packet: &Packet<'_>) {
         if let Some(leg) = self.legs.get_mut(&packet.leg) {
+            self.mark.set(packet.leg);
             leg.receiver.push(&Arrival {
                 sequence: packet.sequence,
                 timestamp: packet.timestamp,
@@ -370,6 +387,7 @@ impl Mixer {
                 out.add(&Report::Played { leg: id, playing });
             }
             if let Some(mouth) = &mut leg.mouth {
+                self.mark.set(id);
                 for digit in digits {
                     mouth.transmitter.send_digit(digit.digit, digit.duration_ms);
                 }
@@ -416,6 +434,7 @@ impl Mixer {
         let Some(leg) = self.legs.get_mut(&id) else {
             return Vec::new();
         };
+        self.mark.set(id);
         leg.receiver.pull(samples, sound, now);
         let digits = leg.receiver.digits();
         for digit in &digits {

@@ -385,6 +385,7 @@ fn event_tuple(py: Python<'_>, leg: u64, what: What) -> EventTuple {
             (u64::from(playing), 0),
             String::new(),
         ),
+        What::CodecFault(reason) => (leg, "codec-fault", None, None, NONE, reason),
         What::CodecsLost(worker) => (
             leg,
             "codecs-lost",
