@@ -85,9 +85,16 @@ fn put_coded_number(bits: &mut BitWriter, number: u64) {
         bits.put(8, number as u32);
         return;
     }
-    let following = (2..=6).find(|&octets| number < 1 << (5 * octets + 1)).unwrap_or(7) - 1;
+    let following = (2..=6)
+        .find(|&octets| number < 1 << (5 * octets + 1))
+        .unwrap_or(7)
+        - 1;
     let lead = (0xff00_u32 >> (following + 1)) & 0xff;
-    let first = if following < 6 { (number >> (6 * following)) as u32 } else { 0 };
+    let first = if following < 6 {
+        (number >> (6 * following)) as u32
+    } else {
+        0
+    };
     bits.put(8, lead | first);
     for index in (0..following).rev() {
         bits.put(8, 0x80 | ((number >> (6 * index)) as u32 & 0x3f));
@@ -118,7 +125,8 @@ fn put_subframe(bits: &mut BitWriter, sound: &[i16]) {
     bits.put(4, plan.partition_order);
     let mut rest = residual.as_slice();
     for (index, &parameter) in plan.parameters.iter().enumerate() {
-        let length = partition(sound.len(), plan.partition_order) - if index == 0 { order } else { 0 };
+        let length =
+            partition(sound.len(), plan.partition_order) - if index == 0 { order } else { 0 };
         let (part, after) = rest.split_at(length);
         rest = after;
         bits.put(4, parameter);
@@ -193,7 +201,10 @@ fn partition(samples: usize, partition_order: u32) -> usize {
 
 fn best_parameter(part: &[i32]) -> (u32, u64) {
     let bits = |parameter: u32| {
-        let quotients: u64 = part.iter().map(|&value| u64::from(fold(value) >> parameter)).sum();
+        let quotients: u64 = part
+            .iter()
+            .map(|&value| u64::from(fold(value) >> parameter))
+            .sum();
         quotients + part.len() as u64 * u64::from(parameter + 1)
     };
     let sum: u64 = part.iter().map(|&value| u64::from(fold(value))).sum();

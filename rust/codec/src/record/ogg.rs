@@ -216,8 +216,7 @@ impl OggOpus {
         out: &mut Vec<u8>,
     ) -> Result<(), RecordError> {
         self.samples += left.len() as u64;
-        let end =
-            self.samples * 48_000 / u64::from(self.sample_rate) + u64::from(PRE_SKIP);
+        let end = self.samples * 48_000 / u64::from(self.sample_rate) + u64::from(PRE_SKIP);
         let (mut left, mut right) = (left.to_vec(), right.to_vec());
         left.resize(self.packet_samples, 0);
         right.resize(self.packet_samples, 0);

@@ -1,8 +1,5 @@
 //! WAV as a stream: the sizes in its header say "unknown" (all ones), as every program that writes to a pipe has it.
 
-/// Octets of the header.
-pub const HEADER: usize = 44;
-
 /// The header of 16-bit stereo.
 pub fn begin(sample_rate: u32, out: &mut Vec<u8>) {
     out.extend_from_slice(b"RIFF\xff\xff\xff\xffWAVEfmt ");

@@ -61,7 +61,11 @@ impl BitWriter {
 pub fn crc8(octets: &[u8]) -> u8 {
     octets.iter().fold(0, |crc, &octet| {
         (0..8).fold(crc ^ octet, |crc, _| {
-            if crc & 0x80 == 0 { crc << 1 } else { (crc << 1) ^ 0x07 }
+            if crc & 0x80 == 0 {
+                crc << 1
+            } else {
+                (crc << 1) ^ 0x07
+            }
         })
     })
 }
@@ -75,7 +79,11 @@ pub fn crc16(octets: &[u8]) -> u16 {
             let mut value = (index as u16) << 8;
             let mut bit = 0;
             while bit < 8 {
-                value = if value & 0x8000 == 0 { value << 1 } else { (value << 1) ^ 0x8005 };
+                value = if value & 0x8000 == 0 {
+                    value << 1
+                } else {
+                    (value << 1) ^ 0x8005
+                };
                 bit += 1;
             }
             table[index] = value;
