@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from sealtone.b2bua.plane import MediaCounters, MediaPlan, MediaPort, NoMediaPorts
-from sealtone.media import Engine, LegPlan, PortsExhausted, SrtpKey
+from sealtone.media import Engine, LegPlan, PayloadFormat, PortsExhausted, SrtpKey
 from sealtone.sip.flow import Hop
 from sealtone.srtp_keys import MasterKey
 
@@ -30,6 +31,7 @@ class EnginePlane:
     ) -> None:
         engine.gather_commands()
         self._engine = engine
+        self._codecs = MappingProxyType(engine.codecs())
         self._address_for = address_for
         self._call_later = call_later
         self._gathered = False
@@ -70,12 +72,21 @@ class EnginePlane:
                 clock_rate=plan.clock_rate,
                 new_latch=plan.new_latch,
                 sealed=plan.sealed,
+                formats=tuple(PayloadFormat(*one) for one in plan.formats),
+                transmit=tuple(PayloadFormat(*one) for one in plan.transmit),
             ),
         )
 
     def bridge(self, a: int, b: int, map_ab: dict[int, int], map_ba: dict[int, int]) -> None:
         self._gathered = True
         self._engine.bridge(a, b, map_ab, map_ba)
+
+    def transcode(self, a: int, b: int) -> None:
+        self._gathered = True
+        self._engine.transcode(a, b)
+
+    def codecs(self) -> Mapping[str, str]:
+        return self._codecs
 
     def send_packet(self, leg: int, packet: bytes) -> None:
         self._gathered = True
@@ -88,6 +99,14 @@ class EnginePlane:
     def echo(self, leg: int) -> None:
         self._gathered = True
         self._engine.echo(leg)
+
+    def play(self, leg: int, sounds: tuple[str, ...], *, repeat: bool = False, over: bool = False) -> int:
+        self._gathered = True
+        return self._engine.play(leg, sounds, repeat=repeat, over=over)
+
+    def stop_playing(self, leg: int) -> None:
+        self._gathered = True
+        self._engine.stop_playing(leg)
 
     def counters(self, leg: int) -> MediaCounters:
         stats = self._engine.leg_stats(leg)
@@ -126,6 +145,18 @@ class EnginePlane:
         if self._gathered_idly:
             self._gathered_idly = False
             self._engine.wake()
+
+
+def codec_notes(engine: Engine) -> list[str]:
+    """What whoever runs the server should know of its codecs, a line each."""
+    codecs = engine.codecs()
+    missing = {name: why for name, why in codecs.items() if why}
+    if len(missing) == len(codecs):
+        return [f"media {next(iter(missing.values()))}; calls between phones that share a codec go on"]
+    notes = [f"media codec {name} is not offered: {why}" for name, why in missing.items()]
+    if not engine.has_landlock():
+        notes.append("media this kernel has no Landlock: the codec processes stand behind seccomp and limits alone")
+    return notes
 
 
 def _key(material: MasterKey | None) -> SrtpKey | None:
