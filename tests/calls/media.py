@@ -5,7 +5,7 @@ What becomes of a packet it can say, by the same rules as the real core: `zrtp_i
 
 from typing import NamedTuple
 
-from sealtone.b2bua.plane import MediaCounters, MediaPlan, MediaPort, NoMediaPorts, RecordingWish
+from sealtone.b2bua.plane import CannotHear, MediaCounters, MediaPlan, MediaPort, NoMediaPorts, RecordingWish
 from sealtone.sip.flow import Hop
 
 
@@ -30,6 +30,8 @@ class BookedPlane:
         self.echoes: set[int] = set()
         self.sent: list[tuple[int, bytes]] = []
         """ZRTP packets on their way out, by leg; whoever carries them empties it."""
+        self.cannot_hear = ""
+        """Why there are no codecs here."""
         self.playing: dict[int, tuple[int, tuple[str, ...]]] = {}
         """What each leg is played, by the number that tells its end."""
         self.played: list[tuple[int, tuple[str, ...], bool]] = []
@@ -134,6 +136,8 @@ class BookedPlane:
 
     def play(self, leg: int, sounds: tuple[str, ...], *, repeat: bool = False, over: bool = False) -> int:
         assert leg in self.legs
+        if self.cannot_hear:
+            raise CannotHear(self.cannot_hear)
         self._numbers += 1
         self.playing[leg] = (self._numbers, sounds)
         self.played.append((leg, sounds, over))
@@ -146,6 +150,8 @@ class BookedPlane:
         for leg in (a, b):
             assert leg is None or not self.plans[leg].sealed, "a sealed leg has nothing to record"
             assert leg in self.legs or leg is None
+        if self.cannot_hear:
+            raise CannotHear(self.cannot_hear)
         self._numbers += 1
         self.recordings[self._numbers] = (a, b, wish)
         return self._numbers

@@ -318,6 +318,24 @@ def test_an_echo_test_is_not_recorded() -> None:
     assert len(told(a)) == 1
 
 
+@pytest.mark.parametrize("notice", list(ConsentNotice))
+def test_where_nothing_can_be_decoded_the_call_goes_on_unrecorded_and_says_why(notice: ConsentNotice) -> None:
+    world = World()
+    world.plane.cannot_hear = "the codec process cannot run"
+    a, b, _ = three(world)
+    recorded_as(a, ALWAYS._replace(domain=DomainRecording(notice=notice)))
+    recorded_as(b, ON_DEMAND)
+    in_call(world, a, b)
+    world.run(30)
+    assert (world.plane.recordings, world.recordings) == ({}, {})
+    assert world.joined()
+    dial(world, b, "*1")
+    assert told(b) == ["the codec process cannot run"]
+    a.do(a.session.bye)
+    world.run(2)
+    assert "the codec process cannot run" in world.record.recording_note
+
+
 # ZRTP
 
 

@@ -66,9 +66,19 @@ def orphans(data: Path, known: frozenset[str]) -> tuple[Orphan, ...]:
     )
 
 
-def purge_orphans(data: Path, found: Iterable[Orphan], kept_days: int | None, now_wall: float) -> int:
+def kept_at_most(transaction: Transaction) -> int | None:
+    """For how many days any domain keeps recordings at most; None: for ever."""
+    return rows.longest_kept_days(transaction.connection)
+
+
+def known_files(transaction: Transaction) -> frozenset[str]:
+    """The paths of all recordings."""
+    return rows.known_paths(transaction.connection)
+
+
+def purge_orphans(data: Path, known: frozenset[str], kept_days: int, now_wall: float) -> int:
     """Deletes files of no recording once no domain would keep them any longer; gives how many."""
-    outdated = [one for one in found if kept_days is not None and one.changed_at < now_wall - kept_days * _DAY_S]
+    outdated = [one for one in orphans(data, known) if one.changed_at < now_wall - kept_days * _DAY_S]
     for one in outdated:
         (folder_of(data) / one.path).unlink(missing_ok=True)
     return len(outdated)

@@ -147,13 +147,19 @@ class MediaPlane(Protocol):
 
     def play(self, leg: int, sounds: tuple[str, ...], *, repeat: bool = False, over: bool = False) -> int:
         """Plays sounds to a leg, one after the other, in place of what it would hear, or mixed `over` it (the leg is
-        then heard through codecs for so long). Returns a number that `Played` tells when all were played."""
+        then heard through codecs for so long). Returns a number that `Played` tells when all were played.
+
+        Raises `CannotHear`.
+        """
         ...
 
     def stop_playing(self, leg: int) -> None: ...
 
     def start_recording(self, a: int, b: int | None, wish: RecordingWish) -> int:
-        """Records what legs `a` (left) and `b` (right) send, whether they are joined by relay or through codecs."""
+        """Records what legs `a` (left) and `b` (right) send, whether they are joined by relay or through codecs.
+
+        Raises `CannotHear`.
+        """
         ...
 
     def stop_recording(self, recording: int) -> None: ...
@@ -169,6 +175,10 @@ class MediaPlane(Protocol):
     def flush(self) -> None:
         """Called once after each message or timer: the commands that it led to are to be obeyed now."""
         ...
+
+
+class CannotHear(Exception):
+    """What was asked needs media that the server cannot decode, make or play here; the text says why."""
 
 
 class NoMediaPorts(Exception):

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sealtone.b2bua.plane import RecordingWish
+from sealtone.b2bua.plane import CannotHear, RecordingWish
 from sealtone.model import ConsentNotice, RecordingFacts, RecordingPolicy, SipUser
 from sealtone.model.recording import DIRECT_PATH, NO_KEY, SEALED_PATH, insists_on_path, path_of
 
@@ -65,7 +65,7 @@ def settle(call: Call, now: float) -> None:
             call.tell("warned", f"the recording ends: {objection}")
             end(call)
         elif course.tone_at is not None and now >= course.tone_at:
-            _sound_tone(call, now)
+            _repeat_tone(call, now)
         return
     if course.is_over:
         return
@@ -154,7 +154,13 @@ def on_played(leg: Leg, playing: int, now: float) -> None:
     if course.announcing.get(leg.port.id) == playing:
         del course.announcing[leg.port.id]
         if not course.announcing and course.facts is not None and not _objection(call):
-            _record(call, now)
+            try:
+                _record(call, now)
+            except CannotHear as cannot:
+                end(call)
+                course.is_over = True
+                course.note = f"not recorded: {cannot}"
+                call.tell("warned", course.note)
 
 
 def on_ended(call: Call, facts: RecordingFacts, number: int, now: float) -> None:
@@ -210,14 +216,23 @@ def _begin(call: Call, user: SipUser, by: str, now: float) -> str:
         started_by=by,
         started_at=started_at,
     )
-    if terms.domain.notice is ConsentNotice.ANNOUNCEMENT:
-        plane = exchange.plane
-        course.announcing = {leg.port.id: plane.play(leg.port.id, (ANNOUNCEMENT,)) for leg in (a, b)}
-        course.note = "not recorded: a phone did not hear the announcement to its end"
-        call.tell("recording", f"announced, for {by}")
-    else:
-        _record(call, now)
+    try:
+        if terms.domain.notice is ConsentNotice.ANNOUNCEMENT:
+            _announce(call, by)
+        else:
+            _record(call, now)
+    except CannotHear as cannot:  # without its notice nothing is recorded
+        end(call)
+        return str(cannot)
     return ""
+
+
+def _announce(call: Call, by: str) -> None:
+    course = call.recording
+    for leg in call.legs():
+        course.announcing[leg.port.id] = call.exchange.plane.play(leg.port.id, (ANNOUNCEMENT,))
+    course.note = "not recorded: a phone did not hear the announcement to its end"
+    call.tell("recording", f"announced, for {by}")
 
 
 def _record(call: Call, now: float) -> None:
@@ -226,6 +241,8 @@ def _record(call: Call, now: float) -> None:
     assert b is not None
     facts = course.facts = course.facts._replace(started_at=exchange.settings.wall_of(now))
     wish = RecordingWish(facts.path, facts.format.value, (facts.recipient,))
+    if facts.notice is ConsentNotice.TONE:
+        _sound_tone(call, now)
     course.number = exchange.plane.start_recording(call.a.port.id, b.port.id, wish)
     course.recorded += (facts.id,)
     course.note = f"recorded for {facts.started_by}"
@@ -233,8 +250,6 @@ def _record(call: Call, now: float) -> None:
         course.note += ", so its media went through the server and was not sealed"
     exchange.follow_recording(course.number, call, facts)
     call.tell("recording", f"{facts.id} has begun, for {facts.started_by}")
-    if facts.notice is ConsentNotice.TONE:
-        _sound_tone(call, now)
 
 
 def _wants_other_path(leg: Leg) -> bool:
@@ -250,6 +265,15 @@ def _sound_tone(call: Call, now: float) -> None:
             exchange.plane.play(leg.port.id, (TONE,), over=True)
     course.tone_at = now + TONE_EVERY_S
     exchange.wake_call(call, course.tone_at)
+
+
+def _repeat_tone(call: Call, now: float) -> None:
+    try:
+        _sound_tone(call, now)
+    except CannotHear as cannot:
+        call.tell("warned", f"the recording ends, since its tone cannot be heard: {cannot}")
+        call.recording.is_over = True
+        end(call)
 
 
 def _tell_phone(leg: Leg, objection: str, now: float) -> None:

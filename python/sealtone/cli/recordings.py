@@ -36,7 +36,7 @@ from sealtone.cli.output import (
 from sealtone.cli.period import page_of, since_of
 from sealtone.model import Account, RecordingFacts, RecordingFormat
 from sealtone.store import Transaction
-from sealtone.store.recordings import RecordingFilter, known_paths, set_recipient
+from sealtone.store.recordings import RecordingFilter, set_recipient
 
 app = typer.Typer(help="Recordings: list, play, export, delete; the key they are sealed to.", no_args_is_help=True)
 Id = Annotated[str, typer.Argument(metavar="RECORDING", help="Its id, or the beginning of it.", show_default=False)]
@@ -73,7 +73,7 @@ def list_recordings(
     wanted = RecordingFilter(user, call, since_of(since), before_id=page_of(after), limit=limit)
 
     def query(transaction: Transaction) -> tuple[Any, frozenset[str]]:
-        return admin.list_recordings(transaction, actor(), wanted), known_paths(transaction.connection)
+        return admin.list_recordings(transaction, actor(), wanted), recording_files.known_files(transaction)
 
     page, known = look(data, query)
     rows = [_row(data, facts) for facts in page.recordings]
@@ -270,8 +270,7 @@ def _reseal_all(data: Path, account: Account, identities: list[Any], recipient: 
     moved, kept = 0, []
     for key in old:
         wanted = RecordingFilter(account_id=account.id, recipient=key, limit=100_000)
-        page = look(data, lambda transaction, wanted=wanted: admin.list_recordings(transaction, actor(), wanted))
-        for facts in page.recordings:
+        for facts in look(data, lambda transaction: admin.list_recordings(transaction, actor(), wanted)).recordings:  # noqa: B023
             try:
                 if facts.ended_at is None:
                     raise seal.SealError("It still runs.")

@@ -15,8 +15,27 @@ from sealtone.media._engine import (
     SrtpError,
     UnknownLeg,
 )
-from sealtone.media.engine import CODEC_PROCESS, Engine, EngineConfig, LegPlan, MediaLeg, PayloadFormat, SrtpKey
-from sealtone.media.events import CodecsLost, Digit, Heard, Latched, MediaEvent, PacketReceived, Played, Silent
+from sealtone.media.engine import (
+    CODEC_PROCESS,
+    Engine,
+    EngineConfig,
+    LegPlan,
+    MediaLeg,
+    PayloadFormat,
+    RecordingWish,
+    SrtpKey,
+)
+from sealtone.media.events import (
+    CodecsLost,
+    Digit,
+    Heard,
+    Latched,
+    MediaEvent,
+    PacketReceived,
+    Played,
+    RecordingEnded,
+    Silent,
+)
 from sealtone.media.primitives import (
     KEY_AGREEMENT_LENGTHS,
     KeyAgreementLengths,
@@ -50,6 +69,8 @@ __all__ = [
     "Played",
     "PortsExhausted",
     "Primitives",
+    "RecordingEnded",
+    "RecordingWish",
     "Silent",
     "SkeinName",
     "Srtp",
