@@ -90,10 +90,13 @@ def recipient_of(text: str) -> str:
         raise SealError(f"“{text}” is no public key of age (X25519): it begins with age1.") from error
 
 
-def open_recording(path: Path, identities: Sequence[x25519.Identity], out: BinaryIO) -> Opened:
+def open_recording(
+    path: Path, identities: Sequence[x25519.Identity], out: BinaryIO, *, was_finished: bool = False
+) -> Opened:
     """Writes what was recorded to `out`. Raises `SealError` where nothing opens, or something was changed.
 
-    What was authentic before that place has been written by then.
+    What was authentic before that place has been written by then. `was_finished`: it is known to have been, so that a
+    file without its end was changed; else its end may be missing, or be one that was still being written.
     """
     tail = _read_tail(path, identities)  # first: what is written meanwhile lies behind it
     counted = _Counted(out)
@@ -106,7 +109,7 @@ def open_recording(path: Path, identities: Sequence[x25519.Identity], out: Binar
     except pyrage.DecryptError as error:
         raise SealError(f"The key does not open this recording ({error}). It was sealed to another one.") from error
     except OSError as error:
-        if counted.octets < _whole_chunks(path) * _CHUNK:
+        if was_finished or counted.octets < _whole_chunks(path) * _CHUNK:
             raise SealError(
                 f"The recording was changed or damaged on the disk: {counted.octets} octets of it are authentic."
             ) from error

@@ -294,7 +294,9 @@ def _open(data: Path, recording: str, identity: Path | None) -> tuple[RecordingF
 
     facts = look(data, lambda transaction: admin.recording_of(transaction, actor(), recording))
     out = io.BytesIO()
-    found = seal.open_recording(recording_files.folder_of(data) / facts.path, _identities(identity), out)
+    path = recording_files.folder_of(data) / facts.path
+    finished = facts.ended_at is not None and not facts.reason
+    found = seal.open_recording(path, _identities(identity), out, was_finished=finished)
     if not found.whole:
         still = "still runs" if facts.ended_at is None else "was broken off"
         print(f"The recording {still}: this is what was written of it.", file=sys.stderr)

@@ -147,4 +147,5 @@ def _row(user: SipUser) -> dict[str, Any]:
         "codecs": list(user.codecs),
         "phones": user.max_contacts,
         "enabled": user.enabled,
+        "recording": user.recording.policy.value,
     }
