@@ -4,7 +4,6 @@
 //! [`sandbox::close`] takes everything else away. See `SECURITY.md` for what this holds off.
 
 pub mod clock;
-pub mod interim;
 mod leg;
 pub mod mixer;
 pub mod outbox;

@@ -7,9 +7,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use rustix::time::Timespec;
-use sealtone_codec_protocol::{
-    Availability, CodecKind, CodecSpec, MAX_BATCH, Report, VERSION, orders,
-};
+use sealtone_codec_protocol::{Availability, MAX_BATCH, Report, VERSION, orders};
 
 use crate::clock::now_us;
 use crate::mixer::Mixer;
@@ -26,16 +24,12 @@ fn socket() -> BorrowedFd<'static> {
 /// Loads the codecs' libraries, which has to happen before the sandbox closes, and says what there is.
 #[must_use]
 pub fn load() -> Vec<Availability> {
-    CodecKind::ALL
+    sealtone_codec::load();
+    sealtone_codec::available()
         .into_iter()
-        .map(|kind| {
-            let missing = match kind {
-                CodecKind::ComfortNoise | CodecKind::TelephoneEvent => String::new(),
-                _ => sealtone_codec::open(&CodecSpec::new(kind, 8_000))
-                    .err()
-                    .map_or_else(String::new, |error| error.to_string()),
-            };
-            Availability { kind, missing }
+        .map(|(kind, found)| Availability {
+            kind,
+            missing: found.err().unwrap_or_default(),
         })
         .collect()
 }
