@@ -8,6 +8,7 @@ mod leg;
 pub mod mixer;
 pub mod outbox;
 mod playback;
+mod recording;
 pub mod sandbox;
 pub mod service;
 mod sys;

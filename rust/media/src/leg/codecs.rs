@@ -55,6 +55,8 @@ pub(super) struct CodecLeg {
     /// Bit n: the process may send payload type n.
     may_send: u128,
     playing: Option<Playing>,
+    /// Recordings that hear it.
+    recorded: u32,
     told: Told,
     sequence: u16,
     sent: Rate,
@@ -93,6 +95,22 @@ impl Leg {
     #[must_use]
     pub fn playing(&self) -> Option<&Playing> {
         self.cold.codecs.playing.as_ref()
+    }
+
+    /// Whether anything records the leg.
+    #[must_use]
+    pub fn is_recorded(&self) -> bool {
+        self.cold.codecs.recorded > 0
+    }
+
+    /// One recording more, or one less.
+    pub fn record(&mut self, begins: bool) {
+        let recorded = &mut self.cold.codecs.recorded;
+        *recorded = if begins {
+            *recorded + 1
+        } else {
+            recorded.saturating_sub(1)
+        };
     }
 
     /// Plays something else, or nothing.
