@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sealtone.b2bua.plane import MediaPlan
+from sealtone.b2bua.plane import MediaPlan, PayloadFormat
 from sealtone.sdp import AudioDescription, Codec, payload_map
 from sealtone.sip.flow import Flow
 
 if TYPE_CHECKING:
     from sealtone.b2bua.leg import Leg
+
+
+_PLAIN_CODECS = frozenset(("pcmu", "pcma", "g722", "opus", "gsm", "speex", "telephone-event", "cn"))
 
 
 class Negotiated(NamedTuple):
@@ -65,7 +68,18 @@ def plan_of(leg: Leg, media: Negotiated, last: MediaPlan | None) -> MediaPlan:
         or (last.remote != address and address is not None)
         or last.signalling_ip != signalling_ip,
         sealed=sealed,
+        formats=_formats([*local.codecs, *remote.codecs]),
+        transmit=_formats([codec for codec in remote.codecs if any(codec.same_format(one) for one in agreed)]),
     )
+
+
+def _formats(codecs: list[Codec]) -> tuple[PayloadFormat, ...]:
+    """What the payload types stand for, each once, of the codecs that need no more than their names."""
+    known: dict[int, PayloadFormat] = {}
+    for codec in codecs:
+        if codec.encoding.lower() in _PLAIN_CODECS:
+            known.setdefault(codec.payload_type, PayloadFormat(codec.payload_type, codec.encoding.lower(), codec.clock))
+    return tuple(known.values())
 
 
 def _payload_types(remote: AudioDescription, local: AudioDescription) -> list[int]:
