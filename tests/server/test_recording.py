@@ -211,7 +211,7 @@ async def test_a_server_that_is_killed_loses_at_most_the_last_second(tmp_path: P
     port = free_ports(32)
     server = _served(tmp_path, port)
     try:
-        await until(lambda: (tmp_path / "control.sock").exists(), 30)
+        await until((tmp_path / "control.sock").exists, 30)
         await asyncio.sleep(1.0)
 
         def phone(user: str, hz: float) -> Phone:
