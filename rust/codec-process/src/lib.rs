@@ -5,6 +5,7 @@
 
 pub mod clock;
 mod leg;
+pub mod mark;
 pub mod mixer;
 pub mod outbox;
 mod playback;

@@ -13,6 +13,7 @@ use sealtone_codec::{Arrival, CodecError, Digit, Transmitter, TransmitterConfig}
 use sealtone_codec_protocol::{Format, LegId, MAX_SOUNDS, Order, Packet, Report, Sent};
 
 use crate::leg::{DEFAULT_RATE, Leg, Mouth, period_us};
+use crate::mark::Mark;
 use crate::outbox::Outbox;
 use crate::playback::{Playback, Sound};
 use crate::recording::Recordings;
@@ -50,6 +51,7 @@ pub struct Mixer {
     /// Clocks that begin in each millisecond of [`SPREAD_MS`].
     begun: [u32; SPREAD_MS],
     clock: u32,
+    mark: Mark,
     statistics_at: u64,
     /// One tick's sound.
     sound: Vec<i16>,
@@ -58,6 +60,15 @@ pub struct Mixer {
 }
 
 impl Mixer {
+    /// One without legs. `mark` tells whose leg it works on.
+    #[must_use]
+    pub fn new(mark: Mark) -> Self {
+        Self {
+            mark,
+            ..Self::default()
+        }
+    }
+
     /// Obeys an order. Times are microseconds of the monotonic clock.
     pub fn obey(&mut self, order: Order<'_>, now: u64, out: &mut Outbox) {
         match order {
@@ -160,6 +171,7 @@ impl Mixer {
             }
             self.ticks.push(Reverse((next, id, kind, clock)));
         }
+        self.mark.clear();
         if now >= self.statistics_at {
             self.statistics_at = now + STATISTICS_US;
             for (&id, leg) in &mut self.legs {
@@ -346,6 +358,7 @@ impl Mixer {
 
     fn take(&mut self, packet: &Packet<'_>) {
         if let Some(leg) = self.legs.get_mut(&packet.leg) {
+            self.mark.set(packet.leg);
             leg.receiver.push(&Arrival {
                 sequence: packet.sequence,
                 timestamp: packet.timestamp,
@@ -387,6 +400,7 @@ impl Mixer {
                 out.add(&Report::Played { leg: id, playing });
             }
             if let Some(mouth) = &mut leg.mouth {
+                self.mark.set(id);
                 for digit in digits {
                     mouth.transmitter.send_digit(digit.digit, digit.duration_ms);
                 }
@@ -438,6 +452,7 @@ impl Mixer {
             return Vec::new();
         };
         let before = sound.len();
+        self.mark.set(id);
         leg.receiver.pull(samples, sound, now);
         if !leg.recordings.is_empty() {
             self.recordings

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crossbeam_queue::ArrayQueue;
 use rustix::event::{EventfdFlags, eventfd};
 
-use sealtone_codec_protocol::Format;
+use sealtone_codec_protocol::{Format, LegId};
 
 use crate::codecs::Sound;
 use crate::leg::{Leg, Playing};
@@ -93,8 +93,8 @@ pub enum Command {
     Record(Box<Tap>),
     /// Ends a recording, if it is this worker's.
     StopRecording(u64),
-    /// A codec process is there, at the other end of that socket.
-    Codecs(OwnedFd),
+    /// A codec process is there, at the other end of that socket; the one before it died over that leg.
+    Codecs(OwnedFd, Option<LegId>),
     /// A sound that legs may be played.
     Sound(Arc<Sound>),
     /// Sends a ZRTP packet from a leg's RTP socket to its remote.

@@ -399,7 +399,7 @@ impl Worker {
                 Command::Play(slot, playing) => self.play(slot, playing),
                 Command::Record(tap) => self.record(*tap),
                 Command::StopRecording(recording) => self.stop_recording(recording),
-                Command::Codecs(socket) => self.open_codecs(socket),
+                Command::Codecs(socket, culprit) => self.open_codecs(socket, culprit),
                 Command::Sound(sound) => self.link.add_sound(sound),
                 Command::SendPacket(slot, packet) => {
                     if let Some(leg) = leg_at(&mut self.legs, slot) {
