@@ -199,22 +199,42 @@ def test_a_recording_goes_on_through_hold_and_resume() -> None:
     assert list(world.plane.recordings) == [number]
 
 
-def test_a_full_disk_ends_the_recording_and_not_the_call() -> None:
-    world, a, b = scene(ALWAYS, ON_DEMAND)
+def breaks_off(world: World, reason: str) -> None:
+    """What runs ends by itself."""
     (number,) = world.plane.recordings
     del world.plane.recordings[number]
-    world.exchange.receive_recording_ended(number, "The disk is full, so the recording was ended.", 70, 1.5, world.now)
+    world.exchange.receive_recording_ended(number, reason, 70, 1.5, world.now)
     world.pump()
-    world.run(30)
-    assert not world.plane.recordings, "it is not begun again"
+
+
+def test_a_full_disk_ends_the_recording_and_not_the_call_and_it_is_tried_again_some_times() -> None:
+    world, a, b = scene(ALWAYS, ON_DEMAND)
+    full = "The disk is full, so the recording was ended."
+    for _ in range(4):
+        breaks_off(world, full)
+        world.run(5)
+        assert not world.plane.recordings
+        world.run(6)
+    assert not world.plane.recordings, "it was tried often enough"
+    world.run(60)
+    assert not world.plane.recordings
     assert b.session.state == "confirmed"
     a.do(a.session.bye)
     world.run(2)
-    (facts,) = world.recordings.values()
-    assert (facts.reason, facts.octets, facts.seconds) == ("The disk is full, so the recording was ended.", 70, 1.5)
-    assert "disk is full" in world.record.recording_note
-    assert world.record.recordings == (facts.id,)
+    assert [(facts.reason, facts.octets, facts.seconds) for facts in world.recordings.values()] == [(full, 70, 1.5)] * 4
+    assert world.record.recording_note == f"recorded for {a.user.aor}; {full}"
+    assert world.record.recordings == tuple(world.recordings)
     assert any(event.kind == "warned" and "disk is full" in event.detail for event in world.events)
+
+
+def test_a_recording_that_a_phone_asked_for_and_that_broke_off_is_for_the_phone_to_begin_again() -> None:
+    world, a, _ = scene(ON_DEMAND, ON_DEMAND)
+    dial(world, a, "*1")
+    breaks_off(world, "The process that decodes the call ended, and the recording with it.")
+    world.run(60)
+    assert not world.plane.recordings
+    dial(world, a, "*1")
+    assert len(world.plane.recordings) == 1
 
 
 def tones(plane: BookedPlane) -> list[int]:

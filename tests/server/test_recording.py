@@ -92,9 +92,18 @@ def channels(wav: bytes) -> tuple[array.array[int], array.array[int]]:
 def assert_tones(data: Path, facts: RecordingFacts, seconds: float, *, finished: bool = True) -> None:
     left, right = channels(opus_to_wav(octets_of(data, facts, finished=finished)))
     assert len(left) / 8000 == pytest.approx(seconds, abs=0.8)
-    middle = slice(len(left) // 4, 3 * len(left) // 4)
-    assert measure(left[middle], LEFT_HZ).is_tone
-    assert measure(right[middle], RIGHT_HZ).is_tone
+    assert tone_share(left, LEFT_HZ) > 0.8
+    assert tone_share(right, RIGHT_HZ) > 0.8
+    assert tone_share(left, RIGHT_HZ) == tone_share(right, LEFT_HZ) == 0
+
+
+def tone_share(sound: array.array[int], hz: float) -> float:
+    """How many of the tenths of a second, less those of the beginning and the end, are that tone and nothing else.
+
+    On a busy machine packets are late, and where the sound is mended its phase jumps.
+    """
+    tenths = [sound[start : start + 800] for start in range(4000, len(sound) - 4000, 800)]
+    return sum(measure(tenth, hz).is_tone for tenth in tenths) / len(tenths)
 
 
 @pytest.mark.parametrize("line", ["udp", "tls"])

@@ -8,7 +8,8 @@ How it works, and its rules:
    of a transfer is another call, which is recorded if its own users wish it.
 3. The notice comes first: an announcement is heard to its end before anything is recorded, a tone comes with the
    beginning and every `TONE_EVERY_S` (ITU-T E.182 has 15 s). Who is on hold hears the tone again afterwards.
-4. What ends by itself (a full disk) is not begun again by a policy in the same call: a person may.
+4. What ends by itself (a full disk, a codec process that died) is begun again by a policy after `RETRY_S`, some times;
+   each is a file of its own, and the record says what was in the way.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ STAR_CODE_S = 3.0
 TONE_EVERY_S = 15.0
 TONE = "recording-tone"
 ANNOUNCEMENT = "recording-notice"
+RETRY_S = 10.0
+_MAX_TROUBLES = 3
 _MAX_RECORDINGS = 100
 """Of one call: each press of the star code makes a file."""
 
@@ -42,19 +45,38 @@ _MAY_NOT = "This user may not record calls"
 class CallRecording:
     """What one call has of recordings. `number` is the media core's of the one that runs; `facts` are that one's."""
 
-    __slots__ = ("announcing", "facts", "is_over", "note", "number", "recorded", "star", "tone_at")
+    __slots__ = (
+        "announcing",
+        "facts",
+        "is_over",
+        "number",
+        "outcome",
+        "recorded",
+        "retry_at",
+        "star",
+        "tone_at",
+        "troubles",
+    )
 
     def __init__(self) -> None:
         self.number: int | None = None
         self.facts: RecordingFacts | None = None
         self.recorded: tuple[str, ...] = ()
-        self.note = ""
+        self.outcome = ""
+        self.troubles: list[str] = []
+        """Why recordings ended by themselves."""
+        self.retry_at: float | None = None
         self.announcing: dict[int, int] = {}
         """Legs' ports that still hear the announcement, with the number of what plays."""
         self.is_over = False
-        """A person ended it, or it ended by itself: no policy begins it again."""
+        """A person ended it, or it ended by itself too often: no policy begins it again."""
         self.tone_at: float | None = None
         self.star: tuple[Leg, float] | None = None
+
+    @property
+    def note(self) -> str:
+        """For the call's record."""
+        return "; ".join([self.outcome, *dict.fromkeys(self.troubles)]).removeprefix("; ")
 
 
 def settle(call: Call, now: float) -> None:
@@ -67,7 +89,7 @@ def settle(call: Call, now: float) -> None:
         elif course.tone_at is not None and now >= course.tone_at:
             _repeat_tone(call, now)
         return
-    if course.is_over:
+    if course.is_over or (course.retry_at is not None and now < course.retry_at):
         return
     wishing = wishing_leg(call.a, call.b) if call.b is not None else None
     if wishing is None:
@@ -75,7 +97,7 @@ def settle(call: Call, now: float) -> None:
     objection = _begin(call, wishing.user, wishing.aor, now)
     if objection and objection not in (_NOT_FLOWING, _NOT_ANSWERED):
         course.is_over = True
-        course.note = f"not recorded, though {wishing.aor} is always to be: {objection}"
+        course.outcome = f"not recorded, though {wishing.aor} is always to be: {objection}"
         call.tell("warned", course.note)
 
 
@@ -159,7 +181,7 @@ def on_played(leg: Leg, playing: int, now: float) -> None:
             except CannotHear as cannot:
                 end(call)
                 course.is_over = True
-                course.note = f"not recorded: {cannot}"
+                course.outcome = f"not recorded: {cannot}"
                 call.tell("warned", course.note)
 
 
@@ -169,9 +191,12 @@ def on_ended(call: Call, facts: RecordingFacts, number: int, now: float) -> None
     course = call.recording
     if course.number == number:
         course.number = course.facts = course.tone_at = None
-        course.is_over = True
+        course.retry_at = now + RETRY_S
+        course.is_over = len(course.troubles) >= _MAX_TROUBLES
+        if not course.is_over:
+            call.exchange.wake_call(call, course.retry_at)
     if facts.reason:
-        course.note = facts.reason
+        course.troubles.append(facts.reason)
         call.tell("warned", f"recording {facts.id}: {facts.reason}")
     else:
         call.tell("recording", f"{facts.id} has ended after {facts.seconds:.0f} s")
@@ -231,7 +256,7 @@ def _announce(call: Call, by: str) -> None:
     course = call.recording
     for leg in call.legs():
         course.announcing[leg.port.id] = call.exchange.plane.play(leg.port.id, (ANNOUNCEMENT,))
-    course.note = "not recorded: a phone did not hear the announcement to its end"
+    course.outcome = "not recorded: a phone did not hear the announcement to its end"
     call.tell("recording", f"announced, for {by}")
 
 
@@ -245,9 +270,9 @@ def _record(call: Call, now: float) -> None:
         _sound_tone(call, now)
     course.number = exchange.plane.start_recording(call.a.port.id, b.port.id, wish)
     course.recorded += (facts.id,)
-    course.note = f"recorded for {facts.started_by}"
+    course.outcome = f"recorded for {facts.started_by}"
     if needs_server_path(call.a, b) and all(_wants_other_path(leg) for leg in (call.a, b)):
-        course.note += ", so its media went through the server and was not sealed"
+        course.outcome += ", so its media went through the server and was not sealed"
     exchange.follow_recording(course.number, call, facts)
     call.tell("recording", f"{facts.id} has begun, for {facts.started_by}")
 
@@ -280,5 +305,5 @@ def _tell_phone(leg: Leg, objection: str, now: float) -> None:
     """The reason, to a phone that asked by its keypad and has no other way to learn it."""
     leg.call.tell("warned", f"{leg.aor} asked for a recording: {objection}")
     if not leg.call.recording.recorded:
-        leg.call.recording.note = f"not recorded, though {leg.aor} asked for it: {objection}"
+        leg.call.recording.outcome = f"not recorded, though {leg.aor} asked for it: {objection}"
     leg.session.request("MESSAGE", now, (), objection.encode(), "text/plain;charset=utf-8")
