@@ -26,6 +26,7 @@ from sealtone import __version__
 from sealtone.admin import FirstUse, first_use, recording_files
 from sealtone.config import Config
 from sealtone.media import (
+    CodecFault,
     CodecsLost,
     Digit,
     Engine,
@@ -290,6 +291,8 @@ class Server:
                 self.node.on_played(event.leg, event.playing)
             elif isinstance(event, RecordingEnded):
                 self.node.on_recording_ended(event.recording, event.reason, event.octets, event.seconds)
+            elif isinstance(event, CodecFault):
+                self._journal.say(f"error media leg={event.leg} is sent no sound: {event.reason}")
             elif isinstance(event, CodecsLost):
                 self._journal.say(f"error media worker={event.worker} its codec process ended and is started again")
             elif isinstance(event, Silent):

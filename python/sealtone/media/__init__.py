@@ -26,6 +26,7 @@ from sealtone.media.engine import (
     SrtpKey,
 )
 from sealtone.media.events import (
+    CodecFault,
     CodecsLost,
     Digit,
     Heard,
@@ -47,6 +48,7 @@ from sealtone.media.primitives import (
 __all__ = [
     "CODEC_PROCESS",
     "KEY_AGREEMENT_LENGTHS",
+    "CodecFault",
     "CodecsLost",
     "Digit",
     "Engine",

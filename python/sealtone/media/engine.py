@@ -188,7 +188,8 @@ class Engine:
         return MediaLeg(leg, local_ip, rtp_port, rtcp_port)
 
     def move_leg(self, leg: int, call: int) -> None:
-        """Takes a leg into another call, with its port, keys and counters. Its bridge or echo ends."""
+        """Takes a leg into another call, with its port, keys and counters. What it is joined to and what plays to it
+        ends."""
         self._engine.move_leg(leg, call)
 
     def update_leg(self, leg: int, plan: LegPlan) -> None:

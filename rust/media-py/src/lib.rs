@@ -429,6 +429,7 @@ fn event_tuple(py: Python<'_>, leg: u64, what: What) -> EventTuple {
             (octets, milliseconds),
             reason,
         ),
+        What::CodecFault(reason) => (leg, "codec-fault", None, None, NONE, reason),
         What::CodecsLost(worker) => (
             leg,
             "codecs-lost",

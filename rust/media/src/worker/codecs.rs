@@ -181,6 +181,16 @@ impl Worker {
         }
     }
 
+    /// Tells the process how much of what it makes for a leg gets lost.
+    pub(super) fn tell_loss(&mut self, slot: u32) {
+        if let Some(leg) = leg_at(&mut self.legs, slot)
+            && let Some(percent) = leg.untold_loss()
+        {
+            let leg = leg.codec_id(slot);
+            self.link.order(&Order::ExpectLoss { leg, percent });
+        }
+    }
+
     // ---- the process ----
 
     /// A process is there, and knows nothing yet. A leg over which processes have died again and again is heard
@@ -314,6 +324,7 @@ impl Worker {
                 self.unsettle(slot);
             }
             Report::Statistics { statistics, .. } => leg.take_statistics(statistics),
+            Report::Fault { reason, .. } => leg.tell_fault(reason, self.now, &self.events),
             _ => {}
         }
         true
