@@ -360,6 +360,37 @@ def test_a_full_disk_ends_the_recording_and_the_call_goes_on(engine: Engine, tmp
         subprocess.run(["umount", "-l", str(tmp_path)], check=True)
 
 
+def test_a_tone_over_a_recorded_call_is_heard_by_the_phone_and_is_not_in_the_recording(
+    engine: Engine, tmp_path: Path
+) -> None:
+    alice, bob = Phone(ssrc=1), Phone(ssrc=2)
+    _, leg_a, leg_b = call_of(engine, plan(alice, PCMU), plan(bob, PCMU))
+    engine.bridge(leg_a.id, leg_b.id)
+    beep = b"".join(struct.pack("<h", int(8000 * math.sin(math.tau * 1400 * index / 8000))) for index in range(4000))
+    engine.load_sound("recording-tone", 8000, beep)
+    with Talking(alice, leg_a, LEFT_HZ), Talking(bob, leg_b, RIGHT_HZ):
+        number = engine.start_recording(leg_a.id, leg_b.id, RecordingWish(tmp_path / "a.age", "wav", RECIPIENTS))
+        time.sleep(0.5)
+        for _ in range(20):
+            bob.hear()
+        engine.play(leg_b.id, ("recording-tone",), over=True)
+        heard = [bob.hear()[12:] for _ in range(50)]
+        time.sleep(0.5)
+        engine.stop_recording(number)
+        ended(engine)
+    relayed = tone(LEFT_HZ)
+    whole = [relayed[start : start + 160] for start in range(0, 8000, 160)]
+    assert sum(payload not in whole for payload in heard) > 15, "the tone was mixed in"
+    assert heard[-1] in whole, "and then the phones hear each other as before"
+    rate, left, right = sound_of(octets_of(tmp_path / "a.age"), "wav")
+    for side, hz in ((left, LEFT_HZ), (right, RIGHT_HZ)):
+        assert level(side, hz, rate) == pytest.approx(8000, rel=0.2)
+        size = rate // 10
+        wave_of = numpy.exp(-1j * math.tau * 1400 * numpy.arange(size) / rate)
+        loudest = max(2 * abs(wave_of @ side[at : at + size]) / size for at in range(size * 3, len(side) - size, size))
+        assert loudest < 800
+
+
 def _codec_processes() -> list[int]:
     """Of this process."""
     found = []

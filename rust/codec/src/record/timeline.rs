@@ -5,8 +5,8 @@
 const TOLERANCE_US: u64 = 60_000;
 /// A stream that has brought nothing for so long is silent, and no longer waited for.
 const PATIENCE_US: u64 = 200_000;
-/// The most silence put in at once for a gap that a wrong clock would claim: an hour.
-const LONGEST_GAP_US: u64 = 3_600_000_000;
+/// The most silence put in at once: what a longer gap lacks follows with the next sound, so that memory is bounded.
+const LONGEST_GAP_US: u64 = 60_000_000;
 
 /// Which of the two streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
