@@ -24,7 +24,7 @@ STAMPS := .cache/stamps
 RUST_SOURCES := $(shell find rust -name '*.rs' -not -path '*/target/*') $(wildcard rust/*/Cargo.toml) Cargo.toml Cargo.lock
 
 TEST_PROGRAMS := linphonec:linphone-cli baresip:baresip-core sipp:sip-tester tshark:tshark sox:sox stunnel4:stunnel4 \
-	openssl:openssl ip:iproute2 nft:nftables aplay:alsa-utils espeak-ng:espeak-ng :libbzrtp0
+	openssl:openssl ip:iproute2 nft:nftables aplay:alsa-utils espeak-ng:espeak-ng age:age flac:flac opusdec:opus-tools :libbzrtp0
 BENCH_PROGRAMS := rtpengine:rtpengine-daemon kamailio:kamailio taskset:util-linux :libbzrtp0
 
 # Libraries that codecs are taken from, where they are there: library:package.

@@ -5,7 +5,7 @@ What becomes of a packet it can say, by the same rules as the real core: `zrtp_i
 
 from typing import NamedTuple
 
-from sealtone.b2bua.plane import MediaCounters, MediaPlan, MediaPort, NoMediaPorts
+from sealtone.b2bua.plane import CannotHear, MediaCounters, MediaPlan, MediaPort, NoMediaPorts, RecordingWish
 from sealtone.sip.flow import Hop
 
 ALL_CODECS = dict.fromkeys(
@@ -39,8 +39,19 @@ class BookedPlane:
         self.through_codecs: set[int] = set()
         self.counted: dict[int, MediaCounters] = {}
         """What legs have counted, other than a hundred packets each way."""
+        self.cannot_hear = ""
+        """Why there are no codecs here."""
+        self.playing: dict[int, tuple[int, tuple[str, ...]]] = {}
+        """What each leg is played, by the number that tells its end."""
+        self.played: list[tuple[int, tuple[str, ...], bool]] = []
+        """All that was ever played: leg, sounds, whether over what it hears."""
+        self.recordings: dict[int, tuple[int, int | None, RecordingWish]] = {}
+        """Those that run."""
+        self.ended_recordings: list[int] = []
+        """Those that were told to end; whoever carries the news empties it."""
         self._calls = 0
         self._legs = 0
+        self._numbers = 0
 
     def open_call(self) -> int:
         self._calls += 1
@@ -160,6 +171,32 @@ class BookedPlane:
     def echo(self, leg: int) -> None:
         self.echoes.add(leg)
 
+    def play(self, leg: int, sounds: tuple[str, ...], *, repeat: bool = False, over: bool = False) -> int:
+        assert leg in self.legs
+        if self.cannot_hear:
+            raise CannotHear(self.cannot_hear)
+        self._numbers += 1
+        self.playing[leg] = (self._numbers, sounds)
+        self.played.append((leg, sounds, over))
+        return self._numbers
+
+    def stop_playing(self, leg: int) -> None:
+        self.playing.pop(leg, None)
+
+    def start_recording(self, a: int, b: int | None, wish: RecordingWish) -> int:
+        for leg in (a, b):
+            assert leg is None or not self.plans[leg].sealed, "a sealed leg has nothing to record"
+            assert leg in self.legs or leg is None
+        if self.cannot_hear:
+            raise CannotHear(self.cannot_hear)
+        self._numbers += 1
+        self.recordings[self._numbers] = (a, b, wish)
+        return self._numbers
+
+    def stop_recording(self, recording: int) -> None:
+        if self.recordings.pop(recording, None) is not None:
+            self.ended_recordings.append(recording)
+
     def counters(self, leg: int) -> MediaCounters:
         assert leg in self.legs
         return self.counted.get(leg, MediaCounters(packets_in=100, packets_out=100))
@@ -168,6 +205,7 @@ class BookedPlane:
         counters = self.counters(leg)
         self.unbridge(leg)
         del self.legs[leg]
+        assert all(leg not in (a, b) for a, b, _ in self.recordings.values()), "recorded beyond its end"
         self.plans.pop(leg, None)
         self.echoes.discard(leg)
         return counters

@@ -96,6 +96,12 @@ def test_accounts_of_the_first_schema_keep_their_calls_for_a_year_and_have_a_zid
             "ALTER TABLE call_leg DROP COLUMN zrtp",
             *(f"ALTER TABLE call_leg DROP COLUMN {name}" for name in _OF_CODECS),
             "DROP TABLE zrtp_cache",
+            "DROP TABLE recording",
+            "ALTER TABLE account DROP COLUMN recording_recipient",
+            *(f"ALTER TABLE domain DROP COLUMN recording{name}" for name in ("", "_notice", "_format")),
+            "ALTER TABLE domain DROP COLUMN keep_recordings_days",
+            "ALTER TABLE sip_user DROP COLUMN recording",
+            "ALTER TABLE call_record DROP COLUMN recording_note",
             "UPDATE alembic_version SET version_num='0001'",
         ):
             transaction.connection.execute(sqlalchemy.text(statement))

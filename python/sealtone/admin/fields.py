@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from sealtone.admin.errors import InvalidInput
-from sealtone.model import MediaPath, Protection, Strictness
+from sealtone.model import ConsentNotice, MediaPath, Protection, RecordingFormat, RecordingPolicy, Strictness
 from sealtone.sdp.catalogue import CATALOGUE, canonical_name, listed
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -104,6 +104,21 @@ def strictness(text: str) -> Strictness:
 def media_path(text: str) -> MediaPath:
     """`server`, `sealed` or `direct`."""
     return _choice("path", text, MediaPath)
+
+
+def recording_policy(text: str) -> RecordingPolicy | None:
+    """`never`, `always` or `on-demand`, or `domain` (None): as the domain has it."""
+    return None if text.strip().lower() == "domain" else _choice("recording", text, RecordingPolicy)
+
+
+def consent_notice(text: str) -> ConsentNotice:
+    """`none`, `tone` or `announcement`."""
+    return _choice("notice", text, ConsentNotice)
+
+
+def recording_format(text: str) -> RecordingFormat:
+    """`opus`, `wav` or `flac`."""
+    return _choice("format", text, RecordingFormat)
 
 
 def codecs(text: str) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from sealtone.b2bua.leg_codecs import answer_for, join, offer_for, transcoding, 
 from sealtone.b2bua.leg_security import headers_about
 from sealtone.b2bua.plane import Destination, NoMediaPorts, NoRoute, Service
 from sealtone.b2bua.record import EndedBy, call_record, leg_record, state_of, weaker
+from sealtone.b2bua.recording_in_call import CallRecording
 from sealtone.b2bua.sealed_path import late_path, path_between, why_unseal
 from sealtone.b2bua.service import basic_codecs, first_codec
 from sealtone.model import CallState, OfferPlan, SipUser
@@ -71,6 +72,7 @@ class Call:
         "media_call",
         "moved",
         "reason",
+        "recording",
         "redirects",
         "ring_until",
         "rung",
@@ -96,6 +98,7 @@ class Call:
         self.service: str | None = None
         self.change: Change | None = None
         self.transfer: Transfer | None = None
+        self.recording = CallRecording()
         self.failure: tuple[int, str] | None = None
         self.called_aor = ""
         self.reason = ""

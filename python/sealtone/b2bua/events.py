@@ -13,6 +13,7 @@ CallEventKind = Literal[
     "refused",
     "transferred",
     "secured",
+    "recording",
     "warned",
     "error",
     "ended",

@@ -11,14 +11,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sealtone.b2bua import change, transfer, zrtp_in_call
+from sealtone.b2bua import change, recording_in_call, transfer, zrtp_in_call
 from sealtone.b2bua.call import Call
 from sealtone.b2bua.codec_choice import Encodings, encodings_of
 from sealtone.b2bua.events import CallEvent, CallEventKind
 from sealtone.b2bua.leg import Leg
 from sealtone.b2bua.plane import Directory, MediaPlane, NoMediaPorts
 from sealtone.b2bua.zrtp_agreement import Remembered, ZrtpTerms
-from sealtone.model import SipUser
+from sealtone.model import RecordingFacts, SipUser
 from sealtone.model.record import CallRecord
 from sealtone.sip import events as sip
 from sealtone.sip.endpoint import Endpoint
@@ -69,6 +69,9 @@ class Exchange:
         self._remembered: list[Remembered] = []
         self._codecs: Mapping[str, str] | None = None
         self._encodings: Encodings = frozenset()
+        self._by_port: dict[int, Leg] = {}
+        self._recorded: dict[int, tuple[Call, RecordingFacts]] = {}
+        self._recordings: list[RecordingFacts] = []
         self._events: list[CallEvent] = []
         self._records: list[CallRecord] = []
         self.ended = Call(self, "", 0, "", 0.0)
@@ -137,6 +140,25 @@ class Exchange:
         if leg is not None and leg.call.state != "ended":
             self.guarded(leg.call, zrtp_in_call.on_packet, leg, packet, now)
 
+    def receive_digit(self, port: int, digit: str, now: float) -> None:
+        """A digit (0-9, *, #, A-D) that came to the media port of a leg, once."""
+        leg = self._by_port.get(port)
+        if leg is not None and leg.call.state == "answered":
+            self.guarded(leg.call, recording_in_call.on_digit, leg, digit, now)
+
+    def receive_played(self, port: int, playing: int, now: float) -> None:
+        """A leg has heard to its end what `plane.play` gave this number."""
+        leg = self._by_port.get(port)
+        if leg is not None and leg.call.state == "answered":
+            self.guarded(leg.call, recording_in_call.on_played, leg, playing, now)
+
+    def receive_recording_ended(self, recording: int, reason: str, octets: int, seconds: float, now: float) -> None:
+        """The media core has ended a recording; `reason` is "" where it was told to."""
+        call, facts = self._recorded.pop(recording, (None, None))
+        if call is not None and facts is not None:
+            facts = facts._replace(ended_at=self.settings.wall_of(now), seconds=seconds, octets=octets, reason=reason)
+            self.guarded(call, recording_in_call.on_ended, call, facts, recording, now)
+
     def next_timeout(self) -> float | None:
         due = [times[0][0] for times in (self._calls_due, self._zrtp_due) if times]
         return min(due) if due else None
@@ -171,6 +193,8 @@ class Exchange:
         """
         try:
             step(*arguments)
+            if call.state == "answered":
+                recording_in_call.settle(call, arguments[-1])
         except Exception as fault:
             self._break_off(call, fault, arguments[-1])
 
@@ -191,7 +215,7 @@ class Exchange:
     @property
     def has_news(self) -> bool:
         """Whether there is anything to drain."""
-        return bool(self._events or self._records or self._remembered)
+        return bool(self._events or self._records or self._remembered or self._recordings)
 
     def events(self) -> list[CallEvent]:
         events, self._events = self._events, []
@@ -206,6 +230,11 @@ class Exchange:
         remembered, self._remembered = self._remembered, []
         return remembered
 
+    def recordings(self) -> list[RecordingFacts]:
+        """Recordings that have begun or ended, to be kept; a later one of an id takes the place of an earlier."""
+        recordings, self._recordings = self._recordings, []
+        return recordings
+
     # for calls
 
     @property
@@ -215,6 +244,14 @@ class Exchange:
         if codecs is not self._codecs:
             self._codecs, self._encodings = codecs, encodings_of(codecs)
         return self._encodings
+
+    def follow_recording(self, number: int, call: Call, facts: RecordingFacts) -> None:
+        """A recording has begun; its end is told to its call, also after that is over."""
+        self._recorded[number] = (call, facts)
+        self._recordings.append(facts)
+
+    def tell_recording(self, facts: RecordingFacts) -> None:
+        self._recordings.append(facts)
 
     def await_zrtp(self, leg: Leg) -> None:
         """A leg's ZRTP begins, or goes on: its packets go to it from now on."""
@@ -252,6 +289,7 @@ class Exchange:
     def _forget(self, call: Call) -> None:
         if self.calls.pop(call.id, None) is None:
             return
+        recording_in_call.end(call)
         aor = call.a.user.aor
         left = self._per_user.get(aor, 1) - 1
         if left > 0:
@@ -260,10 +298,13 @@ class Exchange:
             self._per_user.pop(aor, None)
 
     def add_leg(self, leg: Leg) -> None:
+        self._by_port[leg.port.id] = leg
         self._legs.setdefault(leg.session.call_id, []).append(leg)
         self._by_aor.setdefault(leg.user.aor, []).append(leg)
 
     def remove_leg(self, leg: Leg) -> None:
+        if self._by_port.get(leg.port.id) is leg:
+            del self._by_port[leg.port.id]
         for index, key in ((self._legs, leg.session.call_id), (self._by_aor, leg.user.aor)):
             legs = index.get(key, [])
             if leg in legs:

@@ -24,6 +24,7 @@ from sealtone.b2bua.leg_media import MediaPlace, Negotiated, Packets, Refused, p
 from sealtone.b2bua.leg_security import label_of, security_of
 from sealtone.b2bua.plane import Destination, MediaCounters, MediaPlan, MediaPort, PayloadFormat
 from sealtone.b2bua.record import leg_record
+from sealtone.b2bua.recording_in_call import end as end_recording
 from sealtone.b2bua.zrtp_agreement import ZrtpAgreement
 from sealtone.model import (
     Acceptance,
@@ -543,6 +544,7 @@ class Leg:
     def leave(self, call: Call) -> None:
         """Become a leg of another call, media port, keys and all; the call it leaves keeps what it came to there."""
         plane = self.call.exchange.plane
+        end_recording(self.call)
         self.call.moved[id(self)] = leg_record(self, 200, chosen=True)
         self._baseline_before = self._baseline
         self._baseline = plane.counters(self.port.id)

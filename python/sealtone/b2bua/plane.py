@@ -1,7 +1,7 @@
 """What a call asks of the media plane and of the directory, as interfaces; the server brings the implementations."""
 
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from sealtone.model import SipUser
 from sealtone.sip.flow import Hop
@@ -107,6 +107,15 @@ class MediaCounters(NamedTuple):
         )
 
 
+class RecordingWish(NamedTuple):
+    """Where a recording goes (below the folder of recordings), what kind of file, and whose keys open it."""
+
+    path: str
+    format: Literal["opus", "wav", "flac"]
+    recipients: tuple[str, ...]
+    """Public keys (``age1…``)."""
+
+
 class MediaPlane(Protocol):
     """The media core as calls see it. No method waits. What was commanded takes effect, in order, with `flush`."""
 
@@ -150,10 +159,22 @@ class MediaPlane(Protocol):
 
     def play(self, leg: int, sounds: tuple[str, ...], *, repeat: bool = False, over: bool = False) -> int:
         """Plays sounds to a leg, one after the other, in place of what it would hear, or mixed `over` it (the leg is
-        then heard through codecs for so long). Returns a number that `Played` tells when all were played."""
+        then heard through codecs for so long). Returns a number that `Played` tells when all were played.
+
+        Raises `CannotHear`.
+        """
         ...
 
     def stop_playing(self, leg: int) -> None: ...
+
+    def start_recording(self, a: int, b: int | None, wish: RecordingWish) -> int:
+        """Records what legs `a` (left) and `b` (right) send, whether they are joined by relay or through codecs.
+
+        Raises `CannotHear`.
+        """
+        ...
+
+    def stop_recording(self, recording: int) -> None: ...
 
     def counters(self, leg: int) -> MediaCounters: ...
 
@@ -166,6 +187,10 @@ class MediaPlane(Protocol):
     def flush(self) -> None:
         """Called once after each message or timer: the commands that it led to are to be obeyed now."""
         ...
+
+
+class CannotHear(Exception):
+    """What was asked needs media that the server cannot decode, make or play here; the text says why."""
 
 
 class NoMediaPorts(Exception):

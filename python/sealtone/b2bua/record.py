@@ -119,6 +119,8 @@ def call_record(call: Call, ended_by: EndedBy, status: int) -> CallRecord:
         legs=tuple(legs),
         caller_name=shown_name(a),
         answered_at=wall(answered) if answered is not None else None,
+        recordings=call.recording.recorded,
+        recording_note=call.recording.note,
     )
 
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote
 
-from sealtone.b2bua import zrtp_in_call
+from sealtone.b2bua import recording_in_call, zrtp_in_call
 from sealtone.b2bua.call import Call, passed_on
 from sealtone.b2bua.change import Change, bring_back, narrow
 from sealtone.b2bua.leg import Leg, Refused
@@ -206,6 +206,8 @@ class Transfer:
                 bring_back(leg, other, now)
             except Refused:
                 origin.end(EndedBy.SERVER, f"the transfer failed: {reason}", now)
+        if origin.state == "answered":
+            recording_in_call.settle(origin, now)
 
 
 def _owes(party: Party) -> bool:

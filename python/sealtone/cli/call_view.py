@@ -38,6 +38,8 @@ def call_row(record: CallRecord) -> dict[str, Any]:
         "reason": record.reason,
         "state": record.state.value,
         "drawn": drawn(record),
+        "recordings": list(record.recordings),
+        "recording_note": record.recording_note,
         "legs": [_leg_row(leg) for leg in record.legs],
     }
 
@@ -134,6 +136,9 @@ def call_lines(row: Mapping[str, Any], now_wall: float) -> Text:
         notes |= {printable(warning) for warning in facts.get("warnings", ())}
     for note in sorted(notes):
         text.append(f"\n  {note}", "dim")
+    if row.get("recording_note"):
+        ids = " ".join(row.get("recordings", ()))
+        text.append(f"\n  {printable(row['recording_note'])}{f' ({ids})' if ids else ''}", "dim")
     return text
 
 

@@ -15,7 +15,16 @@ from sealtone.media._engine import (
     SrtpError,
     UnknownLeg,
 )
-from sealtone.media.engine import CODEC_PROCESS, Engine, EngineConfig, LegPlan, MediaLeg, PayloadFormat, SrtpKey
+from sealtone.media.engine import (
+    CODEC_PROCESS,
+    Engine,
+    EngineConfig,
+    LegPlan,
+    MediaLeg,
+    PayloadFormat,
+    RecordingWish,
+    SrtpKey,
+)
 from sealtone.media.events import (
     CodecFault,
     CodecsLost,
@@ -25,6 +34,7 @@ from sealtone.media.events import (
     MediaEvent,
     PacketReceived,
     Played,
+    RecordingEnded,
     Silent,
 )
 from sealtone.media.primitives import (
@@ -63,6 +73,8 @@ __all__ = [
     "Played",
     "PortsExhausted",
     "Primitives",
+    "RecordingEnded",
+    "RecordingWish",
     "Silent",
     "SkeinName",
     "Srtp",

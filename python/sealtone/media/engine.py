@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from sealtone.media import _engine
 from sealtone.media.events import MediaEvent, read_events
@@ -79,6 +79,16 @@ class PayloadFormat(NamedTuple):
     """Nothing, or comfort noise, may be sent for silence."""
     max_rate: int = 0
     """Highest sample rate that the receiver cares for, Hz (Opus); 0: any."""
+
+
+class RecordingWish(NamedTuple):
+    """Where a recording goes, what it is, and who can open it."""
+
+    path: Path
+    """The file, an age file (age-encryption.org/v1); it must not exist. Folders above it are made."""
+    format: Literal["opus", "wav", "flac"]
+    recipients: tuple[str, ...]
+    """Public X25519 keys (``age1…``), at least one."""
 
 
 class MediaLeg(NamedTuple):
@@ -241,6 +251,15 @@ class Engine:
     def stop_playing(self, leg: int) -> None:
         """Ends what plays to a leg. No `Played` tells of it."""
         self._engine.stop_playing(leg)
+
+    def start_recording(self, leg_a: int, leg_b: int | None, wish: RecordingWish) -> int:
+        """Records what two legs of one call send, the first on the left, the second on the right, however they are
+        joined; sealed legs never. Returns the number that `RecordingEnded` tells, whatever ends it."""
+        return self._engine.start_recording(leg_a, leg_b, str(wish.path), wish.format, list(wish.recipients))
+
+    def stop_recording(self, recording: int) -> None:
+        """Ends a recording, where it has not ended already."""
+        self._engine.stop_recording(recording)
 
     def load_sound(self, name: str, rate: int, pcm: bytes) -> None:
         """Loads a sound to play: mono, 16 bits a sample, little-endian, at 8000 to 48000 Hz, of at most 8 MiB."""

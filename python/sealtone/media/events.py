@@ -61,13 +61,24 @@ class CodecsLost(NamedTuple):
     worker: int
 
 
-MediaEvent = Latched | Silent | Heard | PacketReceived | Digit | Played | CodecFault | CodecsLost
+class RecordingEnded(NamedTuple):
+    """A recording is over. Its files are as `Engine.start_recording` has them."""
+
+    recording: int
+    reason: str
+    """Empty where it was told to end, or with its legs; else why, as a sentence for a person."""
+    octets: int
+    """Of the file within the seal, as far as it is on the disk."""
+    seconds: float
+
+
+MediaEvent = Latched | Silent | Heard | PacketReceived | Digit | Played | CodecFault | CodecsLost | RecordingEnded
 
 
 def read_events(engine: _engine.Engine) -> list[MediaEvent]:
     """Takes the events that are there, oldest first."""
     events: list[MediaEvent] = []
-    for leg, kind, address, data, (number, _), text in engine.events():
+    for leg, kind, address, data, (number, second), text in engine.events():
         if kind == "latched" and address is not None:
             events.append(Latched(leg, address))
         elif kind == "silent":
@@ -82,6 +93,8 @@ def read_events(engine: _engine.Engine) -> list[MediaEvent]:
             events.append(CodecFault(leg, text))
         elif kind == "codecs-lost":
             events.append(CodecsLost(number))
+        elif kind == "recording-ended":
+            events.append(RecordingEnded(leg, text, number, second / 1000))
         elif address is not None and data is not None:
             events.append(PacketReceived(leg, kind, address, data))
     return events

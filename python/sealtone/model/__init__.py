@@ -15,6 +15,15 @@ from sealtone.model.policy import (
     plan_second_offer,
     why_media_is_held,
 )
+from sealtone.model.recording import (
+    DEFAULT_KEEP_RECORDINGS_DAYS,
+    ConsentNotice,
+    DomainRecording,
+    RecordingFacts,
+    RecordingFormat,
+    RecordingPolicy,
+    RecordingTerms,
+)
 from sealtone.model.security import (
     CallState,
     KeyExchange,
@@ -29,10 +38,13 @@ from sealtone.model.security import (
 
 __all__ = [
     "DEFAULT_KEEP_CALLS_DAYS",
+    "DEFAULT_KEEP_RECORDINGS_DAYS",
     "Acceptance",
     "Account",
     "CallState",
+    "ConsentNotice",
     "Domain",
+    "DomainRecording",
     "Established",
     "KeyExchange",
     "LegPolicy",
@@ -40,6 +52,10 @@ __all__ = [
     "MediaPath",
     "OfferPlan",
     "Protection",
+    "RecordingFacts",
+    "RecordingFormat",
+    "RecordingPolicy",
+    "RecordingTerms",
     "Refusal",
     "SipUser",
     "Snapshot",

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from sealtone.model.policy import LegPolicy, Strictness
+from sealtone.model.recording import DomainRecording, RecordingTerms
 from sealtone.model.security import Protection
 
 ECHO_SERVICE = "echo"
@@ -19,6 +20,8 @@ DEFAULT_SERVICES: Mapping[str, str] = MappingProxyType(
     {"*43": ECHO_SERVICE, "echo": ECHO_SERVICE, "*44": ENROLMENT_SERVICE, "enrol": ENROLMENT_SERVICE}
 )
 _UNPROTECTED = LegPolicy()
+_AS_MOST_RECORD = DomainRecording()
+_NOT_CHOSEN = RecordingTerms()
 
 
 DEFAULT_KEEP_CALLS_DAYS = 365
@@ -35,6 +38,8 @@ class Account:
     """How long call records are kept; None: for ever."""
     zid: bytes = b""
     """How this account's legs introduce themselves in ZRTP: 12 random octets, for good (RFC 6189, 4.9). Not secret."""
+    recording_recipient: str = ""
+    """The public key (``age1…``) that its recordings are sealed to; empty: none, and nothing is recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,7 @@ class Domain:
     enabled: bool = True
     services: Mapping[str, str] = field(default_factory=lambda: DEFAULT_SERVICES)
     """From a dialled user part to the name of a service of the server."""
+    recording: DomainRecording = _AS_MOST_RECORD
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,7 @@ class SipUser:
     max_contacts: int = 10
     zid: bytes = b""
     """Its account's."""
+    recording: RecordingTerms = _NOT_CHOSEN
     aor: str = field(init=False)
     """``username@domain``."""
 

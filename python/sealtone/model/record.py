@@ -103,6 +103,10 @@ class CallRecord(NamedTuple):
     caller_name: str = ""
     """Display name shown to the callee."""
     answered_at: float | None = None
+    recordings: tuple[str, ...] = ()
+    """Ids of its recordings, in order."""
+    recording_note: str = ""
+    """Who had it recorded, or why it was not, although somebody wished it; for a person."""
 
     @property
     def duration_s(self) -> float:

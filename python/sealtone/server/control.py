@@ -104,6 +104,13 @@ def control_actions(
         node.verify(legs[0], matches)
         return {"aor": legs[0].aor, "sas": legs[0].zrtp.facts.sas if legs[0].zrtp else "", "matches": matches}
 
+    def record(call: str, start: bool, by: str) -> bool:
+        """Begins or ends a recording of a live call, for `by`."""
+        objection = node.record(call, start, by)
+        if objection:
+            raise ControlError(f"{objection}.")
+        return True
+
     def hang_up(call: str) -> bool:
         if not node.hang_up(call):
             raise ControlError(f"There is no live call {call}. `sealtone calls --live` lists them.")
@@ -115,6 +122,7 @@ def control_actions(
         "calls.live": calls_live,
         "calls.hang_up": hang_up,
         "calls.verify": verify,
+        "calls.record": record,
         "reload": reload,
     }
 
@@ -131,6 +139,9 @@ def _live_call(call: Call, wall: Callable[[float], float]) -> dict[str, Any]:
         "answered_at": wall(call.answered_at) if call.answered_at is not None else None,
         "state": state_of(call).value,
         "drawn": call.drawn(),
+        "recordings": list(call.recording.recorded),
+        "recording": call.recording.facts.id if call.recording.facts is not None else None,
+        "recording_note": call.recording.note,
         "legs": [_live_leg(leg) for leg in legs],
     }
 

@@ -9,6 +9,7 @@ pub mod mark;
 pub mod mixer;
 pub mod outbox;
 mod playback;
+mod recording;
 pub mod sandbox;
 pub mod service;
 mod sys;

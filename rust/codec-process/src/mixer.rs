@@ -16,6 +16,7 @@ use crate::leg::{DEFAULT_RATE, Leg, Mouth, period_us};
 use crate::mark::Mark;
 use crate::outbox::Outbox;
 use crate::playback::{Playback, Sound};
+use crate::recording::Recordings;
 
 /// Legs at most; the media core has no more ports.
 const MAX_LEGS: usize = 16_384;
@@ -43,6 +44,7 @@ type Tick = Reverse<(u64, LegId, Kind, u32)>;
 #[derive(Default)]
 pub struct Mixer {
     legs: HashMap<LegId, Leg>,
+    recordings: Recordings,
     sounds: Vec<Option<Sound>>,
     samples: usize,
     ticks: BinaryHeap<Tick>,
@@ -112,7 +114,22 @@ impl Mixer {
                     mouth.transmitter.send_digit(digit, u32::from(duration_ms));
                 }
             }
-            Order::Record { .. } | Order::StopRecording { .. } => {}
+            Order::Record {
+                recording,
+                left,
+                right,
+                format,
+            } => {
+                let legs = [Some(left), right];
+                self.recordings
+                    .begin(recording, legs, format, &mut self.legs, now, out);
+                for leg in legs.into_iter().flatten() {
+                    self.wind_ear(leg, now);
+                }
+            }
+            Order::StopRecording { recording } => {
+                self.recordings.end(recording, &mut self.legs, now, out);
+            }
             Order::ExpectLoss { leg, percent } => {
                 if let Some(mouth) = self.mouth(leg) {
                     mouth.transmitter.expect_loss(percent);
@@ -414,6 +431,10 @@ impl Mixer {
             .legs
             .get(&id)
             .filter(|leg| leg.ear_clock == Some(clock))?;
+        if leg.recordings.is_empty() {
+            self.legs.get_mut(&id)?.ear_clock = None;
+            return None;
+        }
         let samples = (u64::from(leg.ear_rate) * EAR_PERIOD_US / 1_000_000) as usize;
         let mut sound = std::mem::take(&mut self.sound);
         sound.clear();
@@ -434,8 +455,13 @@ impl Mixer {
         let Some(leg) = self.legs.get_mut(&id) else {
             return Vec::new();
         };
+        let before = sound.len();
         self.mark.set(id);
         leg.receiver.pull(samples, sound, now);
+        if !leg.recordings.is_empty() {
+            self.recordings
+                .hear(&leg.recordings, now, leg.ear_rate, &sound[before..], out);
+        }
         let digits = leg.receiver.digits();
         for digit in &digits {
             let Some(code) = code_of(digit.digit) else {

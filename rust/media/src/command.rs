@@ -13,6 +13,7 @@ use sealtone_codec_protocol::{Format, LegId};
 use crate::codecs::Sound;
 use crate::leg::{Leg, Playing};
 use crate::srtp::{SrtpReceiver, SrtpSender};
+use crate::worker::Tap;
 
 /// Commands a worker may have waiting.
 const CAPACITY: usize = 16_384;
@@ -88,6 +89,10 @@ pub enum Command {
     Transcode(u32, u32),
     /// Plays sounds to a leg, or ends that.
     Play(u32, Option<Playing>),
+    /// Records legs.
+    Record(Box<Tap>),
+    /// Ends a recording, if it is this worker's.
+    StopRecording(u64),
     /// A codec process is there, at the other end of that socket; the one before it died over that leg.
     Codecs(OwnedFd, Option<LegId>),
     /// A sound that legs may be played.

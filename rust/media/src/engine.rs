@@ -17,6 +17,7 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 mod codecs;
 mod config;
 mod plan;
+mod recordings;
 mod registry;
 
 pub use config::{EngineConfig, EngineError, EngineState, Key, LegPlan, OpenedLeg};
@@ -31,6 +32,7 @@ use crate::event::{EventQueue, MediaEvent};
 use crate::leg::Leg;
 use crate::pool::Pool;
 use crate::port::MAX_DATAGRAM;
+use crate::record::Recordings;
 use crate::stats::{LegCounters, LegStats};
 use crate::worker::{Pace, Supervision, Worker, WorkerCounters};
 
@@ -63,6 +65,7 @@ pub struct Engine {
     events: Arc<EventQueue>,
     pool: Pool,
     codecs: Mutex<Codecs>,
+    recordings: Mutex<Option<Recordings>>,
     /// Commands wait for [`Engine::wake`].
     gathering: AtomicBool,
 }
@@ -99,6 +102,7 @@ impl Engine {
             events,
             pool,
             codecs: Mutex::default(),
+            recordings: Mutex::new(None),
             gathering: AtomicBool::new(false),
         };
         let mailboxes = (0..count)
@@ -492,6 +496,7 @@ impl Engine {
         // Outside the lock: it waits for the processes' end.
         let supervisor = self.lock_codecs().supervisor.take();
         drop(supervisor);
+        self.stop_recordings();
     }
 
     fn lock(&self) -> MutexGuard<'_, Registry> {

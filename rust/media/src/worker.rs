@@ -11,6 +11,7 @@ use rustix::time::Timespec;
 use sealtone_codec_protocol::MAX_BATCH;
 
 mod codecs;
+mod recording;
 mod tending;
 
 use crate::clock::{Clock, Micros};
@@ -22,6 +23,8 @@ use crate::leg::{Leg, Mouth, Target};
 use crate::pool::Returns;
 use crate::port::{Datagram, Received};
 use crate::stats::Counter;
+pub use recording::Tap;
+use recording::Taps;
 
 /// Ready sockets taken from the kernel at once.
 const BATCH: usize = 512;
@@ -138,6 +141,7 @@ pub struct Worker {
     reports: Vec<u8>,
     /// Legs whose state with the process may have changed.
     unsettled: Vec<u32>,
+    taps: Taps,
     /// A leg on its way to us, until when it is awaited. Commands after it wait; packets do not.
     awaited: Option<(u32, Arc<Passage>, Micros)>,
     stopped: bool,
@@ -192,6 +196,7 @@ impl Worker {
             awaits_room: false,
             reports: vec![0; MAX_BATCH],
             unsettled: Vec::new(),
+            taps: Taps::default(),
             awaited: None,
             stopped: false,
         })
@@ -392,6 +397,8 @@ impl Worker {
                 }
                 Command::Transcode(a, b) => self.transcode(a, b),
                 Command::Play(slot, playing) => self.play(slot, playing),
+                Command::Record(tap) => self.record(*tap),
+                Command::StopRecording(recording) => self.stop_recording(recording),
                 Command::Codecs(socket, culprit) => self.open_codecs(socket, culprit),
                 Command::Sound(sound) => self.link.add_sound(sound),
                 Command::SendPacket(slot, packet) => {

@@ -127,7 +127,10 @@ impl Engine {
 }
 
 /// Worker, call and slot of a leg that is not sealed.
-fn unsealed(registry: &mut Registry, leg: u64) -> Result<(usize, u64, u32), EngineError> {
+pub(super) fn unsealed(
+    registry: &mut Registry,
+    leg: u64,
+) -> Result<(usize, u64, u32), EngineError> {
     let (worker, entry) = registry.open_leg(leg)?;
     if entry.sealed {
         return Err(EngineError::Invalid(

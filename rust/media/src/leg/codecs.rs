@@ -65,6 +65,8 @@ pub(super) struct CodecLeg {
     /// RTP clock of what the process sends, Hz.
     clock_rate: u32,
     playing: Option<Playing>,
+    /// Recordings that hear it.
+    recorded: u32,
     told: Told,
     sequence: u16,
     sent: Rate,
@@ -107,6 +109,22 @@ impl Leg {
     #[must_use]
     pub fn playing(&self) -> Option<&Playing> {
         self.cold.codecs.playing.as_ref()
+    }
+
+    /// Whether anything records the leg.
+    #[must_use]
+    pub fn is_recorded(&self) -> bool {
+        self.cold.codecs.recorded > 0
+    }
+
+    /// One recording more, or one less.
+    pub fn record(&mut self, begins: bool) {
+        let recorded = &mut self.cold.codecs.recorded;
+        *recorded = if begins {
+            *recorded + 1
+        } else {
+            recorded.saturating_sub(1)
+        };
     }
 
     /// Plays something else, or nothing.

@@ -91,7 +91,7 @@ impl Worker {
         }
     }
 
-    fn codec_id(&self, slot: u32) -> Option<LegId> {
+    pub(super) fn codec_id(&self, slot: u32) -> Option<LegId> {
         let leg = self.legs.get(slot as usize)?.as_ref()?;
         Some(leg.codec_id(slot))
     }
@@ -108,13 +108,13 @@ impl Worker {
         let Some(leg) = leg_at(&mut self.legs, slot) else {
             return;
         };
-        leg.copied = heard;
+        leg.copied = (heard || leg.is_recorded()) && !leg.is_sealed();
         leg.set_mouth(if spoken_for.is_some() {
             Mouth::Codecs
         } else {
             Mouth::Relay
         });
-        let wanted = spoken_for.is_some() || heard;
+        let wanted = spoken_for.is_some() || leg.copied;
         if up && wanted && !leg.told().set_up {
             let (formats, transmit) = leg.formats();
             self.link.order(&Order::SetUp {
@@ -169,6 +169,7 @@ impl Worker {
 
     /// A leg goes: the process is to forget it.
     pub(super) fn forget(&mut self, slot: u32) {
+        self.stop_recordings_of(slot);
         if let Some(leg) = leg_at(&mut self.legs, slot) {
             let id = leg.codec_id(slot);
             leg.play(None);
@@ -230,6 +231,7 @@ impl Worker {
             return;
         };
         let _ = epoll::delete(&self.epoll, &socket);
+        self.lose_recordings();
         self.link.counters.lost.add(1);
         if let Some((worker, notices)) = &self.supervision {
             let _ = notices.send(Notice::Lost(*worker));
@@ -245,6 +247,7 @@ impl Worker {
         if !self.unsettled.is_empty() {
             self.settle_all();
         }
+        self.tell_recordings();
         if !self.link.flush() {
             return self.lose_codecs();
         }
@@ -289,7 +292,16 @@ impl Worker {
             | Report::Played { leg, .. }
             | Report::Statistics { leg, .. }
             | Report::Fault { leg, .. } => *leg,
-            Report::Recorded { .. } | Report::RecordingEnded { .. } => return true,
+            Report::Recorded { recording, data } => {
+                self.take_recorded(*recording, data);
+                return true;
+            }
+            Report::RecordingEnded {
+                recording, reason, ..
+            } => {
+                self.take_recording_end(*recording, reason);
+                return true;
+            }
             Report::Hello { .. } => return false,
         };
         let slot = id as u32;
