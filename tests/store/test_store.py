@@ -71,6 +71,10 @@ def test_accounts_of_the_first_schema_keep_their_calls_for_a_year_and_have_a_zid
             "ALTER TABLE sip_user DROP COLUMN path",
             "ALTER TABLE call_leg DROP COLUMN zrtp",
             "DROP TABLE zrtp_cache",
+            *(f"ALTER TABLE domain DROP COLUMN {name}" for name in ("language", "music_on_hold")),
+            *(f"ALTER TABLE domain DROP COLUMN {name}" for name in ("open_notice", "open_notice_to")),
+            "ALTER TABLE sip_user DROP COLUMN language",
+            "ALTER TABLE call_record DROP COLUMN announced",
             "UPDATE alembic_version SET version_num='0001'",
         ):
             transaction.connection.execute(sqlalchemy.text(statement))

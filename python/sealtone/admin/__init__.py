@@ -2,7 +2,14 @@
 
 from sealtone.admin.accounts import list_accounts, set_call_retention
 from sealtone.admin.actor import Actor
-from sealtone.admin.domains import create_domain, delete_domain, list_domains, set_domain_enabled
+from sealtone.admin.domains import (
+    DomainChange,
+    create_domain,
+    delete_domain,
+    list_domains,
+    set_domain_enabled,
+    update_domain,
+)
 from sealtone.admin.errors import AdminError, Conflict, Forbidden, InvalidInput, NotFound
 from sealtone.admin.first_use import DEFAULT_DOMAIN, FirstUse, first_use, secrets_shown
 from sealtone.admin.secret import new_secret
@@ -21,6 +28,7 @@ __all__ = [
     "Actor",
     "AdminError",
     "Conflict",
+    "DomainChange",
     "FirstUse",
     "Forbidden",
     "InvalidInput",
@@ -40,5 +48,6 @@ __all__ = [
     "set_call_retention",
     "set_domain_enabled",
     "set_secret",
+    "update_domain",
     "update_sip_user",
 ]

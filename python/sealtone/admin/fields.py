@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from sealtone.admin.errors import InvalidInput
-from sealtone.model import MediaPath, Protection, Strictness
+from sealtone.model import Language, MediaPath, NoticeTo, OpenNotice, Protection, Strictness
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 # RFC 3261 25.1 user, without what would need escaping or be taken for something else in a dial plan.
@@ -106,6 +106,26 @@ def media_path(text: str) -> MediaPath:
     return _choice("path", text, MediaPath)
 
 
+def language(text: str) -> Language:
+    """`en` or `ru`."""
+    return _choice("language", text, Language)
+
+
+def own_language(text: str) -> Language | None:
+    """`en`, `ru`, or `domain` (None): as the domain has it."""
+    return None if text.strip().lower() == "domain" else _choice("language", text, Language, "domain")
+
+
+def open_notice(text: str) -> OpenNotice:
+    """`off`, `tone` or `notice`."""
+    return _choice("open_notice", text, OpenNotice)
+
+
+def open_notice_to(text: str) -> NoticeTo:
+    """`caller` or `both`."""
+    return _choice("open_notice_to", text, NoticeTo)
+
+
 def codecs(text: str) -> tuple[str, ...]:
     """Encoding names separated by commas, best first; empty permits all."""
     names = tuple(name.strip() for name in text.split(",") if name.strip())
@@ -124,10 +144,10 @@ def max_contacts(number: int) -> int:
     return number
 
 
-def _choice(field: str, text: str, choices: type[Choice]) -> Choice:
+def _choice(field: str, text: str, choices: type[Choice], *others: str) -> Choice:
     known: Callable[[str], Choice] = choices
     try:
         return known(text.strip().lower())
     except ValueError:
-        allowed = " or ".join(choice.value for choice in choices)
+        allowed = " or ".join([*(choice.value for choice in choices), *others])
         raise InvalidInput(field, f"“{text}” is no {field}: {allowed} is.") from None

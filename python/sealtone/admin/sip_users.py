@@ -38,6 +38,7 @@ class SipUserChange(NamedTuple):
     codecs: str | None = None
     max_contacts: int | None = None
     enabled: bool | None = None
+    language: str | None = None
 
 
 def create_sip_user(
@@ -147,6 +148,7 @@ def _changed(user: SipUser, form: SipUserChange) -> SipUser:
         codecs=user.codecs if form.codecs is None else fields.codecs(form.codecs),
         max_contacts=user.max_contacts if form.max_contacts is None else fields.max_contacts(form.max_contacts),
         enabled=user.enabled if form.enabled is None else form.enabled,
+        own_language=user.own_language if form.language is None else fields.own_language(form.language),
     )
 
 
@@ -160,6 +162,7 @@ def _shown(user: SipUser) -> dict[str, str]:
         "codecs": ",".join(user.codecs),
         "max_contacts": str(user.max_contacts),
         "enabled": "yes" if user.enabled else "no",
+        "language": user.own_language.value if user.own_language is not None else "domain",
     }
 
 

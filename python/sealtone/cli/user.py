@@ -28,6 +28,9 @@ Path = Annotated[
 ]
 Codecs = Annotated[str | None, typer.Option(help="In order, such as opus,PCMU; empty for all.")]
 Contacts = Annotated[int | None, typer.Option("--phones", help="How many phones may be registered at once.")]
+Language = Annotated[
+    str | None, typer.Option(help="Of what the server says to this user: en, ru, or domain (as there).")
+]
 OwnSecret = Annotated[str | None, typer.Option("--secret", help="Instead of a generated one; 12 characters or more.")]
 
 _STRICTNESS_WORDS = {StrictnessKind.PREFER: "preferred", StrictnessKind.REQUIRE: "required"}
@@ -59,12 +62,13 @@ def add(
     path: Path = None,
     codecs: Codecs = None,
     phones: Contacts = None,
+    language: Language = None,
     secret: OwnSecret = None,
     data: DataOption = DEFAULT_DATA,
     as_json: JsonOption = False,
 ) -> None:
     """Add a SIP user; prints its secret, once."""
-    form = admin.SipUserChange(name, protection, strictness, path, codecs, phones)
+    form = admin.SipUserChange(name, protection, strictness, path, codecs, phones, language=language)
     _show_secret(
         change(data, lambda t, who, now: admin.create_sip_user(t, who, now, aor, form, secret)), "added", as_json
     )
@@ -79,12 +83,13 @@ def set_fields(
     path: Path = None,
     codecs: Codecs = None,
     phones: Contacts = None,
+    language: Language = None,
     enabled: Annotated[bool | None, typer.Option("--enable/--disable", help="May register and call.")] = None,
     data: DataOption = DEFAULT_DATA,
     as_json: JsonOption = False,
 ) -> None:
     """Change a SIP user; what is not named stays."""
-    form = admin.SipUserChange(name, protection, strictness, path, codecs, phones, enabled)
+    form = admin.SipUserChange(name, protection, strictness, path, codecs, phones, enabled, language)
     user = change(data, lambda t, who, now: admin.update_sip_user(t, who, now, aor, form))
     if as_json:
         print_json(_row(user))
@@ -141,5 +146,6 @@ def _row(user: SipUser) -> dict[str, Any]:
         "path": user.policy.path.value,
         "codecs": list(user.codecs),
         "phones": user.max_contacts,
+        "language": user.language.value,
         "enabled": user.enabled,
     }

@@ -79,6 +79,8 @@ class CallRecord(NamedTuple):
     caller_name: str = ""
     """Display name shown to the callee."""
     answered_at: float | None = None
+    announced: str = ""
+    """What was said to whom before the two were connected, as a sentence; empty where nothing was."""
 
     @property
     def duration_s(self) -> float:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import func, select
 
 from sealtone.model import Account, Domain, LegPolicy, MediaPath, Protection, SipUser, Snapshot, Strictness
+from sealtone.model.announcements import Announcements, Language, NoticeTo, OpenNotice
 from sealtone.store.database import Transaction
 from sealtone.store.tables import account, change_log, domain, setting, sip_user
 
@@ -18,6 +19,10 @@ _USER_COLUMNS = (
     sip_user,
     domain.c.account_id,
     domain.c.name.label("domain_name"),
+    domain.c.language.label("domain_language"),
+    domain.c.music_on_hold,
+    domain.c.open_notice,
+    domain.c.open_notice_to,
     account.c.zid,
 )
 
@@ -102,6 +107,17 @@ def insert_domain(transaction: Transaction, account_id: int, name: str, now_wall
 def update_domain(transaction: Transaction, domain_id: int, *, enabled: bool) -> None:
     """Switches a domain on or off."""
     transaction.connection.execute(domain.update().where(domain.c.id == domain_id).values(enabled=int(enabled)))
+
+
+def update_announcements(transaction: Transaction, domain_id: int, announcements: Announcements) -> None:
+    """Sets what a domain's phones are told and played."""
+    values = {
+        "language": announcements.language.value,
+        "music_on_hold": int(announcements.music_on_hold),
+        "open_notice": announcements.open_notice.value,
+        "open_notice_to": announcements.open_notice_to.value,
+    }
+    transaction.connection.execute(domain.update().where(domain.c.id == domain_id).values(**values))
 
 
 def delete_domain(transaction: Transaction, domain_id: int) -> None:
@@ -211,7 +227,13 @@ def _account_of(row: Any) -> Account:
 
 
 def _domain_of(row: Any) -> Domain:
-    return Domain(row.id, row.account_id, row.name, bool(row.enabled))
+    announcements = _announcements_of(row, row.language)
+    return Domain(row.id, row.account_id, row.name, bool(row.enabled), announcements=announcements)
+
+
+def _announcements_of(row: Any, language: str) -> Announcements:
+    notice = OpenNotice(row.open_notice), NoticeTo(row.open_notice_to)
+    return Announcements(Language(language), bool(row.music_on_hold), *notice)
 
 
 def _user_of(transaction: Transaction, row: Any) -> SipUser:
@@ -231,6 +253,8 @@ def _user_of(transaction: Transaction, row: Any) -> SipUser:
         codecs=tuple(row.codecs.split(",")) if row.codecs else (),
         max_contacts=row.max_contacts,
         zid=row.zid,
+        own_language=Language(row.language) if row.language else None,
+        announcements=_announcements_of(row, row.domain_language),
     )
 
 
@@ -248,4 +272,5 @@ def _user_values(transaction: Transaction, user: SipUser) -> dict[str, Any]:
         "path": user.policy.path.value,
         "codecs": ",".join(user.codecs),
         "max_contacts": user.max_contacts,
+        "language": user.own_language.value if user.own_language is not None else "",
     }

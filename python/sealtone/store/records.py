@@ -170,6 +170,7 @@ def _call_row(record: CallRecord) -> tuple[Any, ...]:
         record.status,
         record.reason,
         record.state.value,
+        record.announced,
     )
 
 
@@ -243,6 +244,7 @@ def _call_of(row: Any, legs: tuple[LegRecord, ...]) -> CallRecord:
         legs=legs,
         caller_name=row.caller_name,
         answered_at=row.answered_at,
+        announced=row.announced,
     )
 
 

@@ -49,6 +49,10 @@ domain = Table(
     Column("name", String, nullable=False, unique=True),
     Column("enabled", Integer, nullable=False, server_default="1"),
     Column("created_at", Float, nullable=False),
+    Column("language", String, nullable=False, server_default="en"),
+    Column("music_on_hold", Integer, nullable=False, server_default="1"),
+    Column("open_notice", String, nullable=False, server_default="off"),
+    Column("open_notice_to", String, nullable=False, server_default="caller"),
 )
 
 sip_user = Table(
@@ -68,6 +72,7 @@ sip_user = Table(
     Column("path", String, nullable=False, server_default="sealed"),
     Column("created_at", Float, nullable=False),
     Column("secret_set_at", Float, nullable=False),
+    Column("language", String, nullable=False, server_default=""),
     UniqueConstraint("domain_id", "username"),
 )
 
@@ -108,6 +113,7 @@ call_record = Table(
     Column("status", Integer, nullable=False),
     Column("reason", String, nullable=False),
     Column("state", String, nullable=False),
+    Column("announced", String, nullable=False, server_default=""),
     Index(None, "account_id", "started_at"),
 )
 
