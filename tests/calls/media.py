@@ -16,6 +16,15 @@ class Rtp(NamedTuple):
     payload_type: int
 
 
+class Play(NamedTuple):
+    """Sounds played to a leg under a number."""
+
+    leg: int
+    number: int
+    sounds: tuple[str, ...]
+    repeat: bool = False
+
+
 class BookedPlane:
     """Says at any moment which legs are joined and with which plan; raises where the real core does."""
 
@@ -28,6 +37,10 @@ class BookedPlane:
         self.joined: dict[int, int] = {}
         self.maps: dict[int, dict[int, int]] = {}
         self.echoes: set[int] = set()
+        self.plays: dict[int, Play] = {}
+        """What is played to each leg now."""
+        self.heard: list[Play] = []
+        """All that was ever played, in order."""
         self.sent: list[tuple[int, bytes]] = []
         """ZRTP packets on their way out, by leg; whoever carries them empties it."""
         self._calls = 0
@@ -116,12 +129,32 @@ class BookedPlane:
 
     def unbridge(self, leg: int) -> None:
         assert leg in self.legs
+        self.echoes.discard(leg)
         other = self.joined.pop(leg, None)
         if other is not None:
             self.joined.pop(other, None)
 
     def echo(self, leg: int) -> None:
         self.echoes.add(leg)
+
+    def play(self, leg: int, sounds: tuple[str, ...], *, repeat: bool = False, over: bool = False) -> int:
+        plan = self.plans[leg]
+        assert not plan.sealed, "nothing is played into a sealed leg"
+        assert plan.transmit, "nothing says what to send"
+        assert not plan.secure_required or plan.tx is not None, "nothing is played before there are keys"
+        play = self.plays[leg] = Play(leg, len(self.heard) + 1, sounds, repeat)
+        self.heard.append(play)
+        return play.number
+
+    def stop_playing(self, leg: int) -> None:
+        assert leg in self.legs
+        self.plays.pop(leg, None)
+
+    def finish(self, leg: int) -> int:
+        """All of it was played; its number, to be told."""
+        play = self.plays.pop(leg)
+        assert not play.repeat
+        return play.number
 
     def counters(self, leg: int) -> MediaCounters:
         assert leg in self.legs
@@ -130,6 +163,7 @@ class BookedPlane:
     def close_leg(self, leg: int) -> MediaCounters:
         counters = self.counters(leg)
         self.unbridge(leg)
+        self.plays.pop(leg, None)
         del self.legs[leg]
         self.plans.pop(leg, None)
         self.echoes.discard(leg)

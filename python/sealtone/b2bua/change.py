@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from sealtone.b2bua.applications import music_on_hold
 from sealtone.b2bua.leg import Leg, Refused
 from sealtone.b2bua.record import EndedBy
 from sealtone.b2bua.service import basic_codecs, first_codec
@@ -86,7 +87,7 @@ def bring_back(far: Leg, source: Leg, now: float) -> None:
 
 
 def _offer(far: Leg, source: Leg, asker: Leg | None, now: float) -> None:
-    body = far.offer(source.codecs_for_peer(), source.remote_direction())
+    body = far.offer(source.codecs_for_peer(), music_on_hold.direction_for(far, source))
     far.call.change = Change(asker, far)
     far.session.offer(body, now)
 
@@ -173,6 +174,7 @@ def _tell_hold(leg: Leg) -> None:
     held = not leg.remote_direction().receives
     if held != leg.was_held:
         leg.was_held = held
+        music_on_hold.follow(leg.call)
         leg.call.tell("held" if held else "resumed", f"by {leg.aor}")
     elif not held:
         leg.call.tell("changed", f"by {leg.aor}: {leg.codec_name()}, {leg.call.drawn()}")

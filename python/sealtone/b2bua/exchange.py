@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sealtone.b2bua import change, transfer, zrtp_in_call
+from sealtone.b2bua.applications import in_call, open_notice
 from sealtone.b2bua.call import Call
 from sealtone.b2bua.events import CallEvent, CallEventKind
 from sealtone.b2bua.leg import Leg
@@ -60,6 +61,7 @@ class Exchange:
         self._per_user: dict[str, int] = {}
         self._legs: dict[str, list[Leg]] = {}
         self._by_aor: dict[str, list[Leg]] = {}
+        self._by_port: dict[int, Leg] = {}
         self._sharing: dict[int, int] = {}
         self._calls_due: list[tuple[float, str]] = []
         self._zrtp_legs: dict[int, Leg] = {}
@@ -124,7 +126,7 @@ class Exchange:
         leg = event.session.owner  # type: ignore[union-attr]
         if isinstance(leg, Leg):
             if leg.call.state != "ended":
-                self.guarded(leg.call, handler, leg, event, now)
+                self._step(leg, handler, leg, event, now)
         elif isinstance(event, sip.InDialogRequest):
             self.endpoint.respond(event.tx, 481, now)
 
@@ -132,7 +134,26 @@ class Exchange:
         """A ZRTP packet that came to the media port of a leg."""
         leg = self._zrtp_legs.get(port)
         if leg is not None and leg.call.state != "ended":
-            self.guarded(leg.call, zrtp_in_call.on_packet, leg, packet, now)
+            self._step(leg, zrtp_in_call.on_packet, leg, packet, now)
+
+    def receive_digit(self, port: int, digit: str, now: float) -> None:
+        """A key that the phone of a leg pressed, in its media (RFC 4733 or by tones)."""
+        leg = self._by_port.get(port)
+        if leg is not None and leg.call.state != "ended":
+            self._step(leg, in_call.on_digit, leg, digit, now)
+
+    def receive_played(self, port: int, number: int, now: float) -> None:
+        """All that `MediaPlane.play` gave this number for was played to a leg."""
+        leg = self._by_port.get(port)
+        if leg is not None and leg.call.state != "ended" and leg.playing is not None and leg.playing.number == number:
+            leg.playing = None
+            self._step(leg, in_call.on_played, leg, now)
+
+    def _step(self, leg: Leg, step: Callable[..., None], *arguments: Any) -> None:
+        """One step of a leg's call, and of the notice for which its legs are held apart."""
+        self.guarded(leg.call, step, *arguments)
+        if leg.call.notice is not None and leg.call.state != "ended":
+            self.guarded(leg.call, open_notice.follow, leg.call, arguments[-1])
 
     def next_timeout(self) -> float | None:
         due = [times[0][0] for times in (self._calls_due, self._zrtp_due) if times]
@@ -148,7 +169,7 @@ class Exchange:
             del self._zrtp_wakes[port]
             leg = self._zrtp_legs.get(port)
             if leg is not None and leg.call.state != "ended":
-                self.guarded(leg.call, zrtp_in_call.on_timeout, leg, now)
+                self._step(leg, zrtp_in_call.on_timeout, leg, now)
         while self._calls_due and self._calls_due[0][0] <= now:
             call = self.calls.get(heapq.heappop(self._calls_due)[1])
             if call is not None:
@@ -251,8 +272,10 @@ class Exchange:
     def add_leg(self, leg: Leg) -> None:
         self._legs.setdefault(leg.session.call_id, []).append(leg)
         self._by_aor.setdefault(leg.user.aor, []).append(leg)
+        self._by_port[leg.port.id] = leg
 
     def remove_leg(self, leg: Leg) -> None:
+        self._by_port.pop(leg.port.id, None)
         for index, key in ((self._legs, leg.session.call_id), (self._by_aor, leg.user.aor)):
             legs = index.get(key, [])
             if leg in legs:

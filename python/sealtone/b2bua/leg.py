@@ -56,6 +56,7 @@ from sealtone.sip.flow import Hop, is_secure
 from sealtone.srtp_keys import CryptoAttribute, KeyMaterial, MasterKey, answer_to, offer_of
 
 if TYPE_CHECKING:
+    from sealtone.b2bua.applications.playing import Playing
     from sealtone.b2bua.call import Call
     from sealtone.b2bua.sealed_path import SealedPath
     from sealtone.sip.session import InviteSession
@@ -87,7 +88,6 @@ class Leg:
         "_may_flow",
         "_offered",
         "_own",
-        "_plan",
         "_released",
         "_remote",
         "_rx",
@@ -104,6 +104,8 @@ class Leg:
         "left_keys",
         "note",
         "offer_plan",
+        "plan",
+        "playing",
         "port",
         "role",
         "route",
@@ -147,7 +149,8 @@ class Leg:
         self._remote: AudioDescription | None = None
         self._rx: MasterKey | None = None
         self._tx: MasterKey | None = None
-        self._plan: MediaPlan | None = None
+        self.plan: MediaPlan | None = None
+        self.playing: Playing | None = None
         self._security: LegSecurity | None = None  # worked out when it is asked for, like what follows from it
         self._may_flow = False
         self._sent: dict[bytes, AudioDescription] = {}
@@ -525,9 +528,9 @@ class Leg:
         media = self.media
         if media is None or self._released:
             return
-        plan = plan_of(self, media, self._plan)
-        if plan != self._plan:
-            self._plan = plan
+        plan = plan_of(self, media, self.plan)
+        if plan != self.plan:
+            self.plan = plan
             self.call.exchange.plane.update_leg(self.port.id, plan)
         if self.speaks_zrtp and (self.zrtp is not None or self.sealed is not None):
             self.call.exchange.await_zrtp(self)

@@ -108,6 +108,7 @@ def call_record(call: Call, ended_by: EndedBy, status: int) -> CallRecord:
         legs=tuple(legs),
         caller_name=shown_name(a),
         answered_at=wall(answered) if answered is not None else None,
+        announced=call.notice.said if call.notice is not None else "",
     )
 
 

@@ -126,6 +126,7 @@ def _live_call(call: Call, wall: Callable[[float], float]) -> dict[str, Any]:
         "started_at": wall(call.started_at),
         "answered_at": wall(call.answered_at) if call.answered_at is not None else None,
         "state": state_of(call).value,
+        "announced": call.notice.said if call.notice is not None else "",
         "drawn": call.drawn(),
         "legs": [_live_leg(leg) for leg in legs],
     }

@@ -89,6 +89,12 @@ class EnginePlane:
         self._gathered = True
         self._engine.echo(leg)
 
+    def play(self, leg: int, sounds: tuple[str, ...], *, repeat: bool = False, over: bool = False) -> int:
+        raise ValueError("this media core makes no sound")
+
+    def stop_playing(self, leg: int) -> None:
+        raise ValueError("this media core makes no sound")
+
     def counters(self, leg: int) -> MediaCounters:
         stats = self._engine.leg_stats(leg)
         return MediaCounters(
