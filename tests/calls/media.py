@@ -8,6 +8,10 @@ from typing import NamedTuple
 from sealtone.b2bua.plane import MediaCounters, MediaPlan, MediaPort, NoMediaPorts
 from sealtone.sip.flow import Hop
 
+ALL_CODECS = dict.fromkeys(
+    ("opus", "silk", "g729", "ilbc", "g722", "pcmu", "pcma", "gsm", "speex", "telephone-event", "cn"), ""
+)
+
 
 class Rtp(NamedTuple):
     """A voice packet: the master key that protects it (None: in the clear) and its payload type."""
@@ -43,6 +47,9 @@ class BookedPlane:
         """All that was ever played, in order."""
         self.sent: list[tuple[int, bytes]] = []
         """ZRTP packets on their way out, by leg; whoever carries them empties it."""
+        self.known: dict[str, str] = {}
+        """What `codecs` says; `ALL_CODECS` for a core that can do everything."""
+        self.through_codecs: set[int] = set()
         self._calls = 0
         self._legs = 0
 
@@ -82,6 +89,21 @@ class BookedPlane:
         self.unbridge(b)
         self.joined[a], self.joined[b] = b, a
         self.maps[a], self.maps[b] = map_ab, map_ba
+
+    def codecs(self) -> dict[str, str]:
+        return self.known
+
+    def transcode(self, a: int, b: int) -> None:
+        for leg in (a, b):
+            plan = self.plans[leg]
+            assert not plan.sealed, "a sealed leg is never decoded"
+            assert plan.formats, "nothing says what the phone sends"
+            assert plan.transmit, "nothing says what to send"
+            numbers = [one.payload_type for one in plan.formats]
+            assert len(set(numbers)) == len(numbers)
+            assert all(not self.known.get(one.encoding, "no") for one in plan.transmit[:1]), plan.transmit
+        self.bridge(a, b, {}, {})
+        self.through_codecs |= {a, b}
 
     def send_packet(self, leg: int, packet: bytes) -> None:
         """Ours to the leg's phone, whatever the gates for media are; a sealed leg gets none."""
@@ -123,16 +145,29 @@ class BookedPlane:
         if theirs.tx is None and (theirs.secure_required or theirs.rx is not None):
             return None
         payload_type = packet.payload_type if far == leg else self.maps[leg].get(packet.payload_type)
+        if leg in self.through_codecs:
+            payload_type = self._made(plan, theirs, packet.payload_type)
         if payload_type is None:
             return None
         return far, Rtp(theirs.tx.key if theirs.tx is not None else None, payload_type)
+
+    def _made(self, plan: MediaPlan, theirs: MediaPlan, payload_type: int) -> int | None:
+        """Under what the server sends on what it could decode: voice as voice, events as events where there are any."""
+        found = next((one for one in plan.formats if one.payload_type == payload_type), None)
+        if found is None or self.known.get(found.encoding, "no"):
+            return None
+        if found.encoding == "telephone-event":
+            return next((one.payload_type for one in theirs.transmit if one.encoding == found.encoding), None)
+        return theirs.transmit[0].payload_type
 
     def unbridge(self, leg: int) -> None:
         assert leg in self.legs
         self.echoes.discard(leg)
         other = self.joined.pop(leg, None)
+        self.through_codecs.discard(leg)
         if other is not None:
             self.joined.pop(other, None)
+            self.through_codecs.discard(other)
 
     def echo(self, leg: int) -> None:
         self.echoes.add(leg)

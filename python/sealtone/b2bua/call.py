@@ -22,10 +22,11 @@ from sealtone.b2bua import zrtp_in_call
 from sealtone.b2bua.applications import in_call, music_on_hold, open_notice
 from sealtone.b2bua.change import Change
 from sealtone.b2bua.leg import Leg, Refused
+from sealtone.b2bua.leg_codecs import answer_for, join, offer_for
 from sealtone.b2bua.leg_security import headers_about
 from sealtone.b2bua.plane import Destination, NoMediaPorts, NoRoute, Service
 from sealtone.b2bua.record import EndedBy, call_record, leg_record, state_of, weaker
-from sealtone.b2bua.sealed_path import path_between
+from sealtone.b2bua.sealed_path import path_between, why_unseal
 from sealtone.model import CallState, OfferPlan, Protection, SipUser
 from sealtone.model.directory import ENROLMENT_SERVICE
 from sealtone.model.record import LegRecord
@@ -161,7 +162,7 @@ class Call:
     def _give_up(self, reason: str, now: float) -> None:
         self.refuse(*(self.failure or (480, reason)), now)
 
-    def _ring(self, destination: Destination, now: float, plan: OfferPlan | None = None) -> None:
+    def _ring(self, destination: Destination, now: float, plan: OfferPlan | None = None, unsealed: str = "") -> None:
         try:
             leg = Leg.callee(self, destination)
         except NoMediaPorts:
@@ -169,10 +170,10 @@ class Call:
             return
         try:
             direction = self.a.remote_direction() if self.a.described and self.transfer is None else Direction.SENDRECV
-            leg.is_second = plan is not None
-            if self.transfer is None and plan is None:
+            leg.is_second, leg.why_not_sealed = plan is not None or bool(unsealed), unsealed
+            if self.transfer is None and not leg.is_second:
                 leg.sealed = path_between(self.a, leg)
-            offer = leg.offer(self.a.codecs_for_peer(), direction, plan) if self.a.described else None
+            offer = offer_for(leg, self.a, direction, plan) if self.a.described else None
         except Refused as refusal:
             leg.release()
             self._note_failure(refusal.status, refusal.reason)
@@ -213,7 +214,7 @@ class Call:
 
     def _hear_early(self, leg: Leg, now: float) -> None:
         """Let the caller hear what the phone says before it is picked up. Raises `Refused`."""
-        body = self.a.answer(leg.codecs_for_peer(), leg.remote_direction(), early=not self.a.needs_reliable)
+        body = answer_for(self.a, leg, early=not self.a.needs_reliable)
         self.early = leg
         self.link()
         self.a.session.progress(183, now, body=body, headers=headers_about(leg))
@@ -241,7 +242,7 @@ class Call:
             leg.read_answer(leg.session.remote_body)
             if leg.sealed is not None:
                 leg.sealed.on_answer()
-            body = a.answer(leg.codecs_for_peer(), leg.remote_direction()) if is_open else a.local_body()
+            body = answer_for(a, leg) if is_open else a.local_body()
         except Refused as refusal:
             self.refuse(refusal.status, refusal.reason, now)
             return
@@ -258,7 +259,7 @@ class Call:
     def _tell_anew(self, leg: Leg, other: Leg, now: float) -> None:
         """Offer to a phone what holds now, other than what it was told when the call was set up."""
         try:
-            offer = leg.offer(other.codecs_for_peer(), other.remote_direction())
+            offer = offer_for(leg, other, other.remote_direction())
         except Refused as refusal:
             self.end(EndedBy.SERVER, refusal.reason, now, status=refusal.status)
             return
@@ -272,7 +273,7 @@ class Call:
             if leg.said_protection is not Protection.ZRTP:
                 leg.sealed = None
             self.a.sealed = leg.sealed
-            offer = self.a.offer(leg.codecs_for_peer(), leg.remote_direction())
+            offer = offer_for(self.a, leg, leg.remote_direction())
         except Refused as refusal:
             self.refuse(refusal.status, refusal.reason, now)
             return
@@ -283,8 +284,7 @@ class Call:
         try:
             self.a.read_answer(body)
             if self.b is not None:
-                answer = self.b.answer(self.a.codecs_for_peer(), self.a.remote_direction())
-                self.b.session.answer(answer, now)
+                self.b.session.answer(answer_for(self.b, self.a), now)
         except Refused as refusal:
             self.end(EndedBy.SERVER, refusal.reason, now, status=refusal.status)
             return
@@ -305,8 +305,9 @@ class Call:
         if leg not in self.branches:
             return
         self.branches.remove(leg)
+        unsealed = why_unseal(self.a, leg)
         self._lose(leg, event.status)
-        if event.status in (415, 488, 606) and self._offer_otherwise(leg, now):
+        if event.status in (415, 488, 606) and self._offer_otherwise(leg, unsealed, now):
             return
         if event.status in (430, 503) and self._ring_other_flow(leg, now):
             return
@@ -321,13 +322,14 @@ class Call:
         if not self.branches and self.state in ("routing", "ringing") and not self._redirect(now):
             self._give_up("Nobody answered", now)
 
-    def _offer_otherwise(self, leg: Leg, now: float) -> bool:
-        """A phone that refuses the clear is offered SRTP as a condition, where its connection permits that."""
+    def _offer_otherwise(self, leg: Leg, unsealed: str, now: float) -> bool:
+        """A phone that refuses the clear is offered SRTP as a condition, where its connection permits that; one that
+        refuses what the caller's phone can do, on a sealed path, what the server can turn that into."""
         plan = leg.second_plan()
-        if plan is None or leg.destination is None or self.state != "ringing":
+        if (plan is None and not unsealed) or leg.destination is None or self.state != "ringing":
             return False
         rung = len(self.branches)
-        self._ring(leg.destination, now, plan)
+        self._ring(leg.destination, now, None if unsealed else plan, unsealed)
         return len(self.branches) > rung
 
     def _ring_other_flow(self, leg: Leg, now: float) -> bool:
@@ -500,7 +502,7 @@ class Call:
             plane.unbridge(a.port.id)
         elif flows or a.sealed is not None:
             # On a sealed path ZRTP passes before anything else does; the rest waits at the legs' gates.
-            plane.bridge(a.port.id, b.port.id, a.payload_map_to(b), b.payload_map_to(a))
+            join(a, b)
         else:
             plane.unbridge(a.port.id)
         music_on_hold.follow(self)

@@ -4,7 +4,8 @@ How it works:
 
 1. A phone's new offer is judged like its first one; what would lower a required protection is refused and the call
    stays as it was.
-2. What the other phone would not notice (a new address, new keys, a session refresh) is answered here.
+2. What the other phone would not notice (a new address, new keys, a session refresh) is answered here. So are other
+   codecs, where the server can turn them into what the other phone has in use.
 3. What it would notice (direction, codecs) is offered to it; its answer makes ours. Until then the phone that asked
    waits, and whatever else is offered on either side meets 491 in the session below.
 4. A re-INVITE without an offer is given one at once, from what the other phone can do; should the answer change
@@ -17,6 +18,7 @@ from typing import NamedTuple
 
 from sealtone.b2bua.applications import music_on_hold
 from sealtone.b2bua.leg import Leg, Refused
+from sealtone.b2bua.leg_codecs import answer_for, can_go_beside, offer_for
 from sealtone.b2bua.record import EndedBy
 from sealtone.b2bua.service import basic_codecs, first_codec
 from sealtone.sip import events as sip
@@ -54,6 +56,8 @@ def on_offer(leg: Leg, event: sip.OfferReceived, now: float) -> None:
     elif call.change is not None:
         leg.forget()
         leg.session.reject_offer(491, now)
+    elif before is not None and can_go_beside(leg, before, other):
+        _answer_beside(leg, other, now)
     else:
         _offer_to(other, leg, leg, now)
 
@@ -72,6 +76,18 @@ def _answer_here(leg: Leg, now: float) -> None:
     call.link()
 
 
+def _answer_beside(leg: Leg, other: Leg, now: float) -> None:
+    """Answer an offer of other codecs, and leave the other phone with what it has."""
+    try:
+        body = answer_for(leg, other)
+    except Refused as refusal:
+        _refuse(leg, refusal, now)
+        return
+    leg.session.answer(body, now)
+    leg.call.link()
+    _tell_hold(leg)
+
+
 def _offer_to(far: Leg, source: Leg, asker: Leg | None, now: float) -> None:
     """Offer to `far` what the phone of `source` said."""
     try:
@@ -87,7 +103,7 @@ def bring_back(far: Leg, source: Leg, now: float) -> None:
 
 
 def _offer(far: Leg, source: Leg, asker: Leg | None, now: float) -> None:
-    body = far.offer(source.codecs_for_peer(), music_on_hold.direction_for(far, source))
+    body = offer_for(far, source, music_on_hold.direction_for(far, source))
     far.call.change = Change(asker, far)
     far.session.offer(body, now)
 
@@ -109,7 +125,7 @@ def on_offer_requested(leg: Leg, _: sip.OfferRequested, now: float) -> None:
         if other is None:
             body = leg.offer(first_codec(leg) if leg.described else basic_codecs(leg), None)
         else:
-            body = leg.offer(other.codecs_for_peer(), None)
+            body = offer_for(leg, other, None)
     except Refused as refusal:
         _refuse(leg, refusal, now)
         return
@@ -139,7 +155,7 @@ def _on_far_answer(change: Change, body: bytes, now: float) -> None:
     try:
         far.read_answer(body)
         if asker is not None:
-            asker.session.answer(asker.answer(far.codecs_for_peer(), far.remote_direction()), now)
+            asker.session.answer(answer_for(asker, far), now)
     except Refused as refusal:
         # The far phone has already changed; there is no common ground left to stand on.
         call.end(EndedBy.SERVER, refusal.reason, now, status=refusal.status)

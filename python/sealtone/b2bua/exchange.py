@@ -7,13 +7,15 @@ What a call then does is in `call.py`. Nothing here waits.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sealtone.b2bua import change, transfer, zrtp_in_call
 from sealtone.b2bua.applications import in_call, open_notice
+from sealtone.b2bua.applications.playing import Playing
 from sealtone.b2bua.call import Call
+from sealtone.b2bua.codec_choice import Encodings, encodings_of
 from sealtone.b2bua.events import CallEvent, CallEventKind
 from sealtone.b2bua.leg import Leg
 from sealtone.b2bua.plane import Directory, MediaPlane, NoMediaPorts
@@ -62,12 +64,16 @@ class Exchange:
         self._legs: dict[str, list[Leg]] = {}
         self._by_aor: dict[str, list[Leg]] = {}
         self._by_port: dict[int, Leg] = {}
+        self.playing: dict[int, Playing] = {}
+        """What is played to which port."""
         self._sharing: dict[int, int] = {}
         self._calls_due: list[tuple[float, str]] = []
         self._zrtp_legs: dict[int, Leg] = {}
         self._zrtp_due: list[tuple[float, int]] = []
         self._zrtp_wakes: dict[int, float] = {}
         self._remembered: list[Remembered] = []
+        self._codecs: Mapping[str, str] | None = None
+        self._encodings: Encodings = frozenset()
         self._events: list[CallEvent] = []
         self._records: list[CallRecord] = []
         self.ended = Call(self, "", 0, "", 0.0)
@@ -145,8 +151,9 @@ class Exchange:
     def receive_played(self, port: int, number: int, now: float) -> None:
         """All that `MediaPlane.play` gave this number for was played to a leg."""
         leg = self._by_port.get(port)
-        if leg is not None and leg.call.state != "ended" and leg.playing is not None and leg.playing.number == number:
-            leg.playing = None
+        playing = self.playing.get(port)
+        if leg is not None and leg.call.state != "ended" and playing is not None and playing.number == number:
+            del self.playing[port]
             self._step(leg, in_call.on_played, leg, now)
 
     def _step(self, leg: Leg, step: Callable[..., None], *arguments: Any) -> None:
@@ -226,6 +233,14 @@ class Exchange:
 
     # for calls
 
+    @property
+    def encodings(self) -> Encodings:
+        """What the server can decode and encode now."""
+        codecs = self.plane.codecs()
+        if codecs is not self._codecs:
+            self._codecs, self._encodings = codecs, encodings_of(codecs)
+        return self._encodings
+
     def await_zrtp(self, leg: Leg) -> None:
         """A leg's ZRTP begins, or goes on: its packets go to it from now on."""
         self._zrtp_legs[leg.port.id] = leg
@@ -276,6 +291,7 @@ class Exchange:
 
     def remove_leg(self, leg: Leg) -> None:
         self._by_port.pop(leg.port.id, None)
+        self.playing.pop(leg.port.id, None)
         for index, key in ((self._legs, leg.session.call_id), (self._by_aor, leg.user.aor)):
             legs = index.get(key, [])
             if leg in legs:

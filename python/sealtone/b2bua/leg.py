@@ -5,8 +5,8 @@ How it works, and its rules:
 1. A description from the phone is read and judged (`read_offer`, `read_answer`) before anything is changed by it; what
    the policy refuses raises `Refused` and leaves the leg as it was.
 2. An offer and its answer take effect together, in `_settle`. Until then the leg's media plan is the one before.
-3. What the two legs of a call tell each other is `codecs_for_peer` and `remote_direction`, nothing else: no address, no
-   key, no payload type number that the other must use.
+3. What the two legs of a call tell each other is what `leg_codecs.py` passes on, nothing else: no address, no key, no
+   payload type number that the other must use.
 4. A leg has one media port for all its life, whichever calls it is in. Our SRTP key for it stays the same while its
    suite does, and the media core keeps its counters, so that no index of its stream is used twice.
 5. Where the phone's ZRTP ends here the leg has an agreement (`zrtp_agreement.py`), whose keys are the leg's once there
@@ -17,8 +17,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from sealtone.b2bua import codec_choice, leg_codecs
+from sealtone.b2bua.codec_choice import Codecs
 from sealtone.b2bua.invitation import invitation
-from sealtone.b2bua.leg_media import MediaPlace, Negotiated, map_between, place_in, plan_of
+from sealtone.b2bua.leg_media import (
+    MediaPlace,
+    Negotiated,
+    Packets,
+    Refused,
+    map_between,
+    packets_in,
+    place_in,
+    plan_of,
+)
 from sealtone.b2bua.leg_security import label_of, security_of
 from sealtone.b2bua.plane import Destination, MediaCounters, MediaPlan, MediaPort
 from sealtone.b2bua.record import leg_record
@@ -44,35 +55,24 @@ from sealtone.sdp import (
     Direction,
     OwnDescription,
     SdpError,
-    answer_codecs,
     answer_direction,
-    numbered_as,
     permitted_codecs,
     read_answer,
     read_audio_lines,
-    renumbered,
 )
+from sealtone.sdp.catalogue import is_voice
 from sealtone.sip.flow import Hop, is_secure
 from sealtone.srtp_keys import CryptoAttribute, KeyMaterial, MasterKey, answer_to, offer_of
 
 if TYPE_CHECKING:
-    from sealtone.b2bua.applications.playing import Playing
     from sealtone.b2bua.call import Call
     from sealtone.b2bua.sealed_path import SealedPath
     from sealtone.sip.session import InviteSession
 
 _MAX_LEFT_KEYS = 32
 _MAX_SENT = 4  # descriptions of ours that an answer may still come to
-_NO_COMMON_CODEC = "The two phones have no codec in common that both users permit"
-
-
-class Refused(Exception):
-    """A description that a leg cannot accept or make. `status` is SIP's, `reason` a sentence for a person."""
-
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
-        self.reason = reason
+_ANY = Packets()
+__all__ = ["Leg", "Refused"]
 
 
 class Leg:
@@ -84,6 +84,7 @@ class Leg:
         "_baseline_before",
         "_final",
         "_judged",
+        "_known",
         "_local",
         "_may_flow",
         "_offered",
@@ -105,16 +106,17 @@ class Leg:
         "note",
         "offer_plan",
         "plan",
-        "playing",
         "port",
         "role",
         "route",
         "sealed",
         "session",
         "speaks_zrtp",
+        "transcoded",
         "uri",
         "user",
         "was_held",
+        "why_not_sealed",
         "zrtp",
     )
 
@@ -134,12 +136,15 @@ class Leg:
         self.note = ""
         self.agent = ""
         self.was_held = False
+        self.transcoded = False  # whether its media goes through codecs, as last linked
+        self.why_not_sealed = ""
         self.zrtp: ZrtpAgreement | None = None
         self.sealed: SealedPath | None = None
         self.enrols = False
         self.speaks_zrtp = False  # whether the description in force leaves the keys to ZRTP
         self._final: MediaCounters | None = None
         self._agreed: tuple[Codec, ...] = ()
+        self._known: tuple[Codec, ...] = ()  # what payload types mean in this session, for all of it
         self._baseline = self._baseline_before = MediaCounters()
         self._own = OwnDescription(int.from_bytes(call.exchange.entropy(4)) >> 1)
         self._judged: Acceptance | None = None
@@ -150,7 +155,6 @@ class Leg:
         self._rx: MasterKey | None = None
         self._tx: MasterKey | None = None
         self.plan: MediaPlan | None = None
-        self.playing: Playing | None = None
         self._security: LegSecurity | None = None  # worked out when it is asked for, like what follows from it
         self._may_flow = False
         self._sent: dict[bytes, AudioDescription] = {}
@@ -181,11 +185,8 @@ class Leg:
 
     def second_plan(self) -> OfferPlan | None:
         """What to offer to a phone that refused our offer as it was; None when nothing is left."""
-        return (
-            None
-            if self.offer_plan is None or self.is_second
-            else plan_second_offer(self.user.policy, self._tls, self.offer_plan)
-        )
+        plan = self.offer_plan
+        return None if plan is None or self.is_second else plan_second_offer(self.user.policy, self._tls, plan)
 
     def place(self, offer: bytes | None, caller: Leg, now: float) -> None:
         """Send the INVITE. The phone sees the caller's AOR and nothing else of the caller's side."""
@@ -220,8 +221,9 @@ class Leg:
         return said
 
     def codecs_for_peer(self) -> tuple[Codec, ...]:
-        """The codecs that this phone can use and its user permits, in its order."""
-        return permitted_codecs(self.said.codecs, self.user.codecs)
+        """The codecs that this phone can use and its user permits, in the user's order, or as the phone chose them."""
+        choose = codec_choice.of_answer if self.said.codecs is self._agreed else permitted_codecs
+        return choose(self.said.codecs, self.user.codecs)
 
     def remote_direction(self) -> Direction:
         return self.said.direction
@@ -317,11 +319,14 @@ class Leg:
         local = self._local
         if local is None:
             return False
-        codecs = answer_codecs(local.codecs, permitted_codecs(other.codecs_for_peer(), self.user.codecs))
         direction = answer_direction(self.said.direction, other.remote_direction())
-        if local.zrtp_hashes != self._own_hashes(self.speaks_zrtp) or self.is_misled:
+        if (
+            local.zrtp_hashes != self._own_hashes(self.speaks_zrtp)
+            or self.is_misled
+            or direction is not local.direction
+        ):
             return False
-        return codecs[:1] == local.codecs[:1] and len(codecs) == len(local.codecs) and direction is local.direction
+        return leg_codecs.still_holds(self, local.codecs, other)
 
     @property
     def is_misled(self) -> bool:
@@ -333,23 +338,20 @@ class Leg:
         return self._own.written if self._remote is not None and self._judged is None else b""
 
     def offer(
-        self, codecs: tuple[Codec, ...], direction: Direction | None, plan: OfferPlan | Refusal | None = None
+        self, codecs: Codecs, direction: Direction | None, plan: OfferPlan | None = None, packets: Packets = _ANY
     ) -> bytes:
-        """An offer of the other leg's codecs to this phone. Raises `Refused` where its policy cannot be met."""
-        if plan is None:
-            plan = plan_offer(self.user.policy, self._tls, self.established)
-        if isinstance(plan, Refusal):
-            raise Refused(plan.status, plan.reason)
-        self.offer_plan = plan
+        """An offer to this phone of the other leg's codecs, and of what these can be turned into.
+
+        Raises `Refused` where its policy cannot be met.
+        """
+        planned = plan or plan_offer(self.user.policy, self._tls, self.established)
+        if isinstance(planned, Refusal):
+            raise Refused(planned.status, planned.reason)
+        self.offer_plan = plan = planned
         said = self._remote
-        permitted = permitted_codecs(codecs, self.user.codecs)
-        if not permitted:
-            raise Refused(488, _NO_COMMON_CODEC)
-        if self._local is not None and self.sealed is None:
-            try:
-                permitted = renumbered(permitted, self._local.codecs)
-            except SdpError as error:
-                raise Refused(488, str(error)) from None
+        known = self._known if self.sealed is None else ()
+        codecs = codec_choice.offered(codecs, self.user.codecs, leg_codecs.encodings(self), known)
+        self._known = codec_choice.known_after(self._known, codecs)
         entropy = self.call.exchange.entropy
         if not plan.suites:
             crypto: tuple[CryptoAttribute, ...] = ()
@@ -359,45 +361,44 @@ class Leg:
             crypto = offer_of(plan.suites, entropy)
         self.note = plan.note
         self._security = None
-        place = self._place(said.rtcp_mux if said is not None else True)
+        place = self._place(said.rtcp_mux if said is not None else True, packets)
         self._offered = AudioDescription(
             address=place.address,
             port=place.port,
-            codecs=permitted,
+            codecs=codecs,
             profile=plan.profile,
             direction=direction or Direction.SENDRECV,
             crypto=crypto,
             rtcp=place.rtcp,
             rtcp_mux=place.rtcp_mux,
-            ptime_ms=place.ptime_ms,
+            ptime_ms=place.packets.ptime_ms,
+            maxptime_ms=place.packets.maxptime_ms,
             section=said.section if said is not None else 0,
             layout=said.layout if said is not None else (),
             zrtp_hashes=self._own_hashes(self.user.policy.wants_zrtp and not plan.suites),
         )
         return self._written(self._offered)
 
-    def answer(self, codecs: tuple[Codec, ...], direction: Direction, *, early: bool = False) -> bytes:
-        """The answer to the offer read: the codecs that the other leg's phone accepted, and its direction.
+    def answer(self, codecs: Codecs, direction: Direction, *, early: bool = False, packets: Packets = _ANY) -> bytes:
+        """The answer to the offer read, where the other leg's phone has accepted `codecs`, and said its direction.
 
         `early`: it goes out before the 200 and unreliably, and another one may follow. Raises `Refused` where none of
-        the codecs is in the offer.
+        the codecs is in the offer, nor can be turned into one that is.
         """
         judged = self._judged
         if judged is None:
             raise Refused(488, "There is no offer to answer")
         audio = judged.audio
-        chosen = answer_codecs(audio.codecs, permitted_codecs(codecs, self.user.codecs))
-        if not chosen:
-            raise Refused(488, _NO_COMMON_CODEC)
-        if self.sealed is not None:
-            chosen = numbered_as(chosen, codecs)
+        chosen = leg_codecs.answer_with(self, codecs)
+        if packets == _ANY or not codec_choice.gains(codecs, chosen):
+            packets = Packets(audio.ptime_ms)
         own: CryptoAttribute | None = None
         if judged.remote is not None:
             if isinstance(self._tx, KeyMaterial) and self._tx.suite is judged.remote.suite:
                 own = CryptoAttribute(judged.remote.tag, self._tx, judged.remote.suite_name)
             else:
                 own = answer_to(judged.remote, self.call.exchange.entropy)
-        place = self._place(audio.rtcp_mux, audio.ptime_ms)
+        place = self._place(audio.rtcp_mux, packets)
         local = AudioDescription(
             address=place.address,
             port=place.port,
@@ -407,7 +408,8 @@ class Leg:
             crypto=(own,) if own is not None else (),
             rtcp=place.rtcp,
             rtcp_mux=place.rtcp_mux,
-            ptime_ms=place.ptime_ms,
+            ptime_ms=place.packets.ptime_ms,
+            maxptime_ms=place.packets.maxptime_ms,
             section=audio.section,
             layout=audio.layout,
             zrtp_hashes=self._own_hashes(judged.protection is Protection.ZRTP),
@@ -422,13 +424,13 @@ class Leg:
         local = self._local
         if local is None:
             raise Refused(488, "There is nothing agreed yet")
-        return self.answer(local.codecs, local.direction)
+        return self.answer(local.codecs, local.direction, packets=packets_in(local))
 
-    def _place(self, rtcp_mux: bool, ptime_ms: int | None = None) -> MediaPlace:
+    def _place(self, rtcp_mux: bool, packets: Packets = _ANY) -> MediaPlace:
         """Where our description says that media goes: to the other phone on a direct path, else to our port."""
         if self.sealed is not None and self.sealed.direct:
             return place_in(self.sealed.other(self).said)
-        return MediaPlace(self.port.ip, self.port.rtp_port, None, rtcp_mux, ptime_ms)
+        return MediaPlace(self.port.ip, self.port.rtp_port, None, rtcp_mux, packets)
 
     def _own_hashes(self, speaks_zrtp: bool) -> tuple[str, ...]:
         """The a=zrtp-hash of our description: the other phone's where its ZRTP passes through, else our own."""
@@ -453,6 +455,7 @@ class Leg:
         self._agreed = agreed
         self._remote = verdict.audio
         self._local = local
+        self._known = codec_choice.known_after(self._known, local.codecs, verdict.audio.codecs)
         rx: MasterKey | None = verdict.remote.key if verdict.remote is not None else None
         tx: MasterKey | None = own.key if own is not None else None
         self.speaks_zrtp = verdict.protection is Protection.ZRTP
@@ -528,7 +531,7 @@ class Leg:
         media = self.media
         if media is None or self._released:
             return
-        plan = plan_of(self, media, self.plan)
+        plan = plan_of(self, media, self.plan, codec_choice.formats_of(media), codec_choice.transmit_of(media))
         if plan != self.plan:
             self.plan = plan
             self.call.exchange.plane.update_leg(self.port.id, plan)
@@ -542,10 +545,7 @@ class Leg:
 
     def codec_name(self) -> str:
         """The codec in use: the first voice codec agreed."""
-        for codec in self._agreed:
-            if not codec.is_telephone_event:
-                return f"{codec.encoding}/{codec.clock}"
-        return ""
+        return next((f"{codec.encoding}/{codec.clock}" for codec in self._agreed if is_voice(codec)), "")
 
     def leave(self, call: Call) -> None:
         """Become a leg of another call, media port, keys and all; the call it leaves keeps what it came to there."""

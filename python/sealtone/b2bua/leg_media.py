@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sealtone.b2bua.plane import MediaPlan
+from sealtone.b2bua.plane import MediaPlan, PayloadFormat
 from sealtone.sdp import AudioDescription, Codec, payload_map
+from sealtone.sdp.catalogue import is_voice
 from sealtone.sip.flow import Flow
 
 if TYPE_CHECKING:
@@ -20,6 +21,22 @@ class Negotiated(NamedTuple):
     agreed: tuple[Codec, ...]
 
 
+class Refused(Exception):
+    """A description that a leg cannot accept or make. `status` is SIP's, `reason` a sentence for a person."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+
+class Packets(NamedTuple):
+    """Milliseconds of sound in a packet that a phone wants, and the most that it takes; None where it is silent."""
+
+    ptime_ms: int | None = None
+    maxptime_ms: int | None = None
+
+
 class MediaPlace(NamedTuple):
     """Where a description says that media is received, and in what packets."""
 
@@ -27,15 +44,26 @@ class MediaPlace(NamedTuple):
     port: int
     rtcp: tuple[str, int] | None
     rtcp_mux: bool
-    ptime_ms: int | None
+    packets: Packets
+
+
+def packets_in(said: AudioDescription) -> Packets:
+    """As a phone wrote it."""
+    return Packets(said.ptime_ms, said.maxptime_ms)
 
 
 def place_in(said: AudioDescription) -> MediaPlace:
     """As a phone wrote it."""
-    return MediaPlace(said.address, said.port, said.rtcp, said.rtcp_mux, said.ptime_ms)
+    return MediaPlace(said.address, said.port, said.rtcp, said.rtcp_mux, packets_in(said))
 
 
-def plan_of(leg: Leg, media: Negotiated, last: MediaPlan | None) -> MediaPlan:
+def plan_of(
+    leg: Leg,
+    media: Negotiated,
+    last: MediaPlan | None,
+    formats: tuple[PayloadFormat, ...] = (),
+    transmit: tuple[PayloadFormat, ...] = (),
+) -> MediaPlan:
     """The leg's plan, after `last`. Nothing flows where the policy is not met."""
     remote, local, agreed = media
     flows = leg.may_flow()
@@ -60,11 +88,13 @@ def plan_of(leg: Leg, media: Negotiated, last: MediaPlan | None) -> MediaPlan:
         # While ZRTP may still bring keys, a leg that waits for them passes nothing plain.
         secure_required=rx is not None or (leg.speaks_zrtp and not sealed and not flows),
         payload_types=tuple(_payload_types(remote, local)),
-        clock_rate=next((codec.clock for codec in agreed if not codec.is_telephone_event), 8000),
+        clock_rate=next((codec.clock for codec in agreed if is_voice(codec)), 8000),
         new_latch=last is None
         or (last.remote != address and address is not None)
         or last.signalling_ip != signalling_ip,
         sealed=sealed,
+        formats=formats,
+        transmit=transmit,
     )
 
 

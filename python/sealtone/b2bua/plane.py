@@ -1,5 +1,6 @@
 """What a call asks of the media plane and of the directory, as interfaces; the server brings the implementations."""
 
+from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 from sealtone.model import SipUser
@@ -111,6 +112,20 @@ class MediaPlane(Protocol):
 
     def bridge(self, a: int, b: int, map_ab: dict[int, int], map_ba: dict[int, int]) -> None:
         """Joins two legs; each map turns the payload types of one into the other's, and others are not forwarded."""
+        ...
+
+    def transcode(self, a: int, b: int) -> None:
+        """Joins two legs through codecs, by their plans' `formats` and `transmit`. Ends what either was joined to.
+
+        Nothing is heard of it where they are joined so already.
+        """
+        ...
+
+    def codecs(self) -> Mapping[str, str]:
+        """Encodings that the server can decode and encode here: "" for those it can, else why it cannot.
+
+        The same object as long as nothing has changed.
+        """
         ...
 
     def send_packet(self, leg: int, packet: bytes) -> None:

@@ -26,6 +26,7 @@ from sealtone.b2bua.applications import in_call, open_notice
 from sealtone.b2bua.call import Call, passed_on
 from sealtone.b2bua.change import Change, bring_back
 from sealtone.b2bua.leg import Leg, Refused
+from sealtone.b2bua.leg_codecs import answer_for, offer_for
 from sealtone.b2bua.plane import NoMediaPorts
 from sealtone.b2bua.record import EndedBy
 from sealtone.model import SipUser
@@ -134,7 +135,7 @@ class Transfer:
                 return True
             late = call.a if call.a.session.state == "incoming" else None
             if late is not None:
-                late.session.accept(late.answer(leg.codecs_for_peer(), leg.remote_direction()), now)
+                late.session.accept(answer_for(late, leg), now)
         except Refused as refusal:
             call.refuse(refusal.status, refusal.reason, now)
             return True
@@ -215,7 +216,7 @@ def _owes(party: Party) -> bool:
 
 
 def _ask(party: Party, far: Leg, now: float) -> None:
-    offer = party.leg.offer(far.codecs_for_peer(), Direction.SENDRECV)
+    offer = offer_for(party.leg, far, Direction.SENDRECV)
     party.state = "asked"
     party.leg.session.offer(offer, now)
 

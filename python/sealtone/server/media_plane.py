@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from sealtone.b2bua.plane import MediaCounters, MediaPlan, MediaPort, NoMediaPorts
 from sealtone.media import Engine, LegPlan, PortsExhausted, SrtpKey
@@ -10,6 +11,7 @@ from sealtone.sip.flow import Hop
 from sealtone.srtp_keys import MasterKey
 
 _SOON_S = 0.02
+_NO_CODECS: Mapping[str, str] = MappingProxyType({})
 
 
 class EnginePlane:
@@ -76,6 +78,12 @@ class EnginePlane:
     def bridge(self, a: int, b: int, map_ab: dict[int, int], map_ba: dict[int, int]) -> None:
         self._gathered = True
         self._engine.bridge(a, b, map_ab, map_ba)
+
+    def transcode(self, a: int, b: int) -> None:
+        raise ValueError("this media core decodes nothing")
+
+    def codecs(self) -> Mapping[str, str]:
+        return _NO_CODECS
 
     def send_packet(self, leg: int, packet: bytes) -> None:
         self._gathered = True

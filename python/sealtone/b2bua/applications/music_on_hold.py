@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sealtone.b2bua.applications.playing import can_hear, play, stop
+from sealtone.b2bua.applications.playing import can_hear, is_playing, play, stop
 from sealtone.b2bua.applications.prompts import MUSIC
 from sealtone.sdp import Direction
 
@@ -24,7 +24,7 @@ def follow(call: Call) -> None:
         wanted = call.state == "answered" and other is not None and other.was_held and _is_waiting(leg, other)
         if not wanted:
             stop(leg, "music")
-        elif leg.playing is None and can_hear(leg):
+        elif not is_playing(leg) and can_hear(leg):
             play(leg, (MUSIC,), "music", repeat=True)
 
 
