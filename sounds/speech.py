@@ -29,7 +29,7 @@ def prompts(language: str) -> dict[str, str]:
         if not line.strip() or line.startswith("#"):
             continue
         name, found, text = line.partition(" = ")
-        if not found or not text.strip() or name in texts:
+        if not found or not name.strip() or not text.strip() or name in texts:
             raise ValueError(f"{path.name}, line {number}: write each id once, as `id = text`")
         texts[name] = text.strip()
     return texts
