@@ -97,7 +97,7 @@ def test_the_loop_of_the_music_has_no_seam() -> None:
     samples = read(FOLDER / "music.wav")
     within, seam = roughness(samples), roughness([*samples[-100:], *samples[:100]])
     assert max(seam) <= max(within)
-    assert max(within) < 0.004, "somewhere within it there is a click"
+    assert max(within) < 0.01, "somewhere within it there is a click"
 
 
 @pytest.mark.parametrize("cut", [1000, 2001, 3037, 4444, 5005])
