@@ -108,6 +108,8 @@ def test_what_was_played_before_does_not_count_as_what_is_played_now() -> None:
     press(world, a, "1")
     assert playing(world, a) == ("goodbye",)
     world.exchange.receive_played(first.leg, first.number, world.now)
+    world.pump()
+    world.run(2)
     assert a.session.state == "confirmed"
 
 

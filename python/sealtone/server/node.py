@@ -130,6 +130,18 @@ class Node:
         self.exchange.receive_zrtp(port, packet, now)
         self._drain(now)
 
+    def on_digit(self, port: int, digit: str) -> None:
+        """A key that was pressed on the phone of a leg, as it came in the media."""
+        now = self._loop.time()
+        self.exchange.receive_digit(port, digit, now)
+        self._drain(now)
+
+    def on_played(self, port: int, number: int) -> None:
+        """All that `MediaPlane.play` gave this number for was played to a leg."""
+        now = self._loop.time()
+        self.exchange.receive_played(port, number, now)
+        self._drain(now)
+
     def on_closed(self, flow: Flow) -> None:
         """A stream connection ended."""
         now = self._loop.time()
