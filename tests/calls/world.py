@@ -52,6 +52,8 @@ class Phone:
         self.answers: int | None = 200
         self.early_media = False
         self.direction = Direction.SENDRECV
+        self.packets: tuple[int | None, int | None] = (None, None)
+        """Its ptime and maxptime, milliseconds."""
         self.sessions: list[InviteSession] = []
         self.seen: list[sip.Event] = []
         self.on_event: Callable[[sip.Event], bool] | None = None
@@ -113,7 +115,14 @@ class Phone:
                 (Suite.AEAD_AES_256_GCM, Suite.AES_CM_128_HMAC_SHA1_80), self.world.random.randbytes
             )
         self.offered = AudioDescription(
-            self.address[0], 4000, self.codecs, self.profile, self.direction, self._crypto if self.secure else ()
+            self.address[0],
+            4000,
+            self.codecs,
+            self.profile,
+            self.direction,
+            self._crypto if self.secure else (),
+            ptime_ms=self.packets[0],
+            maxptime_ms=self.packets[1],
         )
         return self._own.write(self.offered)
 
@@ -130,7 +139,14 @@ class Phone:
         direction = offer.direction.reverse.intersect(self.direction)
         return self._own.write(
             AudioDescription(
-                self.address[0], 4000, tuple(common), offer.profile if crypto else "RTP/AVP", direction, crypto
+                self.address[0],
+                4000,
+                tuple(common),
+                offer.profile if crypto else "RTP/AVP",
+                direction,
+                crypto,
+                ptime_ms=self.packets[0],
+                maxptime_ms=self.packets[1],
             )
         )
 

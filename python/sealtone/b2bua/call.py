@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Literal
 
 from sealtone.b2bua import zrtp_in_call
 from sealtone.b2bua.applications import in_call, music_on_hold, open_notice
-from sealtone.b2bua.change import Change
+from sealtone.b2bua.change import Change, narrow
 from sealtone.b2bua.leg import Leg, Refused
-from sealtone.b2bua.leg_codecs import answer_for, join, offer_for
+from sealtone.b2bua.leg_codecs import answer_for, join, offer_for, why_refused
 from sealtone.b2bua.leg_security import headers_about
 from sealtone.b2bua.plane import Destination, NoMediaPorts, NoRoute, Service
 from sealtone.b2bua.record import EndedBy, call_record, leg_record, state_of, weaker
@@ -255,6 +255,8 @@ class Call:
             self._tell_anew(a, leg, now)
         elif leg.is_misled:
             self._tell_anew(leg, a, now)
+        else:
+            narrow(self, now)
 
     def _tell_anew(self, leg: Leg, other: Leg, now: float) -> None:
         """Offer to a phone what holds now, other than what it was told when the call was set up."""
@@ -293,6 +295,7 @@ class Call:
         self.link()
         if self.state == "answering":
             self._is_answered(now)
+        narrow(self, now)
 
     def _is_answered(self, now: float) -> None:
         self.state = "answered"
@@ -315,7 +318,7 @@ class Call:
             self._note_contacts(event.response.contacts)
             if self._redirect(now):
                 return
-        self._note_failure(*passed_on(event.status, event.reason))
+        self._note_failure(*passed_on(event.status, why_refused(leg, event.status, event.reason)))
         if event.status >= 600:
             self.contacts.clear()
             self._drop_branches(now)

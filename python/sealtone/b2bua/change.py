@@ -14,14 +14,17 @@ How it works:
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sealtone.b2bua.applications import music_on_hold
 from sealtone.b2bua.leg import Leg, Refused
-from sealtone.b2bua.leg_codecs import answer_for, can_go_beside, offer_for
+from sealtone.b2bua.leg_codecs import answer_for, can_go_beside, offer_for, text_of, to_narrow
 from sealtone.b2bua.record import EndedBy
 from sealtone.b2bua.service import basic_codecs, first_codec
 from sealtone.sip import events as sip
+
+if TYPE_CHECKING:
+    from sealtone.b2bua.call import Call
 
 
 class Change(NamedTuple):
@@ -97,6 +100,17 @@ def _offer_to(far: Leg, source: Leg, asker: Leg | None, now: float) -> None:
             _refuse(asker, refusal, now)
 
 
+def narrow(call: Call, now: float) -> None:
+    """Have a phone that chose by its own order change to a codec that need not be transcoded, where it has one."""
+    other = call.b
+    if other is None or call.change is not None or call.state != "answered" or call.transfer is not None:
+        return
+    leg = to_narrow(call.a, other)
+    if leg is not None and leg.call is call and leg.session.state == "confirmed":
+        leg.narrowed = True
+        _offer_to(leg, other if leg is call.a else call.a, None, now)
+
+
 def bring_back(far: Leg, source: Leg, now: float) -> None:
     """Offer to `far`, which has agreed to something else meanwhile, what holds. Raises `Refused`."""
     _offer(far, source, None, now)
@@ -168,6 +182,8 @@ def _on_far_answer(change: Change, body: bytes, now: float) -> None:
         _offer_to(far, other, None, now)
     elif other is not None and other.is_misled and other.sealed is not None and not other.sealed.direct:
         _offer_to(other, far, None, now)
+    else:
+        narrow(call, now)
 
 
 def _on_requested_answer(leg: Leg, body: bytes, now: float) -> None:
@@ -193,7 +209,7 @@ def _tell_hold(leg: Leg) -> None:
         music_on_hold.follow(leg.call)
         leg.call.tell("held" if held else "resumed", f"by {leg.aor}")
     elif not held:
-        leg.call.tell("changed", f"by {leg.aor}: {leg.codec_name()}, {leg.call.drawn()}")
+        leg.call.tell("changed", f"by {leg.aor}: {text_of(leg.chosen_codec)}, {leg.call.drawn()}")
 
 
 def on_offer_rejected(leg: Leg, event: sip.OfferRejected, now: float) -> None:

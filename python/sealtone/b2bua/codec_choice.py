@@ -3,8 +3,10 @@
 How it works, and its rules:
 
 1. Nothing is transcoded that need not be. A phone is offered first what it has in common with the other one, in its
-   user's order, then what the server can turn that into. It is answered with what the other phone has chosen, wherever
-   it offered that itself; its own preference comes second.
+   user's order, then what the server can turn that into; the latter only as long as it is not known to have any of the
+   former. It is answered with what the other phone has accepted, wherever it offered that itself; its own preference
+   comes second. A phone that has chosen by its own order all the same, and has listed a common codec too, is offered
+   the common ones alone once the call is up; until then it is heard through codecs.
 2. Else the server decodes and encodes: each phone is answered with its best codec that the server has, and with
    telephone-event of the same clock (RFC 4733 2.1).
 3. Each leg has payload types of its own. A number means one format for the whole session (RFC 3264 8.3.2).
@@ -114,16 +116,14 @@ def answered(asked: Codecs, accepted: Codecs, names: tuple[str, ...], server: En
     `accepted` begins with the other phone's choice. Raises `Refused` where neither passing on nor transcoding is left.
     """
     shared = _relayed(asked, accepted, names)
-    if shared and (not server or _has(shared, _first_voice(accepted))):
-        return shared
+    if shared:
+        return shared  # though the other phone may have chosen what this one has not: it can still be told to change
     if decodable(accepted, server):
         mine = permitted_codecs(asked, names)
         best = next((codec for codec in mine if is_voice(codec) and decodable((codec,), server)), None)
         if best is not None:
             return (fmtp.answered(best), *_companions(asked, best, server))
-    if not shared:
-        raise Refused(488, without_common(permitted_codecs(asked, names) or asked, accepted))
-    return shared
+    raise Refused(488, without_common(permitted_codecs(asked, names) or asked, accepted))
 
 
 def _relayed(asked: Codecs, accepted: Codecs, names: tuple[str, ...]) -> Codecs:
@@ -161,14 +161,19 @@ def of_answer(said: Codecs, names: tuple[str, ...]) -> Codecs:
     return tuple([codec for codec in said if codec in permitted]) if names else permitted
 
 
+def could_pass(agreed: Codecs, theirs: Codecs) -> bool:
+    """Whether a phone has chosen what the other one has not, but agreed to a codec that this one has too."""
+    return not _has(theirs, _first_voice(agreed)) and any(is_voice(codec) and _has(theirs, codec) for codec in agreed)
+
+
 def gains(asked: Codecs, in_use: Codecs) -> bool:
     """Whether a phone that offered `asked` could be told to use what the other one has chosen."""
     return _has(asked, _first_voice(in_use))
 
 
-def shares(source: Codecs, names: tuple[str, ...]) -> bool:
-    """Whether a user with the codecs `names` permits any voice codec of `source`."""
-    return any(map(is_voice, permitted_codecs(source, names)))
+def shares(source: Codecs, names: tuple[str, ...], among: Codecs | None = None) -> bool:
+    """Whether a user with the codecs `names` permits any voice codec of `source`; one that is `among` these too."""
+    return any(is_voice(codec) and (among is None or _has(among, codec)) for codec in permitted_codecs(source, names))
 
 
 def decodable(codecs: Iterable[Codec], server: Encodings) -> bool:

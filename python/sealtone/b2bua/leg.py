@@ -20,16 +20,7 @@ from typing import TYPE_CHECKING, Literal
 from sealtone.b2bua import codec_choice, leg_codecs
 from sealtone.b2bua.codec_choice import Codecs
 from sealtone.b2bua.invitation import invitation
-from sealtone.b2bua.leg_media import (
-    MediaPlace,
-    Negotiated,
-    Packets,
-    Refused,
-    map_between,
-    packets_in,
-    place_in,
-    plan_of,
-)
+from sealtone.b2bua.leg_media import MediaPlace, Negotiated, Packets, Refused, packets_in, place_in, plan_of
 from sealtone.b2bua.leg_security import label_of, security_of
 from sealtone.b2bua.plane import Destination, MediaCounters, MediaPlan, MediaPort
 from sealtone.b2bua.record import leg_record
@@ -103,6 +94,7 @@ class Leg:
         "hop",
         "is_second",
         "left_keys",
+        "narrowed",
         "note",
         "offer_plan",
         "plan",
@@ -137,6 +129,7 @@ class Leg:
         self.agent = ""
         self.was_held = False
         self.transcoded = False  # whether its media goes through codecs, as last linked
+        self.narrowed = False
         self.why_not_sealed = ""
         self.zrtp: ZrtpAgreement | None = None
         self.sealed: SealedPath | None = None
@@ -350,7 +343,7 @@ class Leg:
         self.offer_plan = plan = planned
         said = self._remote
         known = self._known if self.sealed is None else ()
-        codecs = codec_choice.offered(codecs, self.user.codecs, leg_codecs.encodings(self), known)
+        codecs = codec_choice.offered(codecs, self.user.codecs, leg_codecs.needed(self, codecs), known)
         self._known = codec_choice.known_after(self._known, codecs)
         entropy = self.call.exchange.entropy
         if not plan.suites:
@@ -538,14 +531,15 @@ class Leg:
         if self.speaks_zrtp and (self.zrtp is not None or self.sealed is not None):
             self.call.exchange.await_zrtp(self)
 
-    def payload_map_to(self, other: Leg) -> dict[int, int]:
-        """From the payload types that this phone sends to those that the other phone expects."""
-        media, theirs = self.media, other.media
-        return map_between(media, theirs) if media is not None and theirs is not None else {}
+    @property
+    def chosen_codec(self) -> Codec | None:
+        """The phone's choice: the first voice codec agreed."""
+        return next(filter(is_voice, self._agreed), None)
 
-    def codec_name(self) -> str:
-        """The codec in use: the first voice codec agreed."""
-        return next((f"{codec.encoding}/{codec.clock}" for codec in self._agreed if is_voice(codec)), "")
+    @property
+    def offered_codecs(self) -> Codecs:
+        """Of the offer of ours that waits for its answer, or has had none."""
+        return self._offered.codecs if self._offered is not None else ()
 
     def leave(self, call: Call) -> None:
         """Become a leg of another call, media port, keys and all; the call it leaves keeps what it came to there."""

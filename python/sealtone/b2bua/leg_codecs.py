@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sealtone.b2bua import codec_choice
-from sealtone.b2bua.leg_media import Refused, packets_in
+from sealtone.b2bua.leg_media import Refused, map_between, packets_in
 from sealtone.sdp import Codec, Direction, numbered_as
 
 if TYPE_CHECKING:
@@ -30,6 +30,13 @@ def encodings(leg: Leg) -> codec_choice.Encodings:
     """What the server may decode in the leg's call: nothing where it hears nothing, or answers itself."""
     call = leg.call
     return call.exchange.encodings if leg.sealed is None and call.service is None else frozenset()
+
+
+def needed(leg: Leg, codecs: tuple[Codec, ...]) -> codec_choice.Encodings:
+    """What the server offers of its own to a phone beside `codecs`: nothing where it is known to have one of these."""
+    if leg.media is not None and codec_choice.shares(codecs, leg.user.codecs, leg.said.codecs):
+        return frozenset()
+    return encodings(leg)
 
 
 def answer_with(leg: Leg, codecs: tuple[Codec, ...]) -> tuple[Codec, ...]:
@@ -60,18 +67,62 @@ def can_go_beside(leg: Leg, before: tuple[object, ...], other: Leg) -> bool:
     return codec_choice.stays(leg.said.codecs, other.codecs_for_peer(), leg.user.codecs, encodings(leg))
 
 
+def to_narrow(a: Leg, b: Leg) -> Leg | None:
+    """Whose phone should be offered the common codecs alone, so that nothing need be transcoded. Each is asked once."""
+    media, theirs = a.media, b.media
+    if a.sealed is not None or media is None or theirs is None:
+        return None
+    for leg, mine, other in ((b, theirs, media), (a, media, theirs)):
+        if not leg.narrowed and codec_choice.could_pass(mine.agreed, other.agreed):
+            return leg
+    return None
+
+
 def join(a: Leg, b: Leg) -> None:
     """Join two legs that may flow: by passing packets on, or through codecs. What is sealed passes as it is."""
     exchange = a.call.exchange
     media, theirs = a.media, b.media
-    through_codecs = (
-        a.sealed is None
-        and media is not None
-        and theirs is not None
-        and codec_choice.joining(media, theirs, exchange.encodings) == "transcode"
-    )
-    a.transcoded = b.transcoded = through_codecs
-    if through_codecs:
+    if media is None or theirs is None:
+        a.transcoded = b.transcoded = False
+        exchange.plane.bridge(a.port.id, b.port.id, {}, {})
+        return
+    how = "pass" if a.sealed is not None else codec_choice.joining(media, theirs, exchange.encodings)
+    a.transcoded = b.transcoded = how == "transcode"
+    if how == "transcode":
         exchange.plane.transcode(a.port.id, b.port.id)
     else:
-        exchange.plane.bridge(a.port.id, b.port.id, a.payload_map_to(b), b.payload_map_to(a))
+        exchange.plane.bridge(a.port.id, b.port.id, map_between(media, theirs), map_between(theirs, media))
+
+
+class InUse(NamedTuple):
+    """What a leg's phone sends and is sent: codecs as text, and the sound in one packet to it, milliseconds."""
+
+    rx: str = ""
+    tx: str = ""
+    ptime_ms: int | None = None
+
+
+def in_use(leg: Leg) -> InUse:
+    """By what is agreed. Packets that are passed on are as the other phone makes them."""
+    media, chosen = leg.media, leg.chosen_codec
+    if media is None or chosen is None:
+        return InUse()
+    sent, wanted = chosen, codec_choice.transmit_of(media)
+    other = leg.call.other(leg)
+    if other is not None and not leg.transcoded and other.chosen_codec is not None:
+        theirs = other.chosen_codec
+        sent = next((codec for codec in media.agreed if codec.same_format(theirs)), chosen)
+    return InUse(text_of(chosen), text_of(sent), wanted[0].packet_ms if wanted else media.remote.ptime_ms)
+
+
+def text_of(codec: Codec | None) -> str:
+    """As records have it: ``opus/48000``."""
+    return f"{codec.encoding}/{codec.clock}" if codec is not None else ""
+
+
+def why_refused(leg: Leg, status: int, reason: str) -> str:
+    """What a phone's refusal is to be told as: with what it was offered, where it accepts none of that."""
+    if status not in (415, 488, 606) or not leg.offered_codecs or leg.offer_plan is None:
+        return reason
+    offered = f"{codec_choice.named(leg.offered_codecs)}; {leg.offer_plan.profile}"
+    return f"The phone of {leg.aor} accepts nothing of what it was offered ({offered}): {reason}"

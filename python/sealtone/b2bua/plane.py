@@ -80,6 +80,9 @@ class MediaCounters(NamedTuple):
     refused: int = 0
     heard_from: str = ""
     """The address media came from, as text."""
+    reported_lost: int | None = None
+    """Of what we sent, as the phone reports; None where it reported nothing."""
+    reported_jitter_ms: float | None = None
 
     def since(self, earlier: "MediaCounters") -> "MediaCounters":
         """What was counted after `earlier`."""
@@ -92,6 +95,7 @@ class MediaCounters(NamedTuple):
             octets_out=self.octets_out - earlier.octets_out,
             lost_in=self.lost_in - earlier.lost_in,
             refused=self.refused - earlier.refused,
+            reported_lost=None if self.reported_lost is None else self.reported_lost - (earlier.reported_lost or 0),
         )
 
 

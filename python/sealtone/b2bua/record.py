@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
+from sealtone.b2bua.leg_codecs import in_use
+from sealtone.b2bua.leg_quality import quality_of
 from sealtone.model import CallState, call_state
 from sealtone.model.record import CallRecord, LegRecord
 from sealtone.sip.flow import Flow
@@ -39,13 +41,15 @@ def leg_record(leg: Leg, status: int, chosen: bool, role: Literal["caller", "cal
     hop = leg.hop
     host, port = hop.remote if isinstance(hop, Flow) else (hop.host, hop.port)
     heard = counters.packets_in > 0
+    codecs = in_use(leg)
+    quality = quality_of(leg, counters)
     return LegRecord(
         role=role or leg.role,
         aor=leg.aor,
         security=leg.security(),
         status=status,
         chosen=chosen,
-        codec=leg.codec_name(),
+        codec=codecs.rx,
         packets_rx=counters.packets_in,
         packets_tx=counters.packets_out,
         octets_rx=counters.octets_in,
@@ -57,6 +61,13 @@ def leg_record(leg: Leg, status: int, chosen: bool, role: Literal["caller", "cal
         remote_media=counters.heard_from or media_address(leg),
         user_agent=_user_agent(leg)[:_LONGEST_AGENT],
         sip_call_id=leg.session.call_id,
+        codec_tx=codecs.tx,
+        ptime_ms=codecs.ptime_ms,
+        transcoded=leg.transcoded,
+        reported_lost=counters.reported_lost,
+        reported_jitter_ms=counters.reported_jitter_ms,
+        mos_rx=quality.sent,
+        mos_tx=quality.heard,
     )
 
 

@@ -24,7 +24,7 @@ from urllib.parse import unquote
 from sealtone.b2bua import zrtp_in_call
 from sealtone.b2bua.applications import in_call, open_notice
 from sealtone.b2bua.call import Call, passed_on
-from sealtone.b2bua.change import Change, bring_back
+from sealtone.b2bua.change import Change, bring_back, narrow
 from sealtone.b2bua.leg import Leg, Refused
 from sealtone.b2bua.leg_codecs import answer_for, offer_for
 from sealtone.b2bua.plane import NoMediaPorts
@@ -157,6 +157,7 @@ class Transfer:
         self.notify(200, "OK", now)
         for party in self._parties():
             party.origin.end(EndedBy.SERVER, _TRANSFERRED, now)
+        narrow(call, now)
 
     def on_offer_rejected(self, leg: Leg, event: sip.OfferRejected, now: float) -> bool:
         if leg in self.owing:

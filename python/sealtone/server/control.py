@@ -9,6 +9,8 @@ from typing import Any
 from sealtone import __version__
 from sealtone.b2bua.call import Call
 from sealtone.b2bua.leg import Leg
+from sealtone.b2bua.leg_codecs import in_use
+from sealtone.b2bua.leg_quality import quality_of
 from sealtone.b2bua.record import media_address, state_of
 from sealtone.media import Engine
 from sealtone.net.control import Action
@@ -57,6 +59,7 @@ def control_actions(
                 "handshake_failures": net.handshake_failures,
                 "framing_errors": net.framing_errors,
             },
+            "codecs": dict(node.exchange.plane.codecs()),
             "store": {"records_lost": store.records_lost, "last_error": store.last_error},
         }
 
@@ -133,7 +136,8 @@ def _live_call(call: Call, wall: Callable[[float], float]) -> dict[str, Any]:
 
 
 def _live_leg(leg: Leg) -> dict[str, Any]:
-    security, counters = leg.security(), leg.counters()
+    security, counters, codecs = leg.security(), leg.counters(), in_use(leg)
+    quality = quality_of(leg, counters)
     return {
         "role": leg.role,
         "aor": leg.aor,
@@ -148,7 +152,12 @@ def _live_leg(leg: Leg) -> dict[str, Any]:
         "suite_rx": security.suite_rx.value if security.suite_rx is not None else "",
         "suite_tx": security.suite_tx.value if security.suite_tx is not None else "",
         "note": security.note,
-        "codec": leg.codec_name(),
+        "codec": codecs.rx,
+        "codec_tx": codecs.tx,
+        "ptime_ms": codecs.ptime_ms,
+        "transcoded": leg.transcoded,
+        "mos_rx": quality.sent,
+        "mos_tx": quality.heard,
         "packets_rx": counters.packets_in,
         "packets_tx": counters.packets_out,
         "lost": counters.lost_in,

@@ -105,6 +105,7 @@ class EnginePlane:
 
     def counters(self, leg: int) -> MediaCounters:
         stats = self._engine.leg_stats(leg)
+        reported = stats.rtt_ms is not None or stats.remote_lost > 0 or stats.remote_jitter_ms > 0
         return MediaCounters(
             packets_in=stats.rx_packets,
             packets_out=stats.tx_packets,
@@ -115,6 +116,8 @@ class EnginePlane:
             round_trip_ms=stats.rtt_ms,
             refused=stats.auth_failures + stats.replays + stats.insecure_drops,
             heard_from=f"{stats.latched[0]}:{stats.latched[1]}" if stats.latched is not None else "",
+            reported_lost=stats.remote_lost if reported else None,
+            reported_jitter_ms=stats.remote_jitter_ms if reported else None,
         )
 
     def close_leg(self, leg: int) -> MediaCounters:
