@@ -132,7 +132,7 @@ lock: $(STAMPS)/dev ## Renew the pinned Python packages
 clean: ## Remove everything built; data stays
 	@rm -rf .venv target .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache benches/loadgen/target
 	@find python tests benches fuzz -name __pycache__ -type d -prune -exec rm -rf {} +
-	@rm -rf python/sealtone/media/_engine*.so python/sealtone/sounds
+	@rm -rf python/sealtone/media/_engine*.so python/sealtone/media/sealtone-codecs python/sealtone/sounds
 
 # Set-up. Each stamp stands for a finished step, so that the second time costs nothing.
 
@@ -182,6 +182,8 @@ $(STAMPS)/rust:
 
 $(STAMPS)/engine: $(RUST_SOURCES) pyproject.toml $(STAMPS)/run $(STAMPS)/rust
 	$(call say,Building the media core (the first time takes some minutes))
+	@cargo build --release --locked --quiet --package sealtone-codec-process --bin sealtone-codecs
+	@install -m 755 target/release/sealtone-codecs python/sealtone/media/sealtone-codecs
 	@PIP_QUIET=2 VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/maturin develop --release --locked --quiet
 	@touch $@
 

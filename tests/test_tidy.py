@@ -17,6 +17,7 @@ LONGEST_FILE = 600
 UNSAFE_ALLOWED = {
     "rust/media/src/sys.rs",
     "rust/media/src/sys/mod.rs",
+    "rust/codec-process/src/sys.rs",
 }
 """The only Rust files of the product that may hold `unsafe`: calls of the operating system and of the CPU."""
 

@@ -25,7 +25,7 @@ import uvloop
 from sealtone import __version__
 from sealtone.admin import FirstUse, first_use
 from sealtone.config import Config
-from sealtone.media import Engine, EngineConfig, PacketReceived, Primitives, Silent
+from sealtone.media import CodecsLost, Digit, Engine, EngineConfig, PacketReceived, Played, Primitives, Silent
 from sealtone.net.control import SOCKET_FILE, ControlSocket
 from sealtone.net.errors import ControlError, ListenError
 from sealtone.net.listen import nearest_free_port
@@ -35,8 +35,9 @@ from sealtone.pki import Authority, CertificateError, CertificateStore
 from sealtone.registrar import Rules
 from sealtone.server.control import control_actions
 from sealtone.server.journal import Journal
-from sealtone.server.media_plane import EnginePlane
+from sealtone.server.media_plane import EnginePlane, codec_notes
 from sealtone.server.node import Node
+from sealtone.server.sound_files import FOLDER, SoundFiles
 from sealtone.server.zrtp_memory import ZrtpMemory
 from sealtone.sip.flow import Flow, Hop
 from sealtone.store import Store, StoreError
@@ -108,11 +109,16 @@ class Server:
             EngineConfig(workers=config.workers, port_min=config.media_ports[0], port_max=config.media_ports[1])
         )
         self._parts.callback(engine.stop)
+        for note in codec_notes(engine):
+            self._journal.say(note)
+        sounds = SoundFiles(FOLDER, engine.load_sound)
+        if sounds.note:
+            self._notes.append(sounds.note)
         loop.add_reader(engine.event_fd(), self._on_media_events)
         self._parts.callback(loop.remove_reader, engine.event_fd())
         self.node = node = Node(
             user_agent=f"Sealtone/{__version__}",
-            plane=EnginePlane(engine, self._media_address, loop.call_later),
+            plane=EnginePlane(engine, self._media_address, loop.call_later, sounds),
             store=store,
             snapshot=snapshot,
             contact_for=self._contact,
@@ -270,6 +276,12 @@ class Server:
             if isinstance(event, PacketReceived):
                 if event.protocol == "zrtp":
                     self.node.on_zrtp(event.leg, event.data)
+            elif isinstance(event, Digit):
+                self.node.on_digit(event.leg, event.digit)
+            elif isinstance(event, Played):
+                self.node.on_played(event.leg, event.playing)
+            elif isinstance(event, CodecsLost):
+                self._journal.say(f"error media worker={event.worker} its codec process ended and is started again")
             elif isinstance(event, Silent):
                 self._journal.say(f"media leg={event.leg} nothing is heard from the phone")
 

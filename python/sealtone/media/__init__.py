@@ -9,13 +9,14 @@ from sealtone.media._engine import (
     EngineStopped,
     LegStats,
     MediaError,
+    NoCodecs,
     PortsExhausted,
     Srtp,
     SrtpError,
     UnknownLeg,
 )
-from sealtone.media.engine import Engine, EngineConfig, LegPlan, MediaLeg, SrtpKey
-from sealtone.media.events import Heard, Latched, MediaEvent, PacketReceived, Silent
+from sealtone.media.engine import CODEC_PROCESS, Engine, EngineConfig, LegPlan, MediaLeg, PayloadFormat, SrtpKey
+from sealtone.media.events import CodecsLost, Digit, Heard, Latched, MediaEvent, PacketReceived, Played, Silent
 from sealtone.media.primitives import (
     KEY_AGREEMENT_LENGTHS,
     KeyAgreementLengths,
@@ -25,7 +26,10 @@ from sealtone.media.primitives import (
 )
 
 __all__ = [
+    "CODEC_PROCESS",
     "KEY_AGREEMENT_LENGTHS",
+    "CodecsLost",
+    "Digit",
     "Engine",
     "EngineBusy",
     "EngineConfig",
@@ -40,7 +44,10 @@ __all__ = [
     "MediaError",
     "MediaEvent",
     "MediaLeg",
+    "NoCodecs",
     "PacketReceived",
+    "PayloadFormat",
+    "Played",
     "PortsExhausted",
     "Primitives",
     "Silent",

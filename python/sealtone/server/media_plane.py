@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from sealtone.b2bua.plane import MediaCounters, MediaPlan, MediaPort, NoMediaPorts
-from sealtone.media import Engine, LegPlan, PortsExhausted, SrtpKey
+from sealtone.media import Engine, LegPlan, PayloadFormat, PortsExhausted, SrtpKey
+from sealtone.server.sound_files import SoundFiles
 from sealtone.sip.flow import Hop
 from sealtone.srtp_keys import MasterKey
 
 _SOON_S = 0.02
-_NO_CODECS: Mapping[str, str] = MappingProxyType({})
 
 
 class EnginePlane:
@@ -29,9 +29,12 @@ class EnginePlane:
         engine: Engine,
         address_for: Callable[[Hop], tuple[str, str]],
         call_later: Callable[[float, Callable[[], None]], object],
+        sounds: SoundFiles,
     ) -> None:
         engine.gather_commands()
         self._engine = engine
+        self._sounds = sounds
+        self._codecs = MappingProxyType(engine.codecs())
         self._address_for = address_for
         self._call_later = call_later
         self._gathered = False
@@ -72,6 +75,8 @@ class EnginePlane:
                 clock_rate=plan.clock_rate,
                 new_latch=plan.new_latch,
                 sealed=plan.sealed,
+                formats=tuple(PayloadFormat(*one) for one in plan.formats),
+                transmit=tuple(PayloadFormat(*one) for one in plan.transmit),
             ),
         )
 
@@ -80,10 +85,11 @@ class EnginePlane:
         self._engine.bridge(a, b, map_ab, map_ba)
 
     def transcode(self, a: int, b: int) -> None:
-        raise ValueError("this media core decodes nothing")
+        self._gathered = True
+        self._engine.transcode(a, b)
 
     def codecs(self) -> Mapping[str, str]:
-        return _NO_CODECS
+        return self._codecs
 
     def send_packet(self, leg: int, packet: bytes) -> None:
         self._gathered = True
@@ -98,10 +104,12 @@ class EnginePlane:
         self._engine.echo(leg)
 
     def play(self, leg: int, sounds: tuple[str, ...], *, repeat: bool = False, over: bool = False) -> int:
-        raise ValueError("this media core makes no sound")
+        self._gathered = True
+        return self._engine.play(leg, self._sounds.ready(sounds), repeat=repeat, over=over)
 
     def stop_playing(self, leg: int) -> None:
-        raise ValueError("this media core makes no sound")
+        self._gathered = True
+        self._engine.stop_playing(leg)
 
     def counters(self, leg: int) -> MediaCounters:
         stats = self._engine.leg_stats(leg)
@@ -143,6 +151,18 @@ class EnginePlane:
         if self._gathered_idly:
             self._gathered_idly = False
             self._engine.wake()
+
+
+def codec_notes(engine: Engine) -> list[str]:
+    """What whoever runs the server should know of its codecs, a line each."""
+    codecs = engine.codecs()
+    missing = {name: why for name, why in codecs.items() if why}
+    if len(missing) == len(codecs):
+        return [f"media {next(iter(missing.values()))}; calls between phones that share a codec go on"]
+    notes = [f"media codec {name} is not offered: {why}" for name, why in missing.items()]
+    if not engine.has_landlock():
+        notes.append("media this kernel has no Landlock: the codec processes stand behind seccomp and limits alone")
+    return notes
 
 
 def _key(material: MasterKey | None) -> SrtpKey | None:

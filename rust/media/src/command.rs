@@ -8,7 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crossbeam_queue::ArrayQueue;
 use rustix::event::{EventfdFlags, eventfd};
 
-use crate::leg::Leg;
+use sealtone_codec_protocol::Format;
+
+use crate::codecs::Sound;
+use crate::leg::{Leg, Playing};
 use crate::srtp::{SrtpReceiver, SrtpSender};
 
 /// Commands a worker may have waiting.
@@ -55,6 +58,10 @@ pub struct Plan {
     pub new_latch: bool,
     /// Packets pass as they are, to and from another sealed leg only.
     pub sealed: bool,
+    /// What the remote may send, by payload type, where it is heard through codecs.
+    pub formats: Vec<Format>,
+    /// What it is sent where the codec process makes it.
+    pub transmit: Vec<Format>,
     /// A new RTCP socket, when rtcp-mux was given up.
     pub rtcp_socket: Option<OwnedFd>,
 }
@@ -77,6 +84,14 @@ pub enum Command {
     Unbridge(u32),
     /// Sends a leg's own packets back to it.
     Echo(u32),
+    /// Joins two legs through the codec process.
+    Transcode(u32, u32),
+    /// Plays sounds to a leg, or ends that.
+    Play(u32, Option<Playing>),
+    /// A codec process is there, at the other end of that socket.
+    Codecs(OwnedFd),
+    /// A sound that legs may be played.
+    Sound(Arc<Sound>),
     /// Sends a ZRTP packet from a leg's RTP socket to its remote.
     SendPacket(u32, Box<[u8]>),
     /// Gives a leg away, with its sockets, keys and counters; its bridge or echo ends.

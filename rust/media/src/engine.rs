@@ -14,6 +14,7 @@ use std::time::Duration;
 use rustix::process::setpriority_process;
 use rustix::thread::{CpuSet, sched_setaffinity};
 
+mod codecs;
 mod config;
 mod plan;
 mod registry;
@@ -23,6 +24,7 @@ use config::{check, pool_config};
 use registry::{CallEntry, LegEntry, Registry};
 
 use crate::clock::{Clock, Micros};
+use crate::codecs::{Sounds, Supervisor};
 use crate::command::{Command, DROP, Mailbox, Passage, PayloadMap};
 use crate::demux::{self, Kind};
 use crate::event::{EventQueue, MediaEvent};
@@ -30,12 +32,20 @@ use crate::leg::Leg;
 use crate::pool::Pool;
 use crate::port::MAX_DATAGRAM;
 use crate::stats::{LegCounters, LegStats};
-use crate::worker::{Pace, Worker, WorkerCounters};
+use crate::worker::{Pace, Supervision, Worker, WorkerCounters};
 
 /// Scheduling priority asked for the workers' threads.
 const WORKER_NICE: i32 = -10;
 /// How often posting to a full mailbox is tried again, a millisecond apart.
 const POST_ATTEMPTS: u32 = 1_000;
+
+/// The codec processes of an engine and the sounds it has.
+#[derive(Default)]
+struct Codecs {
+    supervisor: Option<Supervisor>,
+    sounds: Sounds,
+    playings: u32,
+}
 
 struct WorkerHandle {
     mailbox: Arc<Mailbox>,
@@ -52,6 +62,7 @@ pub struct Engine {
     registry: Mutex<Registry>,
     events: Arc<EventQueue>,
     pool: Pool,
+    codecs: Mutex<Codecs>,
     /// Commands wait for [`Engine::wake`].
     gathering: AtomicBool,
 }
@@ -87,12 +98,28 @@ impl Engine {
             }),
             events,
             pool,
+            codecs: Mutex::default(),
             gathering: AtomicBool::new(false),
         };
-        for index in 0..count {
-            let handle = engine.start_worker(index, config)?;
+        let mailboxes = (0..count)
+            .map(|_| Mailbox::new().map(Arc::new))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(start_error)?;
+        let supervisor = match &config.codec_process {
+            Some(program) => Some(
+                Supervisor::start(program.clone(), mailboxes.clone())
+                    .map_err(EngineError::Start)?,
+            ),
+            None => None,
+        };
+        for (index, mailbox) in mailboxes.into_iter().enumerate() {
+            let supervision = supervisor
+                .as_ref()
+                .map(|supervisor| (index, supervisor.notices()));
+            let handle = engine.start_worker(index, mailbox, supervision, config)?;
             engine.workers.push(handle);
         }
+        engine.lock_codecs().supervisor = supervisor;
         for &ip in &config.local_ips {
             engine.pool.prepare(ip).map_err(EngineError::Ports)?;
         }
@@ -102,9 +129,10 @@ impl Engine {
     fn start_worker(
         &self,
         index: usize,
+        mailbox: Arc<Mailbox>,
+        supervision: Supervision,
         config: &EngineConfig,
     ) -> Result<WorkerHandle, EngineError> {
-        let mailbox = Arc::new(Mailbox::new().map_err(start_error)?);
         let counters = Arc::new(WorkerCounters::default());
         let pace = Pace {
             tick: config.tick,
@@ -117,6 +145,7 @@ impl Engine {
             self.pool.returns(),
             self.clock,
             pace,
+            supervision,
         )
         .map_err(start_error)?;
         let cpu = config.cpus.get(index % config.cpus.len().max(1)).copied();
@@ -209,6 +238,7 @@ impl Engine {
             number,
             open: true,
             has_rtcp_socket: true,
+            sealed: false,
             rx: None,
             tx: None,
             counters,
@@ -427,6 +457,10 @@ impl Engine {
             rounds: sum(|counters| counters.rounds.get()),
             behind: sum(|counters| counters.behind.get()),
             faults: sum(|counters| counters.faults.get()),
+            codec_packets: sum(|counters| counters.codecs.packets.get()),
+            codec_dropped: sum(|counters| counters.codecs.dropped.get()),
+            codec_lost: sum(|counters| counters.codecs.lost.get()),
+            codec_refused: sum(|counters| counters.codecs.refused.get()),
             events_dropped: self.events.dropped(),
             ports: self.pool.state(),
         }
@@ -453,6 +487,9 @@ impl Engine {
                 let _ = thread.join();
             }
         }
+        // Outside the lock: it waits for the processes' end.
+        let supervisor = self.lock_codecs().supervisor.take();
+        drop(supervisor);
     }
 
     fn lock(&self) -> MutexGuard<'_, Registry> {

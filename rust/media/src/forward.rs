@@ -1,6 +1,8 @@
 //! The way of one packet through the engine, whole.
 
 use crate::clock::Micros;
+use crate::codecs::Link;
+use crate::command::DROP;
 use crate::demux::{self, Kind};
 use crate::event::EventQueue;
 use crate::leg::{Leg, Sealed, Target};
@@ -25,6 +27,7 @@ pub fn forward(
     datagram: &mut Datagram,
     now: Micros,
     events: &EventQueue,
+    codecs: &mut Link,
 ) {
     let Some(leg) = leg_at(legs, slot) else {
         return;
@@ -41,13 +44,19 @@ pub fn forward(
     let Some(heard) = leg.accept(datagram, now, events) else {
         return;
     };
+    if heard.aside {
+        leg.look_aside(slot, &heard, datagram, now, events, codecs);
+        if heard.payload_type == DROP {
+            return;
+        }
+    }
     let out = match leg.target {
         Target::Echo => leg,
         Target::Leg(other) => match leg_at(legs, other) {
             Some(other) => other,
             None => return,
         },
-        Target::None => return,
+        Target::None | Target::Codecs(_) => return,
     };
     // Gates, new numbers, encryption, the wire.
     out.send(&heard, datagram, now);

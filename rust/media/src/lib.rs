@@ -7,6 +7,7 @@
 
 pub mod bridge;
 pub mod clock;
+pub mod codecs;
 pub mod command;
 pub mod demux;
 pub mod engine;

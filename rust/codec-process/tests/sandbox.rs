@@ -1,0 +1,2 @@
+//! Behind its walls the process can do nothing but what it is for.
+fn main() {}
