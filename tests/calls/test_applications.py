@@ -48,15 +48,27 @@ def test_a_key_skips_the_announcement_of_the_echo_test() -> None:
     assert playing(world, a) == ()
 
 
-@pytest.mark.parametrize("number", ["*42", "*43"])
-def test_a_phone_whose_codec_the_server_cannot_make_is_echoed(number: str) -> None:
+def test_a_phone_whose_codec_the_server_cannot_make_is_echoed_without_a_word() -> None:
     world = World(codecs=ALL_CODECS)
     a = world.phone("1000")
     a.codecs = (Codec(97, "EVS", 16000),)
-    a.call(number)
+    a.call("*43")
     world.run(1)
     assert echoes(world)
     assert world.plane.heard == []
+
+
+@pytest.mark.parametrize(("codecs", "body"), [(ALL_CODECS, b""), ({}, b""), ({}, None)])
+def test_who_cannot_be_told_who_can_hear_is_refused_and_told_that(codecs: dict[str, str], body: bytes | None) -> None:
+    world = World(codecs=codecs)
+    a = world.phone("1000")
+    if codecs:
+        a.codecs = (Codec(97, "EVS", 16000),)
+    a.call("*42", body=body)
+    world.run(1)
+    assert world.record.status == 488
+    assert world.record.reason == "The server cannot speak to this phone: it makes none of its codecs"
+    all_gone(world)
 
 
 def test_of_a_phones_codecs_the_first_that_the_server_can_speak_in_is_chosen() -> None:

@@ -17,7 +17,7 @@ import pytest
 import sealtone
 from interop.processes import LOOPBACK, eventually
 from interop.server import DOMAIN
-from interop.test_own_phone_calls import HZ, both_hear, hears, until
+from interop.test_own_phone_calls import HZ, both_hear, hears, skip_announcement, until
 from sealtone.demo.wiretap import VoiceRelay
 from sealtone.model import CallState, KeyExchange, MediaPath, Protection, ZrtpStage
 from sealtone.phone import CallFailed, Encryption, Phone, PhoneConfig, Tone, WavSink, Wish
@@ -210,6 +210,7 @@ async def test_each_algorithm_carries_a_call_that_ends_at_the_server(server, pho
     phone = await phones("a", "ended", zrtp_algorithms=only(*suite))
     call = await phone.call("*43")
     assert suite_of(await call.secured()) == suite
+    await skip_announcement(call)
     await hears(phone, HZ["a"])
     assert call.stats().suites == (f"ZRTP_{suite[1]}_{suite[2]}",) * 2
     assert call.stats().rejected == 0
@@ -299,6 +300,7 @@ async def test_where_zrtp_is_preferred_and_the_server_has_none_the_call_is_open_
     phone = await phones("a", "open", PREFERRED)
     call = await phone.call("*43")
     await call.answered(10)
+    await skip_announcement(call)
     await hears(phone, HZ["a"])
     assert "This side is open" in call.who_could_listen()
     assert call.stats().suites is None

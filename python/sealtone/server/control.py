@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from sealtone import __version__
+from sealtone.b2bua.applications.open_notice import holds_apart
 from sealtone.b2bua.call import Call
 from sealtone.b2bua.leg import Leg
 from sealtone.b2bua.leg_codecs import in_use
@@ -122,7 +123,7 @@ def _live_call(call: Call, wall: Callable[[float], float]) -> dict[str, Any]:
     legs = call.legs()
     return {
         "id": call.id,
-        "stage": call.state,
+        "stage": "announcing" if call.state == "answered" and holds_apart(call) else call.state,
         "caller": call.a.aor,
         "callee": call.b.aor if call.b is not None else call.service or call.called_aor,
         "dialled": call.target,

@@ -1,6 +1,6 @@
 """A call whose caller talks with an application: how it is answered, and how the application is run.
 
-A phone whose codec the server cannot make is echoed instead: it cannot be spoken to.
+A phone whose codecs the server cannot make cannot be spoken to: it is echoed, or refused where that would be no answer.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from sealtone.b2bua.applications.echo_test import EchoTest
 from sealtone.b2bua.applications.enrolment import Enrolment
 from sealtone.b2bua.applications.playing import can_hear, play, stop
 from sealtone.b2bua.applications.who_can_hear import WhoCanHear
+from sealtone.b2bua.codec_choice import decodable
 from sealtone.b2bua.leg import Refused
 from sealtone.b2bua.service import basic_codecs, first_codec
 from sealtone.model import LegSecurity
@@ -52,6 +53,10 @@ def serve(call: Call, name: str, now: float) -> None:
     leg.enrols = name == ENROLMENT_SERVICE
     if leg.enrols and not leg.user.policy.wants_zrtp:
         call.refuse(488, "Enrolment needs ZRTP: set this user's protection to zrtp", now)
+        return
+    codecs = leg.codecs_for_peer() if leg.described else basic_codecs(leg)
+    if name == WHO_CAN_HEAR_SERVICE and not decodable(codecs, call.exchange.encodings):
+        call.refuse(488, "The server cannot speak to this phone: it makes none of its codecs", now)
         return
     try:
         if leg.is_answerable:
