@@ -28,6 +28,9 @@ TEST_PROGRAMS := espeak-ng:espeak-ng linphonec:linphone-cli baresip:baresip-core
 	openssl:openssl ip:iproute2 nft:nftables aplay:alsa-utils :libbzrtp0
 BENCH_PROGRAMS := rtpengine:rtpengine-daemon kamailio:kamailio taskset:util-linux :libbzrtp0
 
+# Libraries that codecs are taken from, where they are there: library:package.
+CODEC_LIBRARIES := libopus.so.0:libopus0 libbcg729.so.0:libbcg729-0 libgsm.so.1:libgsm1 libspeex.so.1:libspeex1
+
 say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
 
 # Installs Debian packages when root; else names the command to run.
@@ -53,12 +56,25 @@ done; \
 if [ -n "$$missing" ]; then $(call apt_install,$$missing); fi
 endef
 
+# Codecs whose library is missing are not offered; nothing else is lost, so that this never fails.
+define install_codec_libraries
+@missing=; known=$$(PATH="$$PATH:/usr/sbin:/sbin" ldconfig -p); \
+for pair in $(CODEC_LIBRARIES); do \
+	grep -qF "$${pair%%:*} " <<<"$$known" || missing="$$missing $${pair##*:}"; \
+done; \
+if [ -n "$$missing" ] && ! ($(call apt_install,$$missing)) 2>/dev/null; then \
+	printf 'Not offered, for want of their libraries, are the codecs of:%s\n' "$$missing"; \
+	printf 'On Debian: sudo apt-get install%s\n' "$$missing"; \
+fi
+endef
+
 .PHONY: help
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: run
 run: $(STAMPS)/engine $(STAMPS)/sounds ## Build if needed, start the server in DATA (=data); options in ARGS
+	$(call install_codec_libraries)
 	@exec $(BIN)/sealtone serve --data $(DATA) $(ARGS)
 
 .PHONY: demo
@@ -71,6 +87,7 @@ build: $(STAMPS)/engine $(STAMPS)/sounds ## Build only
 .PHONY: test
 test: $(STAMPS)/dev $(STAMPS)/engine $(STAMPS)/sounds ## Every test, with real phones; options for pytest in TEST_ARGS
 	$(call install_programs,$(TEST_PROGRAMS))
+	$(call install_codec_libraries)
 	$(call say,Rust tests)
 	@cargo test --workspace --release --locked --quiet
 	$(call say,Python tests)
@@ -162,10 +179,11 @@ $(STAMPS)/bench $(STAMPS)/fuzz: $(STAMPS)/%: requirements/%.txt $(STAMPS)/dev
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-# Debian 13 and later have rustup as a package. Where there is none, rustup.rs has it.
+# Debian 13 and later have rustup as a package. Where there is none, rustup.rs has it. The crate that compiles SILK reads
+# C headers with libclang.
 $(STAMPS)/rust:
 	@mkdir -p $(STAMPS)
-	$(call install_programs,cc:build-essential)
+	$(call install_programs,cc:build-essential $(if $(shell command -v dpkg-query),:libclang-dev))
 	@fits() { version=$$(rustc --version 2>/dev/null | cut -d' ' -f2) && printf '%s\n' $(RUST) "$$version" | sort -VC; }; \
 	if ! fits && [ "$$(id -u)" = 0 ] && ! command -v rustup >/dev/null \
 		&& { apt-get update -qq; [ -n "$$(apt-cache policy rustup | sed -n '/Candidate: [0-9]/p')" ]; }; then \

@@ -1,12 +1,14 @@
 //! A leg in the codec process: an ear for what its phone sends, a mouth for what it is sent.
 
+use sealtone_codec::{Receiver, ReceiverConfig, Transmitter, TransmitterConfig};
 use sealtone_codec_protocol::{CodecKind, CodecSpec, Format, LegId, Statistics};
 
-use crate::interim::{Receiver, ReceiverConfig, Transmitter, TransmitterConfig};
 use crate::playback::Playback;
 
 /// The rate of sound that no other leg asks for, Hz.
-const DEFAULT_RATE: u32 = 16_000;
+pub(crate) const DEFAULT_RATE: u32 = 16_000;
+/// The rates that Opus encodes from, Hz. What is sampled at 12 kHz is worth 16.
+const OPUS_RATES: [u32; 4] = [8_000, 16_000, 24_000, 48_000];
 /// Milliseconds of sound that an ear, or a mouth with longer packets, moves at a time.
 const STEP_MS: u64 = 20;
 
@@ -31,12 +33,13 @@ pub(crate) struct Leg {
 /// What a leg is sent.
 pub(crate) struct Mouth {
     pub(crate) transmitter: Transmitter,
-    pub(crate) config: (u8, CodecSpec),
     pub(crate) source: Option<LegId>,
     pub(crate) period_us: u64,
     /// Samples in a period.
     pub(crate) samples: usize,
     pub(crate) clock: u32,
+    /// Timestamps belong together that have the same.
+    pub(crate) stream: u32,
 }
 
 impl Leg {
@@ -71,44 +74,30 @@ impl Leg {
         voice_rate(&self.formats).unwrap_or(DEFAULT_RATE)
     }
 
-    /// The spec of what this leg is sent, for sound that comes at `rate`.
-    pub(crate) fn mouth_spec(&self, rate: u32) -> Option<(u8, CodecSpec)> {
-        let voice = self
-            .transmit
-            .iter()
-            .find(|format| is_voice(format.spec.kind))?;
+    /// How this leg is sent sound that comes at `rate`.
+    pub(crate) fn mouth_config(&self, rate: u32) -> Option<TransmitterConfig> {
+        let is_fit = |format: &&Format| is_voice(format.spec.kind);
+        let voice = self.transmit.iter().find(is_fit)?;
         let mut spec = voice.spec;
         if spec.kind == CodecKind::Opus {
-            let highest = spec.sample_rate;
-            let fitting = [8_000, 12_000, 16_000, 24_000, 48_000];
-            let wanted = fitting
-                .into_iter()
-                .find(|&fit| fit >= rate)
-                .unwrap_or(48_000);
-            spec.sample_rate = wanted.min(highest);
+            let wanted = OPUS_RATES.into_iter().find(|&fit| fit >= rate);
+            spec.sample_rate = wanted.map_or(spec.sample_rate, |rate| rate.min(spec.sample_rate));
         }
-        Some((voice.payload_type, spec))
-    }
-
-    pub(crate) fn transmitter_config(
-        &self,
-        (payload_type, spec): (u8, CodecSpec),
-    ) -> TransmitterConfig {
-        let of = |kind| {
-            let fits = |format: &&Format| {
-                format.spec.kind == kind && format.spec.clock_rate == spec.clock_rate
-            };
-            self.transmit
-                .iter()
-                .find(fits)
-                .map(|format| format.payload_type)
+        let other = |kind| {
+            let of_kind = |format: &&Format| format.spec.kind == kind;
+            let mut others = self.transmit.iter().filter(of_kind);
+            let same_clock = others
+                .clone()
+                .find(|format| format.spec.clock_rate == spec.clock_rate);
+            same_clock.or_else(|| others.next())
         };
-        TransmitterConfig {
-            payload_type,
+        Some(TransmitterConfig {
+            payload_type: voice.payload_type,
             spec,
-            telephone_event: of(CodecKind::TelephoneEvent),
-            comfort_noise: of(CodecKind::ComfortNoise),
-        }
+            telephone_event: other(CodecKind::TelephoneEvent)
+                .map(|format| (format.payload_type, format.spec.clock_rate)),
+            comfort_noise: other(CodecKind::ComfortNoise).map(|format| format.payload_type),
+        })
     }
 
     pub(crate) fn statistics(&self) -> Statistics {
@@ -120,7 +109,7 @@ impl Leg {
             fec_used: stats.fec_used,
             late: stats.late,
             discarded: stats.discarded,
-            delay_ms: stats.delay_ms as u32,
+            delay_ms: stats.delay_ms,
         }
     }
 }
@@ -145,6 +134,10 @@ fn receiver_config(formats: &[Format], sample_rate: u32) -> ReceiverConfig {
             .map(|format| (format.payload_type, format.spec))
             .collect(),
         sample_rate,
+        // Who can send events sends no tones.
+        detect_tones: !formats
+            .iter()
+            .any(|format| format.spec.kind == CodecKind::TelephoneEvent),
     }
 }
 

@@ -4,8 +4,8 @@
 //! [`sandbox::close`] takes everything else away. See `SECURITY.md` for what this holds off.
 
 pub mod clock;
-pub mod interim;
 mod leg;
+pub mod mark;
 pub mod mixer;
 pub mod outbox;
 mod playback;

@@ -8,10 +8,12 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::rc::Rc;
 
+use sealtone_codec::event::{code_of, digit_of};
+use sealtone_codec::{Arrival, CodecError, Digit, Transmitter, TransmitterConfig};
 use sealtone_codec_protocol::{Format, LegId, MAX_SOUNDS, Order, Packet, Report, Sent};
 
-use crate::interim::{Arrival, Digit, Transmitter};
-use crate::leg::{Leg, Mouth, period_us};
+use crate::leg::{DEFAULT_RATE, Leg, Mouth, period_us};
+use crate::mark::Mark;
 use crate::outbox::Outbox;
 use crate::playback::{Playback, Sound};
 
@@ -47,6 +49,7 @@ pub struct Mixer {
     /// Clocks that begin in each millisecond of [`SPREAD_MS`].
     begun: [u32; SPREAD_MS],
     clock: u32,
+    mark: Mark,
     statistics_at: u64,
     /// One tick's sound.
     sound: Vec<i16>,
@@ -55,6 +58,15 @@ pub struct Mixer {
 }
 
 impl Mixer {
+    /// One without legs. `mark` tells whose leg it works on.
+    #[must_use]
+    pub fn new(mark: Mark) -> Self {
+        Self {
+            mark,
+            ..Self::default()
+        }
+    }
+
     /// Obeys an order. Times are microseconds of the monotonic clock.
     pub fn obey(&mut self, order: Order<'_>, now: u64, out: &mut Outbox) {
         match order {
@@ -94,11 +106,18 @@ impl Mixer {
                 digit,
                 duration_ms,
             } => {
-                if let Some(mouth) = self.mouth(leg) {
-                    mouth.transmitter.send_digit(digit, duration_ms);
+                if let Some(mouth) = self.mouth(leg)
+                    && let Some(digit) = digit_of(digit)
+                {
+                    mouth.transmitter.send_digit(digit, u32::from(duration_ms));
                 }
             }
             Order::Record { .. } | Order::StopRecording { .. } => {}
+            Order::ExpectLoss { leg, percent } => {
+                if let Some(mouth) = self.mouth(leg) {
+                    mouth.transmitter.expect_loss(percent);
+                }
+            }
             Order::Close { leg } => self.close(leg, now, out),
         }
     }
@@ -127,9 +146,15 @@ impl Mixer {
                 let missed = (now - next) / period + 1;
                 self.skipped += missed;
                 next += missed * period;
+                if kind == Kind::Mouth
+                    && let Some(mouth) = self.mouth(id)
+                {
+                    mouth.transmitter.skip(mouth.samples * missed as usize);
+                }
             }
             self.ticks.push(Reverse((next, id, kind, clock)));
         }
+        self.mark.clear();
         if now >= self.statistics_at {
             self.statistics_at = now + STATISTICS_US;
             for (&id, leg) in &mut self.legs {
@@ -165,78 +190,85 @@ impl Mixer {
         }
     }
 
-    /// Opens a leg's mouth, or has it say something else. The stream of packets goes on where its format does.
+    /// Opens a leg's mouth, or has it say something else. The stream of packets goes on.
     fn hear(&mut self, id: LegId, source: Option<LegId>, now: u64, out: &mut Outbox) {
         let source = source.filter(|source| self.legs.contains_key(source));
         let rate = source
             .and_then(|source| self.legs.get(&source))
-            .map(Leg::natural_rate);
-        let Some(leg) = self.legs.get(&id) else {
-            return;
-        };
-        let Some(config) = leg.mouth_spec(rate.unwrap_or(48_000)) else {
+            .map_or(DEFAULT_RATE, Leg::natural_rate);
+        let Some(config) = self.legs.get(&id).and_then(|leg| leg.mouth_config(rate)) else {
             return self.hush(id, now);
         };
+        let rate = config.spec.sample_rate;
+        let former = self.mouth(id).and_then(|mouth| mouth.source);
         self.leave(id, now);
-        if self
-            .legs
-            .get(&id)
-            .and_then(|leg| leg.mouth.as_ref())
-            .is_none_or(|mouth| mouth.config != config)
-        {
-            self.open_mouth(id, config, source, now, out);
+        if let Err(error) = self.tune_mouth(id, config, now) {
+            self.hush(id, now);
+            return out.add(&Report::Fault {
+                leg: id,
+                reason: &error.to_string(),
+            });
         }
-        let Some(mouth) = self.mouth(id) else {
-            return;
-        };
-        mouth.source = source;
+        if let Some(mouth) = self.mouth(id) {
+            mouth.source = source;
+            if former != source {
+                mouth.transmitter.source_changes();
+            }
+        }
         if let Some(source) = source
             && let Some(ear) = self.legs.get_mut(&source)
         {
             let former = ear.heard_by.replace(id).filter(|&former| former != id);
             ear.ear_clock = None;
             let formats = ear.formats.clone();
-            ear.tune(formats, config.1.sample_rate);
+            ear.tune(formats, rate);
             if let Some(former) = former.and_then(|former| self.mouth(former)) {
                 former.source = None;
             }
         }
     }
 
-    fn open_mouth(
+    fn tune_mouth(
         &mut self,
         id: LegId,
-        config: (u8, sealtone_codec_protocol::CodecSpec),
-        source: Option<LegId>,
+        config: TransmitterConfig,
         now: u64,
-        out: &mut Outbox,
-    ) {
+    ) -> Result<(), CodecError> {
+        let (period_us, rate) = (period_us(&config.spec), config.spec.sample_rate);
         let clock = self.new_clock();
         let Some(leg) = self.legs.get_mut(&id) else {
-            return;
+            return Ok(());
         };
-        match Transmitter::new(leg.transmitter_config(config)) {
-            Ok(transmitter) => {
-                let period_us = period_us(&config.1);
+        let samples = (u64::from(rate) * period_us / 1_000_000) as usize;
+        let winds = match &mut leg.mouth {
+            Some(mouth) => {
+                if *mouth.transmitter.config() != config {
+                    mouth.transmitter.reconfigure(config)?;
+                }
+                let winds = mouth.period_us != period_us;
+                if winds {
+                    mouth.clock = clock;
+                }
+                (mouth.period_us, mouth.samples) = (period_us, samples);
+                winds
+            }
+            None => {
                 leg.mouth = Some(Mouth {
-                    transmitter,
-                    config,
-                    source,
+                    transmitter: Transmitter::new(config)?,
+                    source: None,
                     period_us,
-                    samples: (u64::from(config.1.sample_rate) * period_us / 1_000_000) as usize,
+                    samples,
                     clock,
+                    stream: clock,
                 });
-                let first = self.beginning(now);
-                self.ticks.push(Reverse((first, id, Kind::Mouth, clock)));
+                true
             }
-            Err(error) => {
-                leg.mouth = None;
-                out.add(&Report::Fault {
-                    leg: id,
-                    reason: &error.to_string(),
-                });
-            }
+        };
+        if winds {
+            let first = self.beginning(now);
+            self.ticks.push(Reverse((first, id, Kind::Mouth, clock)));
         }
+        Ok(())
     }
 
     fn hush(&mut self, id: LegId, now: u64) {
@@ -309,6 +341,7 @@ impl Mixer {
 
     fn take(&mut self, packet: &Packet<'_>) {
         if let Some(leg) = self.legs.get_mut(&packet.leg) {
+            self.mark.set(packet.leg);
             leg.receiver.push(&Arrival {
                 sequence: packet.sequence,
                 timestamp: packet.timestamp,
@@ -332,7 +365,7 @@ impl Mixer {
         let (period, samples, rate, source) = (
             mouth.period_us,
             mouth.samples,
-            mouth.config.1.sample_rate,
+            mouth.transmitter.config().spec.sample_rate,
             mouth.source,
         );
         let mut sound = std::mem::take(&mut self.sound);
@@ -350,8 +383,9 @@ impl Mixer {
                 out.add(&Report::Played { leg: id, playing });
             }
             if let Some(mouth) = &mut leg.mouth {
+                self.mark.set(id);
                 for digit in digits {
-                    mouth.transmitter.send_digit(digit.event, digit.duration_ms);
+                    mouth.transmitter.send_digit(digit.digit, digit.duration_ms);
                 }
                 mouth.transmitter.push(&sound);
                 while let Some(packet) = mouth.transmitter.take() {
@@ -359,7 +393,7 @@ impl Mixer {
                         leg: id,
                         payload_type: packet.payload_type,
                         marker: packet.marker,
-                        stream: clock,
+                        stream: mouth.stream,
                         timestamp: packet.timestamp,
                         payload: &packet.payload,
                     }));
@@ -396,13 +430,17 @@ impl Mixer {
         let Some(leg) = self.legs.get_mut(&id) else {
             return Vec::new();
         };
+        self.mark.set(id);
         leg.receiver.pull(samples, sound, now);
         let digits = leg.receiver.digits();
         for digit in &digits {
+            let Some(code) = code_of(digit.digit) else {
+                continue;
+            };
             out.add(&Report::Digit {
                 leg: id,
-                digit: digit.event,
-                duration_ms: digit.duration_ms,
+                digit: code,
+                duration_ms: digit.duration_ms.min(u32::from(u16::MAX)) as u16,
             });
         }
         digits

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::interim::Resampler;
+use sealtone_codec::Resampler;
 
 /// A sound, whole or still on its way.
 #[derive(Clone, Debug)]

@@ -7,11 +7,10 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use rustix::time::Timespec;
-use sealtone_codec_protocol::{
-    Availability, CodecKind, CodecSpec, MAX_BATCH, Report, VERSION, orders,
-};
+use sealtone_codec_protocol::{Availability, MAX_BATCH, Report, VERSION, orders};
 
 use crate::clock::now_us;
+use crate::mark::Mark;
 use crate::mixer::Mixer;
 use crate::outbox::Outbox;
 use crate::sandbox::Walls;
@@ -26,16 +25,12 @@ fn socket() -> BorrowedFd<'static> {
 /// Loads the codecs' libraries, which has to happen before the sandbox closes, and says what there is.
 #[must_use]
 pub fn load() -> Vec<Availability> {
-    CodecKind::ALL
+    sealtone_codec::load();
+    sealtone_codec::available()
         .into_iter()
-        .map(|kind| {
-            let missing = match kind {
-                CodecKind::ComfortNoise | CodecKind::TelephoneEvent => String::new(),
-                _ => sealtone_codec::open(&CodecSpec::new(kind, 8_000))
-                    .err()
-                    .map_or_else(String::new, |error| error.to_string()),
-            };
-            Availability { kind, missing }
+        .map(|(kind, found)| Availability {
+            kind,
+            missing: found.err().unwrap_or_default(),
         })
         .collect()
 }
@@ -51,8 +46,8 @@ pub fn say_why(reason: &str) {
 ///
 /// # Errors
 /// The socket failed, or the server said what cannot be read.
-pub fn run(walls: &Walls, codecs: Vec<Availability>) -> io::Result<()> {
-    let mut mixer = Mixer::default();
+pub fn run(walls: &Walls, codecs: Vec<Availability>, mark: Mark) -> io::Result<()> {
+    let mut mixer = Mixer::new(mark);
     let mut out = Outbox::default();
     out.add(&Report::Hello {
         version: VERSION,

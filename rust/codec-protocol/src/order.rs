@@ -116,6 +116,13 @@ pub enum Order<'a> {
         /// How long, ms.
         duration_ms: u16,
     },
+    /// So much of what the leg is sent gets lost.
+    ExpectLoss {
+        /// Which leg.
+        leg: LegId,
+        /// Percent.
+        percent: u8,
+    },
     /// Begins to record what legs send.
     Record {
         /// The recording's number.
@@ -238,6 +245,11 @@ impl<'a> Order<'a> {
                 out.u64(*leg);
                 10
             }
+            Self::ExpectLoss { leg, percent } => {
+                out.u64(*leg);
+                out.u8(*percent);
+                11
+            }
         }
     }
 
@@ -293,6 +305,10 @@ impl<'a> Order<'a> {
             },
             9 => Self::Close { leg: fields.u64()? },
             10 => Self::Hush { leg: fields.u64()? },
+            11 => Self::ExpectLoss {
+                leg: fields.u64()?,
+                percent: at_most(fields.u8()?, 100)?,
+            },
             _ => return Err(Malformed),
         };
         fields.end()?;

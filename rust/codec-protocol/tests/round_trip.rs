@@ -115,6 +115,7 @@ fn order() -> impl Strategy<Value = Order<'static>> {
             }),
         leg().prop_map(|recording| Order::StopRecording { recording }),
         leg().prop_map(|leg| Order::Close { leg }),
+        (leg(), 0..=100_u8).prop_map(|(leg, percent)| Order::ExpectLoss { leg, percent }),
     ]
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crossbeam_queue::ArrayQueue;
 use rustix::event::{EventfdFlags, eventfd};
 
-use sealtone_codec_protocol::Format;
+use sealtone_codec_protocol::{Format, LegId};
 
 use crate::codecs::Sound;
 use crate::leg::{Leg, Playing};
@@ -88,8 +88,8 @@ pub enum Command {
     Transcode(u32, u32),
     /// Plays sounds to a leg, or ends that.
     Play(u32, Option<Playing>),
-    /// A codec process is there, at the other end of that socket.
-    Codecs(OwnedFd),
+    /// A codec process is there, at the other end of that socket; the one before it died over that leg.
+    Codecs(OwnedFd, Option<LegId>),
     /// A sound that legs may be played.
     Sound(Arc<Sound>),
     /// Sends a ZRTP packet from a leg's RTP socket to its remote.

@@ -150,6 +150,8 @@ counters! {
     undecoded,
     /// Mean time that sound of the remote waits in the jitter buffer, ms.
     jitter_buffer_ms,
+    /// Codec processes that died while they worked on the leg; after three it is heard through none any more.
+    codec_deaths,
     /// Digits the remote sent.
     digits,
     /// STUN, DTLS and ZRTP packets not handed up, over the leg's rate or the queue full.

@@ -392,7 +392,7 @@ impl Worker {
                 }
                 Command::Transcode(a, b) => self.transcode(a, b),
                 Command::Play(slot, playing) => self.play(slot, playing),
-                Command::Codecs(socket) => self.open_codecs(socket),
+                Command::Codecs(socket, culprit) => self.open_codecs(socket, culprit),
                 Command::Sound(sound) => self.link.add_sound(sound),
                 Command::SendPacket(slot, packet) => {
                     if let Some(leg) = leg_at(&mut self.legs, slot) {

@@ -14,6 +14,10 @@ use crate::rate::Rate;
 /// Packets of the codec process sent, per leg and second: twice those of 10 ms packets and a digit's repetitions.
 const SENT_RATE: u32 = 250;
 
+/// Codec processes that may die over a leg, each within [`FORGIVEN_AFTER`] of the one before.
+const DEATHS: u8 = 3;
+const FORGIVEN_AFTER: Micros = 60 * SECOND;
+
 /// Who makes what a leg is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mouth {
@@ -58,6 +62,8 @@ pub(super) struct CodecLeg {
     told: Told,
     sequence: u16,
     sent: Rate,
+    deaths: u8,
+    died_at: Micros,
 }
 
 impl Leg {
@@ -116,6 +122,29 @@ impl Leg {
     /// What the codec process has been told of it.
     pub fn told(&mut self) -> &mut Told {
         &mut self.cold.codecs.told
+    }
+
+    /// A codec process died while it worked on this leg.
+    pub fn blame(&mut self, now: Micros) {
+        let codecs = &mut self.cold.codecs;
+        if now.saturating_sub(codecs.died_at) > FORGIVEN_AFTER {
+            codecs.deaths = 0;
+        }
+        codecs.deaths = codecs.deaths.saturating_add(1);
+        codecs.died_at = now;
+        self.counters.codec_deaths.add(1);
+    }
+
+    /// Too many died of it: what its remote sends reaches no codec any more.
+    #[must_use]
+    pub fn is_barred(&self) -> bool {
+        self.cold.codecs.deaths >= DEATHS
+    }
+
+    /// They died all the same: nothing is encoded for it either.
+    #[must_use]
+    pub fn is_silenced(&self) -> bool {
+        self.cold.codecs.deaths >= 2 * DEATHS
     }
 
     /// Lets the codec process speak for the leg, or the leg that it is joined to. The stream goes on.

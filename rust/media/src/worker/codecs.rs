@@ -79,7 +79,7 @@ impl Worker {
     /// Whether the process speaks for a leg, and whom that leg then hears.
     fn spoken_for(&self, slot: u32) -> Option<Option<u32>> {
         let leg = self.legs.get(slot as usize)?.as_ref()?;
-        if leg.is_sealed() {
+        if leg.is_sealed() || leg.is_silenced() {
             return None;
         }
         match (leg.target, leg.playing()) {
@@ -102,7 +102,8 @@ impl Worker {
         let heard_by = self
             .partner(slot)
             .and_then(|partner| self.spoken_for(partner));
-        let heard = heard_by == Some(Some(slot));
+        let barred = leg_at(&mut self.legs, slot).is_none_or(|leg| leg.is_barred());
+        let heard = heard_by == Some(Some(slot)) && !barred;
         let up = self.link.socket().is_some();
         let Some(leg) = leg_at(&mut self.legs, slot) else {
             return;
@@ -181,8 +182,15 @@ impl Worker {
 
     // ---- the process ----
 
-    /// A process is there, and knows nothing yet.
-    pub(super) fn open_codecs(&mut self, socket: OwnedFd) {
+    /// A process is there, and knows nothing yet. A leg over which processes have died again and again is heard
+    /// through codecs no more.
+    pub(super) fn open_codecs(&mut self, socket: OwnedFd, culprit: Option<LegId>) {
+        if let Some(id) = culprit
+            && let Some(leg) = leg_at(&mut self.legs, id as u32)
+            && leg.codec_id(id as u32) == id
+        {
+            leg.blame(self.now);
+        }
         let _ = epoll::add(
             &self.epoll,
             &socket,

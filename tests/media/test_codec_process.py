@@ -1,0 +1,167 @@
+"""The process that decodes and encodes: what its loss costs, what reaches it, and that calls go on without it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from media.codec_calls import (
+    OTHERS,
+    PCMA,
+    PCMU,
+    Tone,
+    bridged,
+    codec_processes,
+    heard,
+    key,
+    plan,
+    sequence_of,
+    share,
+    sound_of,
+    steps,
+    transcoded,
+)
+from media.conftest import LOCAL, Phone, config, settle
+from sealtone.media import CodecsLost, Engine, NoCodecs, Srtp
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    engine = Engine(config(receive_buffer=262144))
+    yield engine
+    engine.stop()
+
+
+def test_the_loss_of_a_codec_process_costs_a_relayed_call_nothing_and_a_transcoded_one_less_than_a_second(
+    engine: Engine,
+) -> None:
+    alice, bob, carol, dave = Phone(ssrc=1), Phone(ssrc=2), Phone(ssrc=3), Phone(ssrc=4)
+    _, leg_a, _ = transcoded(engine, plan(alice, PCMU), plan(bob, PCMA))
+    _, leg_c, _ = bridged(engine, plan(carol, PCMU), plan(dave, PCMU))
+    (process,) = codec_processes()
+    with Tone(alice, leg_a), Tone(carol, leg_c):
+        before = heard(bob, 30)
+        heard(dave, 20)
+        os.kill(process, signal.SIGKILL)
+        killed = time.monotonic()
+        relayed = heard(dave, 40)
+        after = [bob.hear()]
+        while time.monotonic() - killed < 1.0:
+            after.append(bob.hear())
+        again = heard(bob, 25)
+    assert set(steps([sequence_of(packet) for packet in relayed], 1 << 16)) == {1}
+    assert share(sound_of(again, 8), 1000) > 0.95
+    assert set(steps([sequence_of(packet) for packet in before + after + again], 1 << 16)) == {1}
+    assert again[0][8:12] == before[0][8:12]
+    assert CodecsLost(0) in engine.events()
+    assert engine.stats().codec_lost == 1
+    assert codec_processes() != [process]
+    engine.stop()
+    assert codec_processes() == []
+
+
+def test_a_flood_of_garbage_on_one_call_leaves_another_as_it_was(engine: Engine) -> None:
+    alice, bob, mallory, victim = Phone(ssrc=1), Phone(ssrc=2), Phone(ssrc=3), Phone(ssrc=4)
+    formats = [one for one in OTHERS if not engine.codecs()[one.encoding]]
+    _, leg_a, _ = transcoded(engine, plan(alice, PCMU), plan(bob, PCMA))
+    _, leg_m, _ = transcoded(engine, plan(mallory, *formats), plan(victim, PCMU))
+    ended = threading.Event()
+
+    def flood() -> None:
+        while not ended.is_set():
+            for one in formats:
+                for size in (0, 1, 7, 33, 160, 700):
+                    mallory.send(leg_m, os.urandom(size), one.payload_type)
+            time.sleep(0.02)
+
+    attacker = threading.Thread(target=flood)
+    with Tone(alice, leg_a, 1000):
+        heard(bob, 20)
+        attacker.start()
+        try:
+            during = heard(bob, 75)
+        finally:
+            ended.set()
+            attacker.join()
+    assert share(sound_of(during, 8), 1000) > 0.95
+    assert set(steps([sequence_of(packet) for packet in during], 1 << 16)) == {1}
+    assert engine.stats().codec_lost == 0
+    assert engine.leg_stats(leg_m.id).undecoded > 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root reads the memory of a process that is not dumpable")
+def test_no_key_of_a_leg_is_in_the_memory_of_its_codec_process(engine: Engine) -> None:
+    alice, bob = Phone(ssrc=1), Phone(ssrc=2)
+    keys = [key() for _ in range(4)]
+    secure_a = plan(alice, PCMU, rx=keys[0], tx=keys[1], secure_required=True)
+    secure_b = plan(bob, PCMA, rx=keys[2], tx=keys[3], secure_required=True)
+    _, leg_a, _ = transcoded(engine, secure_a, secure_b)
+    with Tone(alice, leg_a, 1000, Srtp(*keys[0]).protect_rtp):
+        heard(bob, 20)
+        (process,) = codec_processes()
+        here, there = memory(os.getpid()), memory(process)
+    secrets = [part for one in keys for part in (one.key, one.salt)]
+    assert all(secret in here for secret in secrets), "the search finds nothing anywhere"
+    assert not any(secret in there for secret in secrets)
+    assert len(there) > 100_000
+
+
+def memory(process: int) -> bytes:
+    """What a process may read of its memory."""
+    parts = []
+    with open(f"/proc/{process}/maps") as maps, open(f"/proc/{process}/mem", "rb", 0) as whole:
+        for line in maps:
+            span, rights = line.split()[:2]
+            first, last = (int(number, 16) for number in span.split("-"))
+            if "r" in rights and "w" in rights:
+                whole.seek(first)
+                try:
+                    parts.append(whole.read(last - first))
+                except OSError:
+                    continue
+    return b"".join(parts)
+
+
+def test_a_program_that_is_no_codec_process_is_named_and_calls_are_relayed(tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    broken.write_text("#!/bin/sh\nexit 3\n")
+    broken.chmod(0o755)
+    for program, why in ((tmp_path / "nothing", "No such file"), (broken, "ended at once")):
+        engine = Engine(config(codec_process=program))
+        assert all(why in reason for reason in engine.codecs().values())
+        alice, bob = Phone(ssrc=1), Phone(ssrc=2)
+        _, leg_a, leg_b = bridged(engine, plan(alice, PCMU), plan(bob, PCMU))
+        with pytest.raises(NoCodecs, match=why):
+            engine.transcode(leg_a.id, leg_b.id)
+        alice.send(leg_a, b"x")
+        assert bob.hear()[12:] == b"x"
+        engine.stop()
+
+
+def test_every_encoding_is_told_with_whether_it_can_be_had(engine: Engine) -> None:
+    codecs = engine.codecs()
+    assert codecs["pcmu"] == codecs["pcma"] == codecs["telephone-event"] == ""
+    assert len(codecs) == 11
+
+
+def test_without_the_program_calls_are_relayed_and_nothing_is_transcoded() -> None:
+    engine = Engine(config(codec_process=None))
+    alice, bob = Phone(ssrc=1), Phone(ssrc=2)
+    call = engine.open_call()
+    leg_a, leg_b = engine.open_leg(call, LOCAL), engine.open_leg(call, LOCAL)
+    engine.update_leg(leg_a.id, plan(alice, PCMU))
+    engine.update_leg(leg_b.id, plan(bob, PCMU))
+    with pytest.raises(NoCodecs, match="no codec process"):
+        engine.transcode(leg_a.id, leg_b.id)
+    assert all(engine.codecs().values())
+    engine.bridge(leg_a.id, leg_b.id)
+    settle()
+    alice.send(leg_a, b"x")
+    assert bob.hear()[12:] == b"x"
+    engine.stop()
