@@ -121,7 +121,7 @@ def test_every_change_is_logged_with_who_and_the_fields_before_and_after(
     assert (change.at, change.actor, change.origin, change.action) == (5.0, "root", "command line", "change")
     assert change.subject == "SIP user 1000@office.example"
     assert change.before == {"strictness": "prefer", "codecs": ""}
-    assert change.after == {"strictness": "require", "codecs": "opus,PCMU"}
+    assert change.after == {"strictness": "require", "codecs": "opus,pcmu"}
 
 
 def test_what_a_domain_says_and_plays_is_saved_logged_and_reaches_its_users(

@@ -131,7 +131,7 @@ class Phone:
         offer = read_audio(body)
         self.heard = offer
         common = [codec for mine in self.codecs for codec in offer.codecs if codec.same_format(mine)]
-        if not common:
+        if all(codec.is_telephone_event for codec in common):
             raise SdpError("nothing in common")
         crypto: tuple[CryptoAttribute, ...] = ()
         if offer.crypto and self.secure:
@@ -160,7 +160,7 @@ class Phone:
             else:
                 self.endpoint.respond(event.tx, 200, now)
         elif isinstance(event, sip.OfferReceived):
-            event.session.answer(self.answer_body(event.body), now)
+            self.answer(event, now)
         elif isinstance(event, sip.OfferRequested):
             event.session.answer(self.offer(), now)
         elif isinstance(event, sip.AnswerReceived | sip.Answered):
@@ -169,6 +169,17 @@ class Phone:
                 self.heard = read_answer(body, self.offered)
         elif isinstance(event, sip.InDialogRequest):
             self.endpoint.respond(event.tx, 200, now)
+
+    def answer(self, event: sip.OfferReceived, now: float) -> None:
+        try:
+            body = self.answer_body(event.body)
+        except SdpError:
+            if event.method == "2xx":
+                event.session.bye(now)
+            else:
+                event.session.reject_offer(488, now)
+            return
+        event.session.answer(body, now)
 
     def _ring(self, event: sip.RequestReceived, now: float) -> None:
         session = self.endpoint.accept(event.tx, now)

@@ -78,7 +78,12 @@ class Stream:
     def described(self, far: AudioDescription, now: float) -> None:
         """The server's description has come."""
         self.far, self.description = (far.address, far.port), far
-        voices = [codec.payload_type for codec in far.codecs if not codec.is_telephone_event]
+        mine = self.phone.codecs
+        voices = [
+            codec.payload_type
+            for codec in far.codecs
+            if not codec.is_telephone_event and any(codec.same_format(one) for one in mine)
+        ]
         self.types = tuple(voices[:1])
         if self.zrtp is None:
             return
@@ -241,7 +246,7 @@ class ZrtpPhone(Phone):
         offer = read_audio(body)
         self.heard = offer
         common = [codec for mine in self.codecs for codec in offer.codecs if codec.same_format(mine)]
-        if not common:
+        if all(codec.is_telephone_event for codec in common):
             raise SdpError("nothing in common")
         if self.renumbers:
             common = [self._own_number(codec) for codec in common]

@@ -21,6 +21,7 @@ from sealtone.admin.sip_users import (
     list_sip_users,
     set_secret,
     update_sip_user,
+    user_of,
 )
 
 __all__ = [
@@ -50,4 +51,5 @@ __all__ = [
     "set_secret",
     "update_domain",
     "update_sip_user",
+    "user_of",
 ]

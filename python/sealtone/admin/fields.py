@@ -9,11 +9,11 @@ from typing import TypeVar
 
 from sealtone.admin.errors import InvalidInput
 from sealtone.model import Language, MediaPath, NoticeTo, OpenNotice, Protection, Strictness
+from sealtone.sdp.catalogue import CATALOGUE, canonical_name, listed
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 # RFC 3261 25.1 user, without what would need escaping or be taken for something else in a dial plan.
 _USERNAME = re.compile(r"[A-Za-z0-9_.+-]{1,64}")
-_CODEC = re.compile(r"[A-Za-z0-9.-]{1,32}")
 _LONGEST_NAME = 253
 _LONGEST_DISPLAY_NAME = 64
 _SHORTEST_SECRET = 12
@@ -127,14 +127,16 @@ def open_notice_to(text: str) -> NoticeTo:
 
 
 def codecs(text: str) -> tuple[str, ...]:
-    """Encoding names separated by commas, best first; empty permits all."""
-    names = tuple(name.strip() for name in text.split(",") if name.strip())
-    for name in names:
-        if not _CODEC.fullmatch(name):
-            raise InvalidInput("codecs", f"“{name}” is not a codec name. Write them like opus,PCMU,PCMA.")
-    if len({name.lower() for name in names}) != len(names):
-        raise InvalidInput("codecs", "A codec is named twice.")
-    return names
+    """Names of codecs separated by commas, best first, in any case; empty permits all. Gives their own spelling."""
+    names: list[str] = []
+    for word in filter(None, map(str.strip, text.split(","))):
+        name = canonical_name(word)
+        if name is None:
+            raise InvalidInput("codecs", f"“{word}” is not a codec. There are {listed(CATALOGUE)}.")
+        if name in names:
+            raise InvalidInput("codecs", f"The codec {name} is named twice.")
+        names.append(name)
+    return tuple(names)
 
 
 def max_contacts(number: int) -> int:

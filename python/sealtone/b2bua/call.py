@@ -22,12 +22,12 @@ from sealtone.b2bua import zrtp_in_call
 from sealtone.b2bua.applications import in_call, music_on_hold, open_notice
 from sealtone.b2bua.change import Change, narrow
 from sealtone.b2bua.leg import Leg, Refused
-from sealtone.b2bua.leg_codecs import answer_for, join, offer_for, why_refused
+from sealtone.b2bua.leg_codecs import answer_for, join, offer_for, transcoding, why_refused
 from sealtone.b2bua.leg_security import headers_about
 from sealtone.b2bua.plane import Destination, NoMediaPorts, NoRoute, Service
 from sealtone.b2bua.record import EndedBy, call_record, leg_record, state_of, weaker
-from sealtone.b2bua.sealed_path import path_between, why_unseal
-from sealtone.model import CallState, OfferPlan, Protection, SipUser
+from sealtone.b2bua.sealed_path import late_path, path_between, why_unseal
+from sealtone.model import CallState, OfferPlan, SipUser
 from sealtone.model.directory import ENROLMENT_SERVICE
 from sealtone.model.record import LegRecord
 from sealtone.sdp import Direction
@@ -272,9 +272,7 @@ class Call:
         """The callee's offer in its 200: pass it on in ours."""
         try:
             leg.read_offer(body)
-            if leg.said_protection is not Protection.ZRTP:
-                leg.sealed = None
-            self.a.sealed = leg.sealed
+            self.a.sealed = leg.sealed = late_path(self.a, leg)
             offer = offer_for(self.a, leg, leg.remote_direction())
         except Refused as refusal:
             self.refuse(refusal.status, refusal.reason, now)
@@ -533,7 +531,7 @@ class Call:
             how = "direct" if self.a.sealed.direct else "sealed through the server"
             return f"{self.a.name} —{self.a.label}, {how}→ {self.b.name}"
         far = f" —{self.b.label}→ {self.b.name}" if self.b is not None else f" ({self.service or 'ringing'})"
-        return f"{self.a.name} —{self.a.label}→ server{far}"
+        return f"{self.a.name} —{self.a.label}→ server{transcoding(self.a, self.b)}{far}"
 
     def security_state(self) -> str:
         return state_of(self).value

@@ -139,7 +139,7 @@ def on_offer_requested(leg: Leg, _: sip.OfferRequested, now: float) -> None:
         if other is None:
             body = leg.offer(first_codec(leg) if leg.described else basic_codecs(leg), None)
         else:
-            body = offer_for(leg, other, None)
+            body = offer_for(leg, other, None, fully=True)
     except Refused as refusal:
         _refuse(leg, refusal, now)
         return
@@ -197,7 +197,7 @@ def _on_requested_answer(leg: Leg, body: bytes, now: float) -> None:
     call = leg.call
     call.link()
     other = call.other(leg)
-    if other is not None and leg.visible() != before:
+    if other is not None and leg.visible() != before and not can_go_beside(leg, before, other):
         _offer_to(other, leg, None, now)
     _tell_hold(leg)
 

@@ -331,19 +331,22 @@ class Leg:
         return self._own.written if self._remote is not None and self._judged is None else b""
 
     def offer(
-        self, codecs: Codecs, direction: Direction | None, plan: OfferPlan | None = None, packets: Packets = _ANY
+        self,
+        codecs: Codecs,
+        direction: Direction | None,
+        plan: OfferPlan | None = None,
+        packets: Packets = _ANY,
+        fully: bool = False,
     ) -> bytes:
-        """An offer to this phone of the other leg's codecs, and of what these can be turned into.
-
-        Raises `Refused` where its policy cannot be met.
-        """
+        """An offer to this phone of the other leg's codecs, and of what these can be turned into where that is needed,
+        or `fully`. Raises `Refused` where its policy cannot be met."""
         planned = plan or plan_offer(self.user.policy, self._tls, self.established)
         if isinstance(planned, Refusal):
             raise Refused(planned.status, planned.reason)
         self.offer_plan = plan = planned
         said = self._remote
         known = self._known if self.sealed is None else ()
-        codecs = codec_choice.offered(codecs, self.user.codecs, leg_codecs.needed(self, codecs), known)
+        codecs = codec_choice.offered(codecs, self.user.codecs, leg_codecs.needed(self, codecs, fully), known)
         self._known = codec_choice.known_after(self._known, codecs)
         entropy = self.call.exchange.entropy
         if not plan.suites:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sealtone.b2bua import codec_choice
 from sealtone.b2bua.leg_media import Refused, map_between, packets_in
+from sealtone.model.record import transcoding_drawn
 from sealtone.sdp import Codec, Direction, numbered_as
 
 if TYPE_CHECKING:
@@ -16,9 +17,11 @@ if TYPE_CHECKING:
     from sealtone.model import OfferPlan
 
 
-def offer_for(leg: Leg, far: Leg, direction: Direction | None, plan: OfferPlan | None = None) -> bytes:
+def offer_for(
+    leg: Leg, far: Leg, direction: Direction | None, plan: OfferPlan | None = None, fully: bool = False
+) -> bytes:
     """An offer to `leg`'s phone of what `far`'s phone said. Raises `Refused`."""
-    return leg.offer(far.codecs_for_peer(), direction, plan, packets_in(far.said))
+    return leg.offer(far.codecs_for_peer(), direction, plan, packets_in(far.said), fully)
 
 
 def answer_for(leg: Leg, far: Leg, *, early: bool = False) -> bytes:
@@ -32,9 +35,9 @@ def encodings(leg: Leg) -> codec_choice.Encodings:
     return call.exchange.encodings if leg.sealed is None and call.service is None else frozenset()
 
 
-def needed(leg: Leg, codecs: tuple[Codec, ...]) -> codec_choice.Encodings:
+def needed(leg: Leg, codecs: tuple[Codec, ...], fully: bool) -> codec_choice.Encodings:
     """What the server offers of its own to a phone beside `codecs`: nothing where it is known to have one of these."""
-    if leg.media is not None and codec_choice.shares(codecs, leg.user.codecs, leg.said.codecs):
+    if leg.media is not None and not fully and codec_choice.shares(codecs, leg.user.codecs, leg.said.codecs):
         return frozenset()
     return encodings(leg)
 
@@ -118,6 +121,13 @@ def in_use(leg: Leg) -> InUse:
 def text_of(codec: Codec | None) -> str:
     """As records have it: ``opus/48000``."""
     return f"{codec.encoding}/{codec.clock}" if codec is not None else ""
+
+
+def transcoding(a: Leg, b: Leg | None) -> str:
+    """How a call is drawn whose legs go through codecs, after a comma; empty for any other."""
+    if b is None or not (a.transcoded and b.transcoded):
+        return ""
+    return f", {transcoding_drawn(text_of(a.chosen_codec), text_of(b.chosen_codec))}"
 
 
 def why_refused(leg: Leg, status: int, reason: str) -> str:

@@ -70,6 +70,16 @@ def path_between(a: Leg, b: Leg) -> SealedPath | None:
     return SealedPath(a, b, direct=wants_direct and a.described and bool(a.zrtp_hashes) and _reaches(a, b))
 
 
+def late_path(a: Leg, b: Leg) -> SealedPath | None:
+    """What is left of the path once `b`'s phone has made the offer; `a`'s has not spoken yet."""
+    if b.sealed is None or b.said_protection is not Protection.ZRTP:
+        return None
+    if a.call.exchange.encodings and not shares(b.codecs_for_peer(), a.user.codecs):
+        b.why_not_sealed = _NO_COMMON_CODEC
+        return None
+    return b.sealed
+
+
 def why_unseal(a: Leg, b: Leg) -> str:
     """Why the phone of `b`, which refused the sealed call from `a`, may be offered one that ends in the server; empty
     where it may not. It is asked once more, as long as the caller's phone knows of no path."""

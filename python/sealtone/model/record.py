@@ -67,6 +67,16 @@ class LegRecord(NamedTuple):
     """The same of what the phone heard, by its own reports."""
 
 
+def transcoding_drawn(one: str, other: str) -> str:
+    """How a server between two codecs is drawn (`LegRecord.codec`): ``transcoded opus ↔ g729``."""
+    if one.lower() == other.lower():
+        return f"{one.partition('/')[0].lower()} in other packets"
+    names = [codec.partition("/")[0].lower() for codec in (one, other)]
+    if names[0] == names[1]:
+        names = [one.lower(), other.lower()]
+    return f"transcoded {names[0]} ↔ {names[1]}"
+
+
 class CallRecord(NamedTuple):
     """One call from the first INVITE to its end."""
 

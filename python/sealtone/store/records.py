@@ -207,6 +207,13 @@ def _leg_row(call_id: str, number: int, leg: LegRecord) -> tuple[Any, ...]:
         leg.user_agent,
         leg.sip_call_id,
         json.dumps(security.zrtp._asdict(), ensure_ascii=False) if security.zrtp is not None else "",
+        leg.codec_tx,
+        leg.ptime_ms,
+        leg.transcoded,
+        leg.reported_lost,
+        leg.reported_jitter_ms,
+        leg.mos_rx,
+        leg.mos_tx,
     )
 
 
@@ -280,4 +287,11 @@ def _leg_of(row: Any) -> LegRecord:
         remote_media=row.remote_media,
         user_agent=row.user_agent,
         sip_call_id=row.sip_call_id,
+        codec_tx=row.codec_tx,
+        ptime_ms=row.ptime_ms,
+        transcoded=bool(row.transcoded),
+        reported_lost=row.reported_lost,
+        reported_jitter_ms=row.reported_jitter_ms,
+        mos_rx=row.mos_rx,
+        mos_tx=row.mos_tx,
     )

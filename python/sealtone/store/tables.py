@@ -149,6 +149,13 @@ call_leg = Table(
     Column("user_agent", String, nullable=False),
     Column("sip_call_id", String, nullable=False),
     Column("zrtp", String, nullable=False, server_default=""),
+    Column("codec_tx", String, nullable=False, server_default=""),
+    Column("ptime_ms", Integer),
+    Column("transcoded", Integer, nullable=False, server_default="0"),
+    Column("reported_lost", Integer),
+    Column("reported_jitter_ms", Float),
+    Column("mos_rx", Float),
+    Column("mos_tx", Float),
 )
 
 zrtp_cache = Table(
