@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from sealtone.b2bua.applications.application import Commands, Echo, HangUp, Play
-from sealtone.b2bua.applications.prompts import BEEP, spoken
+from sealtone.b2bua.applications.prompts import BEEP, last_spoken, spoken
 from sealtone.model import LegSecurity
 from sealtone.model.announcements import Language
 
@@ -28,7 +28,7 @@ class EchoTest:
             return self._echo()
         if self._stage == "echoing":
             self._stage = "leaving"
-            return (Play(spoken(self._language, "goodbye")),)
+            return (Play(last_spoken(self._language, "goodbye")),)
         return ()
 
     def played(self) -> Commands:

@@ -22,6 +22,11 @@ def spoken(language: Language, *names: str) -> tuple[str, ...]:
     return tuple(sound for name in names for sound in (PAUSE, f"{language.value}/{name}"))
 
 
+def last_spoken(language: Language, *names: str) -> tuple[str, ...]:
+    """Prompts before the server hangs up: a phone still has some of them to play when all have been sent."""
+    return (*spoken(language, *names), PAUSE)
+
+
 def sas_spoken(language: Language, sas: str) -> tuple[str, ...]:
     """A SAS read out: its characters with example words, or its two words from the PGP word list (always English)."""
     if ":" in sas:

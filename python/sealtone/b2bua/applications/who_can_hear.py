@@ -19,7 +19,7 @@ from __future__ import annotations
 from typing import Literal
 
 from sealtone.b2bua.applications.application import Command, Commands, Compared, HangUp, Play
-from sealtone.b2bua.applications.prompts import WAIT, protection_spoken, sas_spoken, spoken
+from sealtone.b2bua.applications.prompts import WAIT, last_spoken, protection_spoken, sas_spoken, spoken
 from sealtone.b2bua.zrtp_in_call import SAS_DIFFERS
 from sealtone.model import LegSecurity
 from sealtone.model.announcements import Language
@@ -102,7 +102,7 @@ class WhoCanHear:
     def _leave(self, reason: str, *names: str) -> tuple[Command, ...]:
         self._stage = "leaving"
         self._reason = reason
-        return (Play(spoken(self._language, *names)),)
+        return (Play(last_spoken(self._language, *names)),)
 
 
 def _told(reached: LegSecurity) -> tuple[object, ...]:
