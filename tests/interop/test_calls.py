@@ -191,7 +191,7 @@ def test_the_echo_service_sends_back_what_is_said(server, registered, kind, line
     caller.wait_registered()
     caller.call(caller.uri("*43"))
     caller.wait_for("established")
-    caller.wait_audio(A_HZ, timeout_s=20)  # once it has said what it is
+    time.sleep(8)  # once it has said what it is
     caller.hang_up()
     caller.wait_for("closed")
     assert caller.heard_at_the_end(A_HZ, 1.5).share > 0.9
