@@ -49,6 +49,7 @@ from sealtone.server.journal import Journal
 from sealtone.server.media_plane import EnginePlane, codec_notes
 from sealtone.server.node import Node
 from sealtone.server.recordings import purge_recordings
+from sealtone.server.sound_files import FOLDER, SoundFiles
 from sealtone.server.zrtp_memory import ZrtpMemory
 from sealtone.sip.flow import Flow, Hop
 from sealtone.store import Store, StoreError
@@ -122,12 +123,17 @@ class Server:
         self._parts.callback(engine.stop)
         for note in codec_notes(engine):
             self._journal.say(note)
+        sounds = SoundFiles(FOLDER, engine.load_sound)
+        if sounds.note:
+            self._notes.append(sounds.note)
         loop.add_reader(engine.event_fd(), self._on_media_events)
         self._parts.callback(loop.remove_reader, engine.event_fd())
         self._zrtp = ZrtpMemory(store, await store.read(read_zrtp_records))
         self.node = node = Node(
             user_agent=f"Sealtone/{__version__}",
-            plane=EnginePlane(engine, self._media_address, loop.call_later, recording_files.folder_of(config.data)),
+            plane=EnginePlane(
+                engine, self._media_address, loop.call_later, sounds, recording_files.folder_of(config.data)
+            ),
             store=store,
             snapshot=snapshot,
             contact_for=self._contact,

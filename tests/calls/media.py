@@ -20,6 +20,17 @@ class Rtp(NamedTuple):
     payload_type: int
 
 
+class Play(NamedTuple):
+    """Sounds played to a leg under a number."""
+
+    leg: int
+    number: int
+    sounds: tuple[str, ...]
+    repeat: bool = False
+    over: bool = False
+    """Mixed with what the leg hears else."""
+
+
 class BookedPlane:
     """Says at any moment which legs are joined and with which plan; raises where the real core does."""
 
@@ -32,6 +43,10 @@ class BookedPlane:
         self.joined: dict[int, int] = {}
         self.maps: dict[int, dict[int, int]] = {}
         self.echoes: set[int] = set()
+        self.plays: dict[int, Play] = {}
+        """What is played to each leg now."""
+        self.heard: list[Play] = []
+        """All that was ever played, in order."""
         self.sent: list[tuple[int, bytes]] = []
         """ZRTP packets on their way out, by leg; whoever carries them empties it."""
         self.known: dict[str, str] = {}
@@ -41,10 +56,6 @@ class BookedPlane:
         """What legs have counted, other than a hundred packets each way."""
         self.cannot_hear = ""
         """Why there are no codecs here."""
-        self.playing: dict[int, tuple[int, tuple[str, ...]]] = {}
-        """What each leg is played, by the number that tells its end."""
-        self.played: list[tuple[int, tuple[str, ...], bool]] = []
-        """All that was ever played: leg, sounds, whether over what it hears."""
         self.recordings: dict[int, tuple[int, int | None, RecordingWish]] = {}
         """Those that run."""
         self.ended_recordings: list[int] = []
@@ -162,6 +173,7 @@ class BookedPlane:
 
     def unbridge(self, leg: int) -> None:
         assert leg in self.legs
+        self.echoes.discard(leg)
         other = self.joined.pop(leg, None)
         self.through_codecs.discard(leg)
         if other is not None:
@@ -173,15 +185,25 @@ class BookedPlane:
 
     def play(self, leg: int, sounds: tuple[str, ...], *, repeat: bool = False, over: bool = False) -> int:
         assert leg in self.legs
-        if self.cannot_hear:
-            raise CannotHear(self.cannot_hear)
-        self._numbers += 1
-        self.playing[leg] = (self._numbers, sounds)
-        self.played.append((leg, sounds, over))
-        return self._numbers
+        if self.cannot_hear or not self.plans[leg].transmit:
+            raise CannotHear(self.cannot_hear or "nothing says what to send")
+        plan = self.plans[leg]
+        assert not plan.sealed, "nothing is played into a sealed leg"
+        assert not plan.secure_required or plan.tx is not None, "nothing is played before there are keys"
+        play = Play(leg, len(self.heard) + 1, sounds, repeat, over)
+        self.plays[leg] = play
+        self.heard.append(play)
+        return play.number
 
     def stop_playing(self, leg: int) -> None:
-        self.playing.pop(leg, None)
+        assert leg in self.legs
+        self.plays.pop(leg, None)
+
+    def finish(self, leg: int) -> int:
+        """All of it was played; its number, to be told."""
+        play = self.plays.pop(leg)
+        assert not play.repeat
+        return play.number
 
     def start_recording(self, a: int, b: int | None, wish: RecordingWish) -> int:
         for leg in (a, b):
@@ -204,6 +226,7 @@ class BookedPlane:
     def close_leg(self, leg: int) -> MediaCounters:
         counters = self.counters(leg)
         self.unbridge(leg)
+        self.plays.pop(leg, None)
         del self.legs[leg]
         assert all(leg not in (a, b) for a, b, _ in self.recordings.values()), "recorded beyond its end"
         self.plans.pop(leg, None)

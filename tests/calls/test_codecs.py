@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from calls.listening import press
 from calls.media import ALL_CODECS, Rtp
 from calls.scenes import (
     all_gone,
@@ -466,6 +467,7 @@ def test_an_echo_is_not_decoded_and_its_caller_is_told_nothing_of_other_codecs()
     a.call("*43")
     world.run(1)
     assert said(a.heard) == ["pcma"]
+    press(world, a, "1")  # skips the announcement
     assert world.plane.echoes
     assert not world.plane.through_codecs
 

@@ -238,7 +238,7 @@ def test_a_recording_that_a_phone_asked_for_and_that_broke_off_is_for_the_phone_
 
 
 def tones(plane: BookedPlane) -> list[int]:
-    return [leg for leg, sounds, over in plane.played if sounds == ("recording-tone",) and over]
+    return [play.leg for play in plane.heard if play.sounds == ("recording-tone",) and play.over]
 
 
 def test_a_tone_tells_both_at_the_beginning_and_every_fifteen_seconds_and_not_who_is_on_hold() -> None:
@@ -264,7 +264,7 @@ def test_an_announcement_is_heard_by_both_before_anything_is_recorded() -> None:
     world.run(3)
     assert not world.plane.recordings
     for phone in (a, b):
-        number, sounds = world.plane.playing[port_of(world, phone)]
+        _, number, sounds, *_ = world.plane.plays[port_of(world, phone)]
         assert sounds == ("recording-notice",)
         world.exchange.receive_played(port_of(world, phone), number, world.now)
         world.pump()

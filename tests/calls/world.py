@@ -13,6 +13,7 @@ from sealtone.b2bua.events import CallEvent
 from sealtone.b2bua.exchange import Exchange, ExchangeSettings
 from sealtone.b2bua.plane import Destination, NoRoute, Ring, Service
 from sealtone.model import Account, LegPolicy, Protection, RecordingFacts, SipUser, Strictness
+from sealtone.model.directory import DEFAULT_SERVICES
 from sealtone.model.record import CallRecord
 from sealtone.sdp import AudioDescription, Codec, Direction, OwnDescription, SdpError, read_answer, read_audio
 from sealtone.sip import events as sip
@@ -265,8 +266,8 @@ class World:
 
     def resolve(self, uri: str, caller: SipUser) -> Ring | Service | NoRoute:
         number = uri.partition(":")[2].partition("@")[0]
-        if number == "*43":
-            return Service("echo")
+        if number in DEFAULT_SERVICES:
+            return Service(DEFAULT_SERVICES[number])
         found = self.groups.get(number)
         if not found:
             return NoRoute(404, "Nobody here has that number")

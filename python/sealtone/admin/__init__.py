@@ -2,7 +2,14 @@
 
 from sealtone.admin.accounts import list_accounts, set_call_retention
 from sealtone.admin.actor import Actor
-from sealtone.admin.domains import create_domain, delete_domain, list_domains, set_domain_enabled
+from sealtone.admin.domains import (
+    DomainChange,
+    create_domain,
+    delete_domain,
+    list_domains,
+    set_domain_enabled,
+    update_domain,
+)
 from sealtone.admin.errors import AdminError, Conflict, Forbidden, InvalidInput, NotFound
 from sealtone.admin.first_use import DEFAULT_DOMAIN, FirstUse, first_use, secrets_shown
 from sealtone.admin.recordings import (
@@ -32,6 +39,7 @@ __all__ = [
     "Actor",
     "AdminError",
     "Conflict",
+    "DomainChange",
     "DomainRecordingChange",
     "FirstUse",
     "Forbidden",
@@ -58,6 +66,7 @@ __all__ = [
     "set_domain_enabled",
     "set_recording_key",
     "set_secret",
+    "update_domain",
     "update_domain_recording",
     "update_sip_user",
     "user_of",

@@ -41,6 +41,7 @@ class SipUserChange(NamedTuple):
     enabled: bool | None = None
     recording: str | None = None
     """"domain" is as the domain has it."""
+    language: str | None = None
 
 
 def create_sip_user(
@@ -158,6 +159,7 @@ def _changed(user: SipUser, form: SipUserChange) -> SipUser:
         codecs=user.codecs if form.codecs is None else fields.codecs(form.codecs),
         max_contacts=user.max_contacts if form.max_contacts is None else fields.max_contacts(form.max_contacts),
         enabled=user.enabled if form.enabled is None else form.enabled,
+        own_language=user.own_language if form.language is None else fields.own_language(form.language),
     )
 
 
@@ -180,6 +182,7 @@ def _shown(user: SipUser) -> dict[str, str]:
         "max_contacts": str(user.max_contacts),
         "enabled": "yes" if user.enabled else "no",
         "recording": user.recording.own.value if user.recording.own is not None else "domain",
+        "language": user.own_language.value if user.own_language is not None else "domain",
     }
 
 

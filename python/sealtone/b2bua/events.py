@@ -7,6 +7,7 @@ CallEventKind = Literal[
     "ringing",
     "early",
     "answered",
+    "announced",
     "held",
     "resumed",
     "changed",

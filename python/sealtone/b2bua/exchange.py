@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sealtone.b2bua import change, recording_in_call, transfer, zrtp_in_call
+from sealtone.b2bua.applications import in_call, open_notice
+from sealtone.b2bua.applications.playing import Playing
 from sealtone.b2bua.call import Call
 from sealtone.b2bua.codec_choice import Encodings, encodings_of
 from sealtone.b2bua.events import CallEvent, CallEventKind
@@ -61,6 +63,9 @@ class Exchange:
         self._per_user: dict[str, int] = {}
         self._legs: dict[str, list[Leg]] = {}
         self._by_aor: dict[str, list[Leg]] = {}
+        self._by_port: dict[int, Leg] = {}
+        self.playing: dict[int, Playing] = {}
+        """What is played to which port."""
         self._sharing: dict[int, int] = {}
         self._calls_due: list[tuple[float, str]] = []
         self._zrtp_legs: dict[int, Leg] = {}
@@ -69,7 +74,6 @@ class Exchange:
         self._remembered: list[Remembered] = []
         self._codecs: Mapping[str, str] | None = None
         self._encodings: Encodings = frozenset()
-        self._by_port: dict[int, Leg] = {}
         self._recorded: dict[int, tuple[Call, RecordingFacts]] = {}
         self._recordings: list[RecordingFacts] = []
         self._events: list[CallEvent] = []
@@ -130,7 +134,7 @@ class Exchange:
         leg = event.session.owner  # type: ignore[union-attr]
         if isinstance(leg, Leg):
             if leg.call.state != "ended":
-                self.guarded(leg.call, handler, leg, event, now)
+                self._step(leg, handler, leg, event, now)
         elif isinstance(event, sip.InDialogRequest):
             self.endpoint.respond(event.tx, 481, now)
 
@@ -138,19 +142,33 @@ class Exchange:
         """A ZRTP packet that came to the media port of a leg."""
         leg = self._zrtp_legs.get(port)
         if leg is not None and leg.call.state != "ended":
-            self.guarded(leg.call, zrtp_in_call.on_packet, leg, packet, now)
+            self._step(leg, zrtp_in_call.on_packet, leg, packet, now)
 
     def receive_digit(self, port: int, digit: str, now: float) -> None:
-        """A digit (0-9, *, #, A-D) that came to the media port of a leg, once."""
+        """A key that the phone of a leg pressed, in its media (RFC 4733 or by tones)."""
         leg = self._by_port.get(port)
-        if leg is not None and leg.call.state == "answered":
-            self.guarded(leg.call, recording_in_call.on_digit, leg, digit, now)
+        if leg is not None and leg.call.state != "ended":
+            self._step(leg, in_call.on_digit, leg, digit, now)
+            if leg.call.state == "answered":
+                self.guarded(leg.call, recording_in_call.on_digit, leg, digit, now)
 
-    def receive_played(self, port: int, playing: int, now: float) -> None:
-        """A leg has heard to its end what `plane.play` gave this number."""
+    def receive_played(self, port: int, number: int, now: float) -> None:
+        """All that `MediaPlane.play` gave this number for was played to a leg."""
         leg = self._by_port.get(port)
-        if leg is not None and leg.call.state == "answered":
-            self.guarded(leg.call, recording_in_call.on_played, leg, playing, now)
+        if leg is None or leg.call.state == "ended":
+            return
+        playing = self.playing.get(port)
+        if playing is not None and playing.number == number:
+            del self.playing[port]
+            self._step(leg, in_call.on_played, leg, now)
+        else:
+            self.guarded(leg.call, recording_in_call.on_played, leg, number, now)
+
+    def _step(self, leg: Leg, step: Callable[..., None], *arguments: Any) -> None:
+        """One step of a leg's call, and of the notice for which its legs are held apart."""
+        self.guarded(leg.call, step, *arguments)
+        if leg.call.notice is not None and leg.call.state != "ended":
+            self.guarded(leg.call, open_notice.follow, leg.call, arguments[-1])
 
     def receive_recording_ended(self, recording: int, reason: str, octets: int, seconds: float, now: float) -> None:
         """The media core has ended a recording; `reason` is "" where it was told to."""
@@ -173,7 +191,7 @@ class Exchange:
             del self._zrtp_wakes[port]
             leg = self._zrtp_legs.get(port)
             if leg is not None and leg.call.state != "ended":
-                self.guarded(leg.call, zrtp_in_call.on_timeout, leg, now)
+                self._step(leg, zrtp_in_call.on_timeout, leg, now)
         while self._calls_due and self._calls_due[0][0] <= now:
             call = self.calls.get(heapq.heappop(self._calls_due)[1])
             if call is not None:
@@ -305,6 +323,7 @@ class Exchange:
     def remove_leg(self, leg: Leg) -> None:
         if self._by_port.get(leg.port.id) is leg:
             del self._by_port[leg.port.id]
+        self.playing.pop(leg.port.id, None)
         for index, key in ((self._legs, leg.session.call_id), (self._by_aor, leg.user.aor)):
             legs = index.get(key, [])
             if leg in legs:

@@ -78,7 +78,6 @@ class Leg:
         "_may_flow",
         "_offered",
         "_own",
-        "_plan",
         "_released",
         "_remote",
         "_rx",
@@ -98,6 +97,7 @@ class Leg:
         "narrowed",
         "note",
         "offer_plan",
+        "plan",
         "port",
         "role",
         "route",
@@ -148,7 +148,7 @@ class Leg:
         self._remote: AudioDescription | None = None
         self._rx: MasterKey | None = None
         self._tx: MasterKey | None = None
-        self._plan: MediaPlan | None = None
+        self.plan: MediaPlan | None = None
         self._security: LegSecurity | None = None  # worked out when it is asked for, like what follows from it
         self._may_flow = False
         self._sent: dict[bytes, AudioDescription] = {}
@@ -529,9 +529,9 @@ class Leg:
         media = self.media
         if media is None or self._released:
             return
-        plan = plan_of(self, media, self._plan, codec_choice.payloads_of(media))
-        if plan != self._plan:
-            self._plan = plan
+        plan = plan_of(self, media, self.plan, codec_choice.payloads_of(media))
+        if plan != self.plan:
+            self.plan = plan
             self.call.exchange.plane.update_leg(self.port.id, plan)
         if self.speaks_zrtp and (self.zrtp is not None or self.sealed is not None):
             self.call.exchange.await_zrtp(self)
@@ -539,7 +539,7 @@ class Leg:
     @property
     def transmits(self) -> tuple[PayloadFormat, ...]:
         """What the server sends to the phone where it makes the media."""
-        return self._plan.transmit if self._plan is not None else ()
+        return self.plan.transmit if self.plan is not None else ()
 
     def leave(self, call: Call) -> None:
         """Become a leg of another call, media port, keys and all; the call it leaves keeps what it came to there."""

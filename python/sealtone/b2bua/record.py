@@ -121,6 +121,7 @@ def call_record(call: Call, ended_by: EndedBy, status: int) -> CallRecord:
         answered_at=wall(answered) if answered is not None else None,
         recordings=call.recording.recorded,
         recording_note=call.recording.note,
+        announced=call.notice.said if call.notice is not None else "",
     )
 
 

@@ -1,5 +1,6 @@
 """Frozen facts below every decision: who there is, what protects a leg, and what its policy permits."""
 
+from sealtone.model.announcements import Announcements, Language, NoticeTo, OpenNotice
 from sealtone.model.directory import DEFAULT_KEEP_CALLS_DAYS, Account, Domain, SipUser, Snapshot
 from sealtone.model.policy import (
     Acceptance,
@@ -41,16 +42,20 @@ __all__ = [
     "DEFAULT_KEEP_RECORDINGS_DAYS",
     "Acceptance",
     "Account",
+    "Announcements",
     "CallState",
     "ConsentNotice",
     "Domain",
     "DomainRecording",
     "Established",
     "KeyExchange",
+    "Language",
     "LegPolicy",
     "LegSecurity",
     "MediaPath",
+    "NoticeTo",
     "OfferPlan",
+    "OpenNotice",
     "Protection",
     "RecordingFacts",
     "RecordingFormat",

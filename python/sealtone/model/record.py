@@ -107,6 +107,8 @@ class CallRecord(NamedTuple):
     """Ids of its recordings, in order."""
     recording_note: str = ""
     """Who had it recorded, or why it was not, although somebody wished it; for a person."""
+    announced: str = ""
+    """What was said to whom before the two were connected, as a sentence; empty where nothing was."""
 
     @property
     def duration_s(self) -> float:

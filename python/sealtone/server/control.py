@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from sealtone import __version__
+from sealtone.b2bua.applications.open_notice import holds_apart
 from sealtone.b2bua.call import Call
 from sealtone.b2bua.leg import Leg
 from sealtone.b2bua.leg_codecs import in_use
@@ -131,13 +132,14 @@ def _live_call(call: Call, wall: Callable[[float], float]) -> dict[str, Any]:
     legs = call.legs()
     return {
         "id": call.id,
-        "stage": call.state,
+        "stage": "announcing" if call.state == "answered" and holds_apart(call) else call.state,
         "caller": call.a.aor,
         "callee": call.b.aor if call.b is not None else call.service or call.called_aor,
         "dialled": call.target,
         "started_at": wall(call.started_at),
         "answered_at": wall(call.answered_at) if call.answered_at is not None else None,
         "state": state_of(call).value,
+        "announced": call.notice.said if call.notice is not None else "",
         "drawn": call.drawn(),
         "recordings": list(call.recording.recorded),
         "recording": call.recording.facts.id if call.recording.facts is not None else None,

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from sealtone.b2bua.plane import CannotHear, MediaCounters, MediaPlan, MediaPort, NoMediaPorts, RecordingWish
 from sealtone.media import Engine, LegPlan, NoCodecs, PayloadFormat, PortsExhausted, SrtpKey
 from sealtone.media import RecordingWish as EngineWish
+from sealtone.server.sound_files import SoundFiles
 from sealtone.sip.flow import Hop, host_port
 from sealtone.srtp_keys import MasterKey
 
@@ -31,10 +32,12 @@ class EnginePlane:
         engine: Engine,
         address_for: Callable[[Hop], tuple[str, str]],
         call_later: Callable[[float, Callable[[], None]], object],
+        sounds: SoundFiles,
         recordings: Path,
     ) -> None:
         engine.gather_commands()
         self._engine = engine
+        self._sounds = sounds
         self._codecs = MappingProxyType(engine.codecs())
         self._address_for = address_for
         self._call_later = call_later
@@ -108,7 +111,7 @@ class EnginePlane:
     def play(self, leg: int, sounds: tuple[str, ...], *, repeat: bool = False, over: bool = False) -> int:
         self._gathered = True
         with _in_words():
-            return self._engine.play(leg, sounds, repeat=repeat, over=over)
+            return self._engine.play(leg, self._sounds.ready(sounds), repeat=repeat, over=over)
 
     def stop_playing(self, leg: int) -> None:
         self._gathered = True

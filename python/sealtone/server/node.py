@@ -132,15 +132,15 @@ class Node:
         self._drain(now)
 
     def on_digit(self, port: int, digit: str) -> None:
-        """A digit that came to a leg's media port."""
+        """A key that was pressed on the phone of a leg, as it came in the media."""
         now = self._loop.time()
         self.exchange.receive_digit(port, digit, now)
         self._drain(now)
 
-    def on_played(self, port: int, playing: int) -> None:
-        """A leg heard to its end what it was played."""
+    def on_played(self, port: int, number: int) -> None:
+        """All that `MediaPlane.play` gave this number for was played to a leg."""
         now = self._loop.time()
-        self.exchange.receive_played(port, playing, now)
+        self.exchange.receive_played(port, number, now)
         self._drain(now)
 
     def on_recording_ended(self, recording: int, reason: str, octets: int, seconds: float) -> None:

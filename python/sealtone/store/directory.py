@@ -24,6 +24,7 @@ from sealtone.model import (
     Snapshot,
     Strictness,
 )
+from sealtone.model.announcements import Announcements, Language, NoticeTo, OpenNotice
 from sealtone.store.database import Transaction
 from sealtone.store.tables import account, change_log, domain, setting, sip_user
 
@@ -32,6 +33,10 @@ _USER_COLUMNS = (
     sip_user,
     domain.c.account_id,
     domain.c.name.label("domain_name"),
+    domain.c.language.label("domain_language"),
+    domain.c.music_on_hold,
+    domain.c.open_notice,
+    domain.c.open_notice_to,
     account.c.zid,
     account.c.recording_recipient,
     domain.c.recording.label("domain_recording"),
@@ -137,6 +142,17 @@ def set_domain_recording(transaction: Transaction, domain_id: int, recording: Do
         "recording_notice": recording.notice.value,
         "recording_format": recording.format.value,
         "keep_recordings_days": recording.keep_days,
+    }
+    transaction.connection.execute(domain.update().where(domain.c.id == domain_id).values(**values))
+
+
+def update_announcements(transaction: Transaction, domain_id: int, announcements: Announcements) -> None:
+    """Sets what a domain's phones are told and played."""
+    values = {
+        "language": announcements.language.value,
+        "music_on_hold": int(announcements.music_on_hold),
+        "open_notice": announcements.open_notice.value,
+        "open_notice_to": announcements.open_notice_to.value,
     }
     transaction.connection.execute(domain.update().where(domain.c.id == domain_id).values(**values))
 
@@ -248,7 +264,14 @@ def _account_of(row: Any) -> Account:
 
 
 def _domain_of(row: Any) -> Domain:
-    return Domain(row.id, row.account_id, row.name, bool(row.enabled), recording=_domain_recording(row, row.recording))
+    return Domain(
+        row.id,
+        row.account_id,
+        row.name,
+        bool(row.enabled),
+        recording=_domain_recording(row, row.recording),
+        announcements=_announcements_of(row, row.language),
+    )
 
 
 def _domain_recording(row: Any, policy: str) -> DomainRecording:
@@ -258,6 +281,11 @@ def _domain_recording(row: Any, policy: str) -> DomainRecording:
         RecordingFormat(row.recording_format),
         row.keep_recordings_days,
     )
+
+
+def _announcements_of(row: Any, language: str) -> Announcements:
+    notice = OpenNotice(row.open_notice), NoticeTo(row.open_notice_to)
+    return Announcements(Language(language), bool(row.music_on_hold), *notice)
 
 
 def _user_of(transaction: Transaction, row: Any) -> SipUser:
@@ -282,6 +310,8 @@ def _user_of(transaction: Transaction, row: Any) -> SipUser:
             _domain_recording(row, row.domain_recording),
             row.recording_recipient,
         ),
+        own_language=Language(row.language) if row.language else None,
+        announcements=_announcements_of(row, row.domain_language),
     )
 
 
@@ -300,4 +330,5 @@ def _user_values(transaction: Transaction, user: SipUser) -> dict[str, Any]:
         "codecs": ",".join(user.codecs),
         "max_contacts": user.max_contacts,
         "recording": user.recording.own.value if user.recording.own is not None else "",
+        "language": user.own_language.value if user.own_language is not None else "",
     }

@@ -171,6 +171,7 @@ def _call_row(record: CallRecord) -> tuple[Any, ...]:
         record.reason,
         record.state.value,
         record.recording_note,
+        record.announced,
     )
 
 
@@ -259,6 +260,7 @@ def _call_of(row: Any, legs: tuple[LegRecord, ...], recordings: tuple[str, ...])
         answered_at=row.answered_at,
         recordings=recordings,
         recording_note=row.recording_note,
+        announced=row.announced,
     )
 
 

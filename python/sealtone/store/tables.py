@@ -54,6 +54,10 @@ domain = Table(
     Column("recording_notice", String, nullable=False, server_default="tone"),
     Column("recording_format", String, nullable=False, server_default="opus"),
     Column("keep_recordings_days", Integer, server_default="90"),
+    Column("language", String, nullable=False, server_default="en"),
+    Column("music_on_hold", Integer, nullable=False, server_default="1"),
+    Column("open_notice", String, nullable=False, server_default="off"),
+    Column("open_notice_to", String, nullable=False, server_default="caller"),
 )
 
 sip_user = Table(
@@ -74,6 +78,7 @@ sip_user = Table(
     Column("created_at", Float, nullable=False),
     Column("secret_set_at", Float, nullable=False),
     Column("recording", String, nullable=False, server_default=""),
+    Column("language", String, nullable=False, server_default=""),
     UniqueConstraint("domain_id", "username"),
 )
 
@@ -115,6 +120,7 @@ call_record = Table(
     Column("reason", String, nullable=False),
     Column("state", String, nullable=False),
     Column("recording_note", String, nullable=False, server_default=""),
+    Column("announced", String, nullable=False, server_default=""),
     Index(None, "account_id", "started_at"),
 )
 
