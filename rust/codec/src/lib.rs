@@ -4,6 +4,7 @@
 //! library, its calls stand in one file each, the only ones with `unsafe`.
 
 pub mod codec;
+pub mod noise;
 
 pub use codec::{Codec, CodecError, available, load, open, packet_ms};
 pub use sealtone_codec_protocol::{CodecKind, CodecSpec};
