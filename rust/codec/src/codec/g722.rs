@@ -204,16 +204,16 @@ struct Band {
     expected: i16,
     /// SZ: the zeros' part of it.
     from_zeros: i16,
-    /// R of one and two samples ago: what was rebuilt.
-    rebuilt: [i16; 2],
+    /// R of one sample ago, doubled: what was rebuilt.
+    rebuilt: i16,
     /// P of one and two samples ago: what was rebuilt without the poles' part.
     partial: [i16; 2],
     /// A: the poles.
     poles: [i16; 2],
     /// B: the zeros, six of them; two idle ones make eight, which are worked on at once.
     zeros: [i16; 8],
-    /// D of one to six samples ago, quantised differences, as eight lanes of which the last two stay zero. One number,
-    /// since it is shifted along with every sample.
+    /// D of one to six samples ago, quantised differences, doubled, as eight lanes of which the last two stay zero. One
+    /// number, since it is shifted along with every sample.
     differences: u128,
     /// NB: logarithm of the step.
     log_step: i16,
@@ -226,7 +226,7 @@ impl Band {
         Self {
             expected: 0,
             from_zeros: 0,
-            rebuilt: [0; 2],
+            rebuilt: 0,
             partial: [0; 2],
             poles: [0; 2],
             zeros: [0; 8],
@@ -269,28 +269,30 @@ impl Band {
         self.poles = [first as i16, second as i16];
 
         // UPZERO: the zeros move by the signs of the differences.
+        let doubled = difference.saturating_add(difference);
         let gain: i16 = if difference == 0 { 0 } else { 128 };
         for (zero, past) in self.zeros.iter_mut().zip(lanes(self.differences)) {
-            let sign = (difference ^ past) >> 15; // 0 where alike, else -1
+            let sign = (doubled ^ past) >> 15; // 0 where alike, else -1
             let decayed = scaled(*zero, 32_640) as i16;
             *zero = decayed.saturating_add((gain ^ sign).wrapping_sub(sign));
         }
 
         // DELAYA, FILTEP, FILTEZ, PREDIC.
         self.differences =
-            ((self.differences << 16) | u128::from(difference as u16)) & ((1 << 96) - 1);
-        self.rebuilt = [rebuilt, self.rebuilt[0]];
+            ((self.differences << 16) | u128::from(doubled as u16)) & ((1 << 96) - 1);
         self.partial = [partial, self.partial[0]];
         let sum = self
             .zeros
             .iter()
             .zip(lanes(self.differences))
             .fold(0, |sum, (zero, past)| {
-                i32::wrapping_add(sum, scaled(*zero, past.saturating_add(past)))
+                i32::wrapping_add(sum, scaled(*zero, past))
             });
         self.from_zeros = saturate(sum);
-        let [one, two] = self.rebuilt.map(|rebuilt| rebuilt.saturating_add(rebuilt));
-        let from_poles = saturate(scaled(self.poles[0], one) + scaled(self.poles[1], two));
+        let rebuilt = rebuilt.saturating_add(rebuilt);
+        let from_poles =
+            saturate(scaled(first as i16, rebuilt) + scaled(second as i16, self.rebuilt));
+        self.rebuilt = rebuilt;
         self.expected = from_poles.saturating_add(self.from_zeros);
     }
 }
@@ -298,7 +300,8 @@ impl Band {
 /// Eight numbers, the lowest bits first.
 #[inline]
 fn lanes(packed: u128) -> [i16; 8] {
-    std::array::from_fn(|at| (packed >> (16 * at)) as i16)
+    let octets = packed.to_le_bytes();
+    std::array::from_fn(|at| i16::from_le_bytes([octets[2 * at], octets[2 * at + 1]]))
 }
 
 fn bands() -> (Band, Band) {
