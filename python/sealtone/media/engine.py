@@ -242,6 +242,11 @@ class Engine:
         """Ends what plays to a leg. No `Played` tells of it."""
         self._engine.stop_playing(leg)
 
+    def send_digit(self, leg: int, digit: str, duration_ms: int = 100) -> None:
+        """Sends a digit (0-9, *, #, A-D) to a leg that is heard through codecs or played to: as an event where that was
+        agreed on, else as a tone. To a leg that is relayed nothing is sent."""
+        self._engine.send_digit(leg, digit, duration_ms)
+
     def load_sound(self, name: str, rate: int, pcm: bytes) -> None:
         """Loads a sound to play: mono, 16 bits a sample, little-endian, at 8000 to 48000 Hz, of at most 8 MiB."""
         self._engine.load_sound(name, rate, pcm)

@@ -53,6 +53,21 @@ impl Worker {
         }
     }
 
+    /// Has the process send a digit to a leg that it speaks for.
+    pub(super) fn send_digit(&mut self, slot: u32, digit: u8, duration_ms: u16) {
+        self.settle_all();
+        if let Some(leg) = leg_at(&mut self.legs, slot)
+            && leg.mouth == Mouth::Codecs
+        {
+            let leg = leg.codec_id(slot);
+            self.link.order(&Order::Digit {
+                leg,
+                digit,
+                duration_ms,
+            });
+        }
+    }
+
     /// Tells the process what has changed of the unsettled legs and of those they are joined to.
     pub(super) fn settle_all(&mut self) {
         let slots = std::mem::take(&mut self.unsettled);
