@@ -189,12 +189,10 @@ impl Receiver {
             });
         }
         if config.sample_rate != self.sample_rate {
-            let mut resampler = crate::Resampler::new(self.sample_rate, config.sample_rate);
-            let left = std::mem::take(&mut self.out);
-            resampler.process(&left, &mut self.out);
             self.sample_rate = config.sample_rate;
             self.tones = None;
-            self.voice.change(self.voice.rate(), config.sample_rate);
+            let rate = self.voice.rate();
+            self.voice.change(rate, config.sample_rate, &mut self.out);
         }
         if !config.detect_tones {
             self.tones = None;
@@ -494,8 +492,8 @@ impl Receiver {
             return;
         }
         self.present = Some(at);
-        self.voice
-            .change(self.formats[at].spec.sample_rate, self.sample_rate);
+        let rate = self.formats[at].spec.sample_rate;
+        self.voice.change(rate, self.sample_rate, &mut self.out);
     }
 
     /// A new sender has nothing to do with what the decoders remember.
