@@ -24,11 +24,12 @@ from media.codec_calls import (
     plan,
     sequence_of,
     share,
+    sine,
     sound_of,
     steps,
     transcoded,
 )
-from media.conftest import LOCAL, Phone, config, settle
+from media.conftest import LOCAL, Phone, config, settle, wait_for
 from sealtone.media import CodecsLost, Engine, NoCodecs, Srtp
 
 
@@ -65,6 +66,28 @@ def test_the_loss_of_a_codec_process_costs_a_relayed_call_nothing_and_a_transcod
     assert codec_processes() != [process]
     engine.stop()
     assert codec_processes() == []
+
+
+def test_a_relayed_call_that_is_played_to_is_relayed_while_the_process_is_away_and_played_to_again(
+    engine: Engine,
+) -> None:
+    alice, bob = Phone(ssrc=1), Phone(ssrc=2)
+    _, leg_a, leg_b = bridged(engine, plan(alice, PCMU), plan(bob, PCMU))
+    engine.load_sound("music", 8000, sine(400, 1600))
+    with Tone(alice, leg_a, 1000):
+        engine.play(leg_b.id, ("music",), repeat=True)
+        before = heard(bob, 40)
+        for _ in range(2):
+            (process,) = codec_processes()
+            os.kill(process, signal.SIGKILL)
+            wait_for(lambda gone=process: codec_processes() not in ([], [gone]))
+        between = heard_for(bob, 0.5)
+        after = heard(bob, 40)
+    assert share(sound_of(before[15:], 0), 400) > 0.95
+    assert share(sound_of(after, 0), 400) > 0.95
+    assert any(share(sound_of([packet], 0), 1000) > 0.9 for packet in between)
+    numbers = [sequence_of(packet) for packet in before + between + after]
+    assert all(1 <= step < 100 for step in steps(numbers, 1 << 16))
 
 
 def test_a_flood_of_garbage_on_one_call_leaves_another_as_it_was(engine: Engine) -> None:

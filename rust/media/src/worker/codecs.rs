@@ -1,7 +1,7 @@
 //! A worker and its codec process: which legs it hears, for which it speaks, and what comes of that.
 //!
 //! What the process has to know follows from what each leg is joined to, what plays to it and what records it.
-//! [`Worker::settle`] compares that with what it has been told; so it is told the difference, and everything when it
+//! [`Worker::settle_all`] compares that with what it has been told; so it is told the difference, and everything when it
 //! has been started anew.
 
 use std::os::fd::OwnedFd;
@@ -124,11 +124,9 @@ impl Worker {
             return;
         };
         leg.copied = heard;
-        leg.set_mouth(if spoken_for.is_some() {
-            Mouth::Codecs
-        } else {
-            Mouth::Relay
-        });
+        // What would play over or in place of a relayed call waits for the process; the call does not.
+        let speaks = spoken_for.is_some() && (up || matches!(leg.target, Target::Codecs(_)));
+        leg.set_mouth(if speaks { Mouth::Codecs } else { Mouth::Relay });
         let wanted = spoken_for.is_some() || heard;
         if up && wanted && !leg.told().set_up {
             let (formats, transmit) = leg.formats();
@@ -230,7 +228,7 @@ impl Worker {
             if let Some(leg) = leg_at(&mut self.legs, slot) {
                 *leg.told() = Told::default();
                 leg.resync();
-                if leg.copied || leg.mouth == Mouth::Codecs {
+                if leg.copied || leg.mouth == Mouth::Codecs || leg.playing().is_some() {
                     self.unsettled.push(slot);
                 }
             }
@@ -246,6 +244,11 @@ impl Worker {
         };
         let _ = epoll::delete(&self.epoll, &socket);
         self.link.counters.lost.add(1);
+        for slot in 0..self.legs.len() as u32 {
+            if leg_at(&mut self.legs, slot).is_some_and(|leg| leg.playing().is_some()) {
+                self.unsettled.push(slot);
+            }
+        }
         if let Some((worker, notices)) = &self.supervision {
             let _ = notices.send(Notice::Lost(*worker));
             self.events.push(MediaEvent {
