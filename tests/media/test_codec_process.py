@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -163,8 +164,8 @@ def test_a_program_that_is_no_codec_process_is_named_and_calls_are_relayed(tmp_p
         _, leg_a, leg_b = bridged(engine, plan(alice, PCMU), plan(bob, PCMU))
         with pytest.raises(NoCodecs, match=why):
             engine.transcode(leg_a.id, leg_b.id)
-        alice.send(leg_a, b"x")
-        assert bob.hear()[12:] == b"x"
+        with Tone(alice, leg_a):
+            assert share(sound_of(heard(bob, 10), 0), 1000) > 0.95
         engine.stop()
 
 
@@ -186,8 +187,8 @@ def test_without_the_program_calls_are_relayed_and_nothing_is_transcoded() -> No
     assert all(engine.codecs().values())
     engine.bridge(leg_a.id, leg_b.id)
     settle()
-    alice.send(leg_a, b"x")
-    assert bob.hear()[12:] == b"x"
+    with Tone(alice, leg_a):
+        assert share(sound_of(heard(bob, 10), 0), 1000) > 0.95
     engine.stop()
 
 
@@ -204,17 +205,22 @@ while True:
         break
     while orders:
         kind, length = orders[0], struct.unpack("<H", orders[1:3])[0]
+        leg = struct.unpack("<Q", orders[3:11])[0]
         if kind == 0:
-            legs.add(struct.unpack("<Q", orders[3:11])[0])
+            legs.add(leg)
+        if kind == 2 and {dies_of} == orders[19:23]:
+            os.pwrite(1, struct.pack("<Q", leg), 0)
+            os._exit(1)
         orders = orders[3 + length:]
     {act}
 """
 
 
-def impostor(folder: Path, act: str) -> Path:
-    """A codec process that was taken over: it knows its legs and says what it likes."""
+def impostor(folder: Path, act: str, dies_of: bytes = b"") -> Path:
+    """A codec process that was taken over: it knows its legs and says what it likes; and it dies of packets of one
+    synchronisation source."""
     program = folder / "impostor"
-    program.write_text(IMPOSTOR.replace("{act}", act))
+    program.write_text(IMPOSTOR.replace("{act}", act).replace("{dies_of}", repr(dies_of)))
     program.chmod(0o755)
     return program
 
@@ -254,4 +260,22 @@ def test_a_process_that_was_taken_over_speaks_only_where_it_may_and_not_too_ofte
     # Alice's leg must be secure and has no keys: nothing went there, whoever wanted it.
     assert engine.leg_stats(leg_a.id).tx_packets == 0
     assert engine.leg_stats(leg_a.id).insecure_drops > 0
+    engine.stop()
+
+
+def test_a_leg_over_which_processes_die_again_and_again_is_heard_through_them_no_more(tmp_path: Path) -> None:
+    engine = Engine(config(codec_process=impostor(tmp_path, "pass", dies_of=struct.pack("<I", 666))))
+    alice, bob, mallory, victim = Phone(ssrc=1), Phone(ssrc=2), Phone(ssrc=666), Phone(ssrc=4)
+    _, leg_a, _ = transcoded(engine, plan(alice, PCMU), plan(bob, PCMA))
+    _, leg_m, leg_v = transcoded(engine, plan(mallory, PCMU), plan(victim, PCMA))
+    with Tone(alice, leg_a), Tone(mallory, leg_m):
+        wait_for(lambda: engine.leg_stats(leg_m.id).codec_deaths == 3)
+        wait_for(lambda: len(codec_processes("impostor")) == 1)
+        time.sleep(0.3)
+        given = engine.leg_stats(leg_m.id).codec_packets
+        time.sleep(0.7)
+        assert engine.leg_stats(leg_m.id).codec_packets == given
+    assert engine.stats().codec_lost == 3
+    assert [engine.leg_stats(leg.id).codec_deaths for leg in (leg_a, leg_v)] == [0, 0]
+    assert engine.leg_stats(leg_a.id).codec_packets > 60
     engine.stop()
