@@ -98,7 +98,8 @@ pub enum Pushed {
     Refused,
 }
 
-/// The newest packet of the stream that is followed, which the next is read against.
+/// What the next packet is read against: the newest packet of the stream that is followed, as for its sequence number,
+/// and the newest that holds sound, as for its timestamp (an event's says only when the event began).
 #[derive(Clone, Copy, Debug)]
 struct Reference {
     ssrc: u32,
@@ -121,6 +122,8 @@ pub struct JitterBuffer {
     /// The sequence number after one that was far off: a second one in a row makes a new beginning.
     doubtful: Option<u16>,
     seen: [u64; (REMEMBERED / 64) as usize],
+    /// A new source has begun with something that holds no sound.
+    unheard: bool,
     /// The lowest sequence number that is still of use.
     wanted: u64,
     counts: Counts,
@@ -156,7 +159,7 @@ impl JitterBuffer {
         if arrival.payload.len() > LONGEST_PAYLOAD || clock_rate == 0 {
             return Pushed::Refused;
         }
-        let Some((mut packet, newest)) = self.extend(arrival, clock_rate) else {
+        let Some((mut packet, newest)) = self.extend(arrival, clock_rate, sound) else {
             return Pushed::Refused;
         };
         let place = Place {
@@ -197,7 +200,12 @@ impl JitterBuffer {
 
     /// Reads sequence number and timestamp against the newest packet. The second value says whether this is the newest
     /// now.
-    fn extend(&mut self, arrival: &Arrival, clock_rate: u32) -> Option<(Packet, bool)> {
+    fn extend(
+        &mut self,
+        arrival: &Arrival,
+        clock_rate: u32,
+        sound: bool,
+    ) -> Option<(Packet, bool)> {
         let at = units_of_us(arrival.at_us);
         let mut packet = Packet {
             sequence: 1 << 32,
@@ -209,7 +217,7 @@ impl JitterBuffer {
             at_us: arrival.at_us,
             payload: Vec::new(),
         };
-        let mut newest = true;
+        let (mut newest, mut anew) = (true, true);
         if let Some(reference) = self.reference {
             let since = at - units_of_us(reference.at_us);
             let step = arrival.sequence.wrapping_sub(reference.wire) as i16;
@@ -227,7 +235,8 @@ impl JitterBuffer {
                 self.doubtful = Some(arrival.sequence.wrapping_add(1));
                 return None;
             }
-            if packet.new_source || far {
+            anew = packet.new_source || far;
+            if anew {
                 self.doubtful = None;
                 packet.sequence = reference.sequence + 1;
                 packet.position = reference.position + since;
@@ -252,6 +261,9 @@ impl JitterBuffer {
         } else {
             self.counts.expected += 1;
         }
+        if newest && sound {
+            packet.new_source |= std::mem::take(&mut self.unheard);
+        }
         if newest {
             let from = self
                 .reference
@@ -259,7 +271,7 @@ impl JitterBuffer {
             for sequence in from..=packet.sequence {
                 self.forget(sequence);
             }
-            self.reference = Some(Reference {
+            let reference = Reference {
                 ssrc: arrival.ssrc,
                 wire: arrival.sequence,
                 sequence: packet.sequence,
@@ -267,6 +279,22 @@ impl JitterBuffer {
                 clock_rate,
                 position: packet.position,
                 at_us: arrival.at_us,
+            };
+            self.reference = Some(match self.reference {
+                _ if sound => reference,
+                Some(last) if !anew => Reference {
+                    wire: reference.wire,
+                    sequence: reference.sequence,
+                    ..last
+                },
+                _ => {
+                    // Sound that comes after it begins anew, whatever its timestamp is.
+                    self.unheard |= packet.new_source;
+                    Reference {
+                        clock_rate: 0,
+                        ..reference
+                    }
+                }
             });
         }
         Some((packet, newest))
