@@ -206,7 +206,7 @@ $(STAMPS)/rust:
 $(STAMPS)/engine: $(RUST_SOURCES) pyproject.toml $(STAMPS)/run $(STAMPS)/rust
 	$(call say,Building the media core (the first time takes some minutes))
 	@cargo build --release --locked --quiet --package sealtone-codec-process --bin sealtone-codecs
-	@install -m 755 target/release/sealtone-codecs python/sealtone/media/sealtone-codecs
+	@install -s -m 755 target/release/sealtone-codecs python/sealtone/media/sealtone-codecs
 	@PIP_QUIET=2 VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/maturin develop --release --locked --quiet
 	@touch $@
 

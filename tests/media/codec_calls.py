@@ -177,7 +177,7 @@ def steps(numbers: list[int], modulus: int) -> list[int]:
     return [(after - before) % modulus for before, after in itertools.pairwise(numbers)]
 
 
-def codec_processes() -> list[int]:
+def codec_processes(program: str = "sealtone-codecs") -> list[int]:
     """Process ids of the codec processes of this program."""
     found = []
     for folder in Path("/proc").iterdir():
@@ -186,7 +186,7 @@ def codec_processes() -> list[int]:
                 name, _, rest = (folder / "stat").read_text().partition(") ")
             except OSError:
                 continue
-            if name.endswith("(sealtone-codecs") and int(rest.split()[1]) == os.getpid() and rest[0] != "Z":
+            if name.endswith(f"({program}") and int(rest.split()[1]) == os.getpid() and rest[0] != "Z":
                 found.append(int(folder.name))
     return found
 

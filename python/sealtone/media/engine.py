@@ -261,6 +261,11 @@ class Engine:
         """Ends a recording, where it has not ended already."""
         self._engine.stop_recording(recording)
 
+    def send_digit(self, leg: int, digit: str, duration_ms: int = 100) -> None:
+        """Sends a digit (0-9, *, #, A-D) to a leg that is heard through codecs or played to: as an event where that was
+        agreed on, else as a tone. To a leg that is relayed nothing is sent."""
+        self._engine.send_digit(leg, digit, duration_ms)
+
     def load_sound(self, name: str, rate: int, pcm: bytes) -> None:
         """Loads a sound to play: mono, 16 bits a sample, little-endian, at 8000 to 48000 Hz, of at most 8 MiB."""
         self._engine.load_sound(name, rate, pcm)

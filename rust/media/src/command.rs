@@ -93,6 +93,8 @@ pub enum Command {
     Record(Box<Tap>),
     /// Ends a recording, if it is this worker's.
     StopRecording(u64),
+    /// Sends a digit (RFC 4733 event code, milliseconds) to a leg that the codec process speaks for.
+    Digit(u32, u8, u16),
     /// A codec process is there, at the other end of that socket; the one before it died over that leg.
     Codecs(OwnedFd, Option<LegId>),
     /// A sound that legs may be played.

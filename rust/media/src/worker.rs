@@ -396,6 +396,9 @@ impl Worker {
                     self.unsettle(slot);
                 }
                 Command::Transcode(a, b) => self.transcode(a, b),
+                Command::Digit(slot, digit, duration_ms) => {
+                    self.send_digit(slot, digit, duration_ms);
+                }
                 Command::Play(slot, playing) => self.play(slot, playing),
                 Command::Record(tap) => self.record(*tap),
                 Command::StopRecording(recording) => self.stop_recording(recording),

@@ -222,6 +222,13 @@ impl Leg {
         }
     }
 
+    /// An accepted packet goes to no other leg: counted, unless the codec process has it.
+    pub fn count_unsent(&self) {
+        if !self.copied {
+            self.counters.gate_drops.add(1);
+        }
+    }
+
     fn tells_digits_by_codecs(&self) -> bool {
         matches!(self.target, super::Target::Codecs(_))
     }
