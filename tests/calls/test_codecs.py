@@ -544,6 +544,19 @@ def test_each_direction_is_rated_by_who_received_it() -> None:
     assert (one.ptime_ms, one.codec, one.codec_tx) == (20, "PCMA/8000", "PCMA/8000")
 
 
+def test_losses_in_runs_count_as_such_in_what_a_phone_sent() -> None:
+    rated = []
+    for gaps in (50, 5):
+        world = able()
+        a, b, _ = three(world)
+        in_call(world, a, b)
+        world.plane.counted[leg_of(world, a)] = MediaCounters(packets_in=950, lost_in=50, gaps_in=gaps)
+        hang_up(world, a)
+        rated.append(world.record.legs[0].mos_rx)
+    assert rated == [mos(Path("pcma", 950, 50)), mos(Path("pcma", 950, 50, mean_burst=10))]
+    assert rated[1] < rated[0]  # type: ignore[operator]
+
+
 def test_what_was_transcoded_is_rated_by_both_its_codecs_and_both_its_ways() -> None:
     world = able()
     a, b, _ = three(world)
