@@ -560,7 +560,7 @@ class Leg:
     def _become(self, call: Call) -> None:
         if call.media_call != self.call.media_call:
             call.exchange.plane.move_leg(self.port.id, call.media_call)
-        self.call = call
+        self.call, self.narrowed = call, False
 
     def counters(self) -> MediaCounters:
         """Since the leg came to this call."""

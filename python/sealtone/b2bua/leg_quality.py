@@ -36,7 +36,12 @@ def _heard(leg: Leg, counters: MediaCounters, sent: Path) -> float | None:
     if counters.reported_lost is None:
         return None
     lost = min(max(counters.reported_lost, 0), counters.packets_out)
-    heard = sent._replace(received=counters.packets_out - lost, lost=lost, jitter_ms=counters.reported_jitter_ms or 0.0)
+    heard = sent._replace(
+        received=counters.packets_out - lost,
+        lost=lost,
+        jitter_ms=counters.reported_jitter_ms or 0.0,
+        mean_burst=1.0,  # a report tells how much was lost, and not how
+    )
     other = leg.call.other(leg)
     if other is None:
         return mos(heard)
@@ -54,4 +59,5 @@ def _sent(leg: Leg, counters: MediaCounters) -> Path | None:
         return None
     packet_ms = wanted[0].packet_ms if wanted else 20
     lost, trip_ms = max(counters.lost_in, 0), counters.round_trip_ms
-    return Path(name_of(codec), counters.packets_in, lost, counters.jitter_ms, trip_ms, packet_ms)
+    burst = max(1.0, lost / counters.gaps_in) if counters.gaps_in else 1.0
+    return Path(name_of(codec), counters.packets_in, lost, counters.jitter_ms, trip_ms, packet_ms, burst)

@@ -75,6 +75,8 @@ class MediaCounters(NamedTuple):
     octets_in: int = 0
     octets_out: int = 0
     lost_in: int = 0
+    gaps_in: int = 0
+    """Runs of lost packets."""
     jitter_ms: float = 0.0
     round_trip_ms: float | None = None
     refused: int = 0
@@ -100,6 +102,7 @@ class MediaCounters(NamedTuple):
             octets_in=self.octets_in - earlier.octets_in,
             octets_out=self.octets_out - earlier.octets_out,
             lost_in=self.lost_in - earlier.lost_in,
+            gaps_in=self.gaps_in - earlier.gaps_in,
             refused=self.refused - earlier.refused,
             reported_lost=None if self.reported_lost is None else self.reported_lost - (earlier.reported_lost or 0),
             concealed_ms=self.concealed_ms - earlier.concealed_ms,

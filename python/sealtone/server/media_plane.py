@@ -137,6 +137,7 @@ class EnginePlane:
             octets_in=stats.rx_octets,
             octets_out=stats.tx_octets,
             lost_in=stats.rx_lost,
+            gaps_in=stats.rx_gaps,
             jitter_ms=stats.rx_jitter_ms,
             round_trip_ms=stats.rtt_ms,
             refused=stats.auth_failures + stats.replays + stats.insecure_drops,

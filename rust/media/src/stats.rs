@@ -83,6 +83,8 @@ counters! {
     tx_octets,
     /// RTP packets that were expected from the remote and never came.
     rx_lost,
+    /// Runs of such packets, one after the other.
+    rx_gaps,
     /// Interarrival jitter of what the remote sends (RFC 3550 A.8), microseconds.
     rx_jitter_us,
     /// Round trip to the remote measured by its reception reports, microseconds; 0 is unknown.
