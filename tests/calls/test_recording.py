@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from calls.media import BookedPlane
-from calls.scenes import all_gone, attended, in_call, join, refer, three
+from calls.scenes import all_gone, attended, deaf_to_offers, in_call, join, refer, three
 from calls.world import PLAIN, Phone, World
 from calls.zrtp_world import ZrtpPhone, ZrtpWorld
 from sealtone.b2bua import recording_in_call
@@ -311,6 +311,19 @@ def test_a_transfer_to_a_user_who_is_always_recorded_is_recorded_as_a_call_of_it
     assert {running.caller, running.callee} == {b.user.aor, c.user.aor}
     ((left, right, _),) = world.plane.recordings.values()
     assert {left, right} == {port_of(world, b), port_of(world, c)}
+
+
+def test_a_leg_that_is_being_transferred_is_not_recorded_any_more_while_its_phone_thinks() -> None:
+    world = World()
+    a, b, c = three(world)
+    for phone, terms in ((a, ON_DEMAND), (b, ON_DEMAND), (c, ALWAYS)):
+        recorded_as(phone, terms)
+    first, second = attended(world, a, b, c)
+    assert len(world.plane.recordings) == 1
+    b.on_event, c.on_event = deaf_to_offers(b), deaf_to_offers(c)
+    join(a, first, second)
+    world.run(1)
+    assert not world.plane.recordings
 
 
 def test_a_transfer_that_fails_has_the_call_recorded_again() -> None:
