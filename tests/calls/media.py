@@ -50,6 +50,8 @@ class BookedPlane:
         self.known: dict[str, str] = {}
         """What `codecs` says; `ALL_CODECS` for a core that can do everything."""
         self.through_codecs: set[int] = set()
+        self.counted: dict[int, MediaCounters] = {}
+        """What legs have counted, other than a hundred packets each way."""
         self._calls = 0
         self._legs = 0
 
@@ -193,7 +195,7 @@ class BookedPlane:
 
     def counters(self, leg: int) -> MediaCounters:
         assert leg in self.legs
-        return MediaCounters(packets_in=100, packets_out=100)
+        return self.counted.get(leg, MediaCounters(packets_in=100, packets_out=100))
 
     def close_leg(self, leg: int) -> MediaCounters:
         counters = self.counters(leg)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sealtone.b2bua.codec_choice import transmit_of
 from sealtone.model.quality import FEWEST_PACKETS, Path, mos
 from sealtone.sdp.catalogue import name_of
 
@@ -50,15 +49,9 @@ def _heard(leg: Leg, counters: MediaCounters, sent: Path) -> float | None:
 
 
 def _sent(leg: Leg, counters: MediaCounters) -> Path | None:
-    codec, media = leg.chosen_codec, leg.media
-    if codec is None or media is None:
+    codec, wanted = leg.chosen_codec, leg.transmits
+    if codec is None:
         return None
-    wanted = transmit_of(media)
-    return Path(
-        codec=name_of(codec),
-        received=counters.packets_in,
-        lost=max(counters.lost_in, 0),
-        jitter_ms=counters.jitter_ms,
-        round_trip_ms=counters.round_trip_ms,
-        packet_ms=wanted[0].packet_ms if wanted else 20,
-    )
+    packet_ms = wanted[0].packet_ms if wanted else 20
+    lost, trip_ms = max(counters.lost_in, 0), counters.round_trip_ms
+    return Path(name_of(codec), counters.packets_in, lost, counters.jitter_ms, trip_ms, packet_ms)
