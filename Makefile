@@ -140,7 +140,7 @@ fuzz: $(STAMPS)/fuzz $(STAMPS)/engine ## Every fuzz target for FUZZ_SECONDS (=60
 .PHONY: lock
 lock: $(STAMPS)/dev ## Renew the pinned Python packages
 	@command -v $(BIN)/uv >/dev/null || $(BIN)/python -m pip install --quiet uv
-	@for name in run dev bench fuzz; do \
+	@for name in run dev quality bench fuzz; do \
 		$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
 			--no-annotate --universal --python-version 3.11 requirements/$$name.in -o requirements/$$name.txt; \
 	done
@@ -169,9 +169,14 @@ $(STAMPS)/run: requirements/run.txt $(STAMPS)/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-$(STAMPS)/dev: requirements/dev.txt $(STAMPS)/run
+$(STAMPS)/dev: requirements/dev.txt requirements/quality.txt $(STAMPS)/run
 	$(call say,Installing test tools)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@test -e "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" \
+		|| { $(call apt_install,build-essential python3-dev); }
+	@# Built from source, with what is pinned and not with whatever a build environment of its own would fetch.
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation \
+		-r requirements/quality.txt
 	@touch $@
 
 $(STAMPS)/bench $(STAMPS)/fuzz: $(STAMPS)/%: requirements/%.txt $(STAMPS)/dev
@@ -201,7 +206,7 @@ $(STAMPS)/rust:
 $(STAMPS)/engine: $(RUST_SOURCES) pyproject.toml $(STAMPS)/run $(STAMPS)/rust
 	$(call say,Building the media core (the first time takes some minutes))
 	@cargo build --release --locked --quiet --package sealtone-codec-process --bin sealtone-codecs
-	@install -m 755 target/release/sealtone-codecs python/sealtone/media/sealtone-codecs
+	@install -s -m 755 target/release/sealtone-codecs python/sealtone/media/sealtone-codecs
 	@PIP_QUIET=2 VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/maturin develop --release --locked --quiet
 	@touch $@
 

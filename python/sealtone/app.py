@@ -25,7 +25,17 @@ import uvloop
 from sealtone import __version__
 from sealtone.admin import FirstUse, first_use
 from sealtone.config import Config
-from sealtone.media import CodecsLost, Digit, Engine, EngineConfig, PacketReceived, Played, Primitives, Silent
+from sealtone.media import (
+    CodecFault,
+    CodecsLost,
+    Digit,
+    Engine,
+    EngineConfig,
+    PacketReceived,
+    Played,
+    Primitives,
+    Silent,
+)
 from sealtone.net.control import SOCKET_FILE, ControlSocket
 from sealtone.net.errors import ControlError, ListenError
 from sealtone.net.listen import nearest_free_port
@@ -280,6 +290,8 @@ class Server:
                 self.node.on_digit(event.leg, event.digit)
             elif isinstance(event, Played):
                 self.node.on_played(event.leg, event.playing)
+            elif isinstance(event, CodecFault):
+                self._journal.say(f"error media leg={event.leg} is sent no sound: {event.reason}")
             elif isinstance(event, CodecsLost):
                 self._journal.say(f"error media worker={event.worker} its codec process ended and is started again")
             elif isinstance(event, Silent):

@@ -19,15 +19,17 @@ from media.codec_calls import (
     bridged,
     codec_processes,
     heard,
+    heard_for,
     key,
     plan,
     sequence_of,
     share,
+    sine,
     sound_of,
     steps,
     transcoded,
 )
-from media.conftest import LOCAL, Phone, config, settle
+from media.conftest import LOCAL, Phone, config, settle, wait_for
 from sealtone.media import CodecsLost, Engine, NoCodecs, Srtp
 
 
@@ -64,6 +66,28 @@ def test_the_loss_of_a_codec_process_costs_a_relayed_call_nothing_and_a_transcod
     assert codec_processes() != [process]
     engine.stop()
     assert codec_processes() == []
+
+
+def test_a_relayed_call_that_is_played_to_is_relayed_while_the_process_is_away_and_played_to_again(
+    engine: Engine,
+) -> None:
+    alice, bob = Phone(ssrc=1), Phone(ssrc=2)
+    _, leg_a, leg_b = bridged(engine, plan(alice, PCMU), plan(bob, PCMU))
+    engine.load_sound("music", 8000, sine(400, 1600))
+    with Tone(alice, leg_a, 1000):
+        engine.play(leg_b.id, ("music",), repeat=True)
+        before = heard(bob, 40)
+        for _ in range(2):
+            (process,) = codec_processes()
+            os.kill(process, signal.SIGKILL)
+            wait_for(lambda gone=process: codec_processes() not in ([], [gone]))
+        between = heard_for(bob, 0.5)
+        after = heard(bob, 40)
+    assert share(sound_of(before[15:], 0), 400) > 0.95
+    assert share(sound_of(after, 0), 400) > 0.95
+    assert any(share(sound_of([packet], 0), 1000) > 0.9 for packet in between)
+    numbers = [sequence_of(packet) for packet in before + between + after]
+    assert all(1 <= step < 100 for step in steps(numbers, 1 << 16))
 
 
 def test_a_flood_of_garbage_on_one_call_leaves_another_as_it_was(engine: Engine) -> None:
@@ -164,4 +188,70 @@ def test_without_the_program_calls_are_relayed_and_nothing_is_transcoded() -> No
     settle()
     alice.send(leg_a, b"x")
     assert bob.hear()[12:] == b"x"
+    engine.stop()
+
+
+IMPOSTOR = """#!/usr/bin/python3
+import os, socket, struct, time
+media = socket.socket(fileno=0)
+def record(kind, body):
+    return bytes([kind]) + struct.pack("<H", len(body)) + body
+media.send(record(0, struct.pack("<HBB", 1, 0, 0)))
+legs = set()
+while True:
+    orders = media.recv(65536)
+    if not orders:
+        break
+    while orders:
+        kind, length = orders[0], struct.unpack("<H", orders[1:3])[0]
+        if kind == 0:
+            legs.add(struct.unpack("<Q", orders[3:11])[0])
+        orders = orders[3 + length:]
+    {act}
+"""
+
+
+def impostor(folder: Path, act: str) -> Path:
+    """A codec process that was taken over: it knows its legs and says what it likes."""
+    program = folder / "impostor"
+    program.write_text(IMPOSTOR.replace("{act}", act))
+    program.chmod(0o755)
+    return program
+
+
+def test_a_process_that_says_what_cannot_be_read_is_ended_and_relayed_calls_go_on(tmp_path: Path) -> None:
+    engine = Engine(config(codec_process=impostor(tmp_path, "media.send(os.urandom(200))")))
+    alice, bob, carol, dave = Phone(ssrc=1), Phone(ssrc=2), Phone(ssrc=3), Phone(ssrc=4)
+    _, leg_c, _ = bridged(engine, plan(carol, PCMU), plan(dave, PCMU))
+    transcoded(engine, plan(alice, PCMU), plan(bob, PCMA))
+    with Tone(carol, leg_c):
+        relayed = heard(dave, 50)
+    assert set(steps([sequence_of(packet) for packet in relayed], 1 << 16)) == {1}
+    assert engine.stats().codec_lost >= 2
+    assert CodecsLost(0) in engine.events()
+    engine.stop()
+
+
+def test_a_process_that_was_taken_over_speaks_only_where_it_may_and_not_too_often(tmp_path: Path) -> None:
+    act = """for leg in [*legs, *(leg ^ 1 for leg in legs), *(leg ^ 1 << 32 for leg in legs), *range(8)]:
+        for payload_type in (8, 0, 18):
+            for number in range(300):
+                packet = struct.pack("<QBBII", leg, payload_type, 0, 1, number * 160) + bytes(160)
+                media.send(record(1, packet))"""
+    engine = Engine(config(codec_process=impostor(tmp_path, act)))
+    alice, bob, carol, dave = Phone(ssrc=1), Phone(ssrc=2), Phone(ssrc=3), Phone(ssrc=4)
+    _, leg_c, leg_d = bridged(engine, plan(carol, PCMU), plan(dave, PCMU))
+    _, leg_a, leg_b = transcoded(engine, plan(alice, PCMU, secure_required=True), plan(bob, PCMA))
+    with Tone(carol, leg_c):
+        relayed = heard(dave, 40)
+        at_bob = heard_for(bob, 0.3)
+    assert set(steps([sequence_of(packet) for packet in relayed], 1 << 16)) == {1}
+    assert {len(packet) for packet in relayed} == {172}
+    assert engine.leg_stats(leg_d.id).codec_tx_packets == engine.leg_stats(leg_c.id).codec_tx_packets == 0
+    assert {packet[1] & 0x7F for packet in at_bob} == {8}
+    assert len(at_bob) <= 500
+    assert engine.leg_stats(leg_b.id).codec_refused > 500
+    # Alice's leg must be secure and has no keys: nothing went there, whoever wanted it.
+    assert engine.leg_stats(leg_a.id).tx_packets == 0
+    assert engine.leg_stats(leg_a.id).insecure_drops > 0
     engine.stop()

@@ -287,6 +287,20 @@ def test_a_tone_of_a_phone_without_events_is_a_digit_to_the_phone_with_them(engi
     assert digits(engine.events()) == [(leg_a.id, "9")]
 
 
+def test_a_digit_of_ours_is_sent_as_an_event_or_as_a_tone(engine: Engine) -> None:
+    alice, bob = Phone(ssrc=1), Phone(ssrc=2)
+    _, leg_a, leg_b = transcoded(engine, plan(alice, PCMU), plan(bob, PCMA, EVENTS))
+    heard(bob, 3)
+    engine.send_digit(leg_b.id, "#", 100)
+    engine.send_digit(leg_a.id, "1", 200)
+    assert {packet[12] for packet in heard(bob, 15) if packet[1] & 0x7F == 101} == {11}
+    sound = sound_of(heard(alice, 20), 0)
+    assert share(sound, 697) > 0.1
+    assert share(sound, 1209) > 0.1
+    with pytest.raises(ValueError, match="digit"):
+        engine.send_digit(leg_b.id, "x")
+
+
 def test_reports_towards_a_transcoded_leg_tell_what_was_sent_to_it(engine: Engine) -> None:
     alice, bob, control = Phone(ssrc=1), Phone(ssrc=2), Phone()
     _, leg_a, leg_b = transcoded(engine, plan(alice, PCMU), plan(bob, PCMA, remote_rtcp=control.address))

@@ -83,6 +83,12 @@ class MediaCounters(NamedTuple):
     reported_lost: int | None = None
     """Of what we sent, as the phone reports; None where it reported nothing."""
     reported_jitter_ms: float | None = None
+    concealed_ms: int = 0
+    """Sound made up for what was lost or late, where the server decodes."""
+    restored: int = 0
+    """Packets whose sound was taken from the redundancy of the next."""
+    buffer_ms: int = 0
+    """Mean time that sound waits in the jitter buffer; 0 where nothing is decoded."""
 
     def since(self, earlier: "MediaCounters") -> "MediaCounters":
         """What was counted after `earlier`."""
@@ -96,6 +102,8 @@ class MediaCounters(NamedTuple):
             lost_in=self.lost_in - earlier.lost_in,
             refused=self.refused - earlier.refused,
             reported_lost=None if self.reported_lost is None else self.reported_lost - (earlier.reported_lost or 0),
+            concealed_ms=self.concealed_ms - earlier.concealed_ms,
+            restored=self.restored - earlier.restored,
         )
 
 

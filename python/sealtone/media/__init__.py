@@ -16,7 +16,17 @@ from sealtone.media._engine import (
     UnknownLeg,
 )
 from sealtone.media.engine import CODEC_PROCESS, Engine, EngineConfig, LegPlan, MediaLeg, PayloadFormat, SrtpKey
-from sealtone.media.events import CodecsLost, Digit, Heard, Latched, MediaEvent, PacketReceived, Played, Silent
+from sealtone.media.events import (
+    CodecFault,
+    CodecsLost,
+    Digit,
+    Heard,
+    Latched,
+    MediaEvent,
+    PacketReceived,
+    Played,
+    Silent,
+)
 from sealtone.media.primitives import (
     KEY_AGREEMENT_LENGTHS,
     KeyAgreementLengths,
@@ -28,6 +38,7 @@ from sealtone.media.primitives import (
 __all__ = [
     "CODEC_PROCESS",
     "KEY_AGREEMENT_LENGTHS",
+    "CodecFault",
     "CodecsLost",
     "Digit",
     "Engine",

@@ -178,7 +178,8 @@ class Engine:
         return MediaLeg(leg, local_ip, rtp_port, rtcp_port)
 
     def move_leg(self, leg: int, call: int) -> None:
-        """Takes a leg into another call, with its port, keys and counters. Its bridge or echo ends."""
+        """Takes a leg into another call, with its port, keys and counters. What it is joined to and what plays to it
+        ends."""
         self._engine.move_leg(leg, call)
 
     def update_leg(self, leg: int, plan: LegPlan) -> None:
@@ -240,6 +241,11 @@ class Engine:
     def stop_playing(self, leg: int) -> None:
         """Ends what plays to a leg. No `Played` tells of it."""
         self._engine.stop_playing(leg)
+
+    def send_digit(self, leg: int, digit: str, duration_ms: int = 100) -> None:
+        """Sends a digit (0-9, *, #, A-D) to a leg that is heard through codecs or played to: as an event where that was
+        agreed on, else as a tone. To a leg that is relayed nothing is sent."""
+        self._engine.send_digit(leg, digit, duration_ms)
 
     def load_sound(self, name: str, rate: int, pcm: bytes) -> None:
         """Loads a sound to play: mono, 16 bits a sample, little-endian, at 8000 to 48000 Hz, of at most 8 MiB."""

@@ -48,13 +48,20 @@ class Played(NamedTuple):
     playing: int
 
 
+class CodecFault(NamedTuple):
+    """A leg cannot be sent anything through codecs; `reason` is for a person."""
+
+    leg: int
+    reason: str
+
+
 class CodecsLost(NamedTuple):
     """A worker's codec process is gone. It is started again, and told anew what it has to know."""
 
     worker: int
 
 
-MediaEvent = Latched | Silent | Heard | PacketReceived | Digit | Played | CodecsLost
+MediaEvent = Latched | Silent | Heard | PacketReceived | Digit | Played | CodecFault | CodecsLost
 
 
 def read_events(engine: _engine.Engine) -> list[MediaEvent]:
@@ -71,6 +78,8 @@ def read_events(engine: _engine.Engine) -> list[MediaEvent]:
             events.append(Digit(leg, text, number))
         elif kind == "played":
             events.append(Played(leg, number))
+        elif kind == "codec-fault":
+            events.append(CodecFault(leg, text))
         elif kind == "codecs-lost":
             events.append(CodecsLost(number))
         elif address is not None and data is not None:

@@ -126,6 +126,9 @@ class EnginePlane:
             heard_from=f"{stats.latched[0]}:{stats.latched[1]}" if stats.latched is not None else "",
             reported_lost=stats.remote_lost if reported else None,
             reported_jitter_ms=stats.remote_jitter_ms if reported else None,
+            concealed_ms=stats.concealed_ms,
+            restored=stats.fec_used,
+            buffer_ms=stats.jitter_buffer_ms,
         )
 
     def close_leg(self, leg: int) -> MediaCounters:

@@ -197,7 +197,11 @@ impl Mixer {
             .and_then(|source| self.legs.get(&source))
             .map_or(DEFAULT_RATE, Leg::natural_rate);
         let Some(config) = self.legs.get(&id).and_then(|leg| leg.mouth_config(rate)) else {
-            return self.hush(id, now);
+            self.hush(id, now);
+            return out.add(&Report::Fault {
+                leg: id,
+                reason: "no voice codec is agreed on for what it is sent",
+            });
         };
         let rate = config.spec.sample_rate;
         let former = self.mouth(id).and_then(|mouth| mouth.source);

@@ -29,8 +29,10 @@ const CEILING: i64 = UNITS * 4 / 10;
 const REMEMBERED: u64 = 1_024;
 /// RFC 3550 appendix A.1: a sequence number further off than this belongs to a stream that has begun anew.
 const MOST_DROPOUT: i16 = 3_000;
-/// A timestamp that is off by more than this from what the time of arrival says begins anew, units.
-const MOST_TIMESTAMP_JUMP: i64 = 2 * UNITS;
+/// A timestamp that says that a packet came by more than this later, or earlier, than the one before it begins anew,
+/// units. Late is what networks make packets; early is only who was behind one that was late.
+const MOST_LATE: i64 = 2 * UNITS;
+const MOST_EARLY: i64 = UNITS / 2;
 /// So long after a new SSRC has come, packets of the one before are stragglers, and not a change back.
 const STRAGGLERS_US: u64 = 200_000;
 
@@ -239,8 +241,11 @@ impl JitterBuffer {
                 let scale = UNITS / i64::from(clock_rate);
                 let by_timestamp =
                     i64::from(arrival.timestamp.wrapping_sub(reference.timestamp) as i32) * scale;
+                let ahead = by_timestamp - since;
                 packet.fresh = clock_rate != reference.clock_rate
-                    || (by_timestamp - since).abs() > MOST_TIMESTAMP_JUMP;
+                    || ahead < -MOST_LATE
+                    || ahead > MOST_EARLY
+                    || (newest && by_timestamp < 0);
                 packet.position =
                     reference.position + if packet.fresh { since } else { by_timestamp };
             }
@@ -305,6 +310,10 @@ impl JitterBuffer {
     /// Sequence numbers below `sequence`, from the first that is still wanted, that have not come at all.
     #[must_use]
     pub fn missing_before(&self, sequence: u64) -> u64 {
+        if self.wanted == 0 {
+            // The stream begins with the first that comes.
+            return 0;
+        }
         let from = self.wanted.max(sequence.saturating_sub(REMEMBERED - 1));
         (from..sequence)
             .filter(|&sequence| !self.has_seen(sequence))

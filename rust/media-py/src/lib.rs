@@ -298,6 +298,12 @@ impl Engine {
             .map_err(to_exception)
     }
 
+    fn send_digit(&self, py: Python<'_>, leg: u64, digit: &str, duration_ms: u16) -> PyResult<()> {
+        let event = formats::event(digit);
+        py.detach(|| self.inner.send_digit(leg, event, duration_ms))
+            .map_err(to_exception)
+    }
+
     fn load_sound(&self, py: Python<'_>, name: &str, rate: u32, pcm: &[u8]) -> PyResult<()> {
         py.detach(|| self.inner.load_sound(name, rate, pcm))
             .map_err(to_exception)
@@ -385,6 +391,7 @@ fn event_tuple(py: Python<'_>, leg: u64, what: What) -> EventTuple {
             (u64::from(playing), 0),
             String::new(),
         ),
+        What::CodecFault(reason) => (leg, "codec-fault", None, None, NONE, reason),
         What::CodecsLost(worker) => (
             leg,
             "codecs-lost",

@@ -88,6 +88,8 @@ pub enum Command {
     Transcode(u32, u32),
     /// Plays sounds to a leg, or ends that.
     Play(u32, Option<Playing>),
+    /// Sends a digit (RFC 4733 event code, milliseconds) to a leg that the codec process speaks for.
+    Digit(u32, u8, u16),
     /// A codec process is there, at the other end of that socket; the one before it died over that leg.
     Codecs(OwnedFd, Option<LegId>),
     /// A sound that legs may be played.

@@ -264,7 +264,8 @@ impl Engine {
         })
     }
 
-    /// Takes a leg into another call, with its port, plan, keys and counters. Its bridge or echo ends.
+    /// Takes a leg into another call, with its port, plan, keys and counters. What it is joined to and what plays to
+    /// it ends.
     ///
     /// # Errors
     /// [`EngineError::Unknown`] leg or call, [`EngineError::Busy`]: the leg stays where it is.
@@ -279,6 +280,7 @@ impl Engine {
         let (left, slot) = (entry.call, entry.slot);
         let slot = if from == to {
             self.post(from, Command::Unbridge(slot))?;
+            self.post(from, Command::Play(slot, None))?;
             slot
         } else {
             self.pass_over(&mut registry, (from, slot), to)?

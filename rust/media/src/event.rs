@@ -48,6 +48,8 @@ pub enum What {
     },
     /// All sounds of a [`crate::command::Command::Play`] were played.
     Played(u32),
+    /// The codec process cannot send to the leg, for a reason that a person can read.
+    CodecFault(String),
     /// The codec process of a worker is gone and will be started again; the event's leg is 0.
     CodecsLost(usize),
 }

@@ -47,6 +47,7 @@ pub fn forward(
     if heard.aside {
         leg.look_aside(slot, &heard, datagram, now, events, codecs);
         if heard.payload_type == DROP {
+            leg.count_unsent();
             return;
         }
     }

@@ -391,6 +391,9 @@ impl Worker {
                     self.unsettle(slot);
                 }
                 Command::Transcode(a, b) => self.transcode(a, b),
+                Command::Digit(slot, digit, duration_ms) => {
+                    self.send_digit(slot, digit, duration_ms);
+                }
                 Command::Play(slot, playing) => self.play(slot, playing),
                 Command::Codecs(socket, culprit) => self.open_codecs(socket, culprit),
                 Command::Sound(sound) => self.link.add_sound(sound),

@@ -5,6 +5,7 @@ mod g711;
 mod g722;
 mod g729;
 mod gsm;
+mod ilbc;
 mod opus;
 mod silk;
 mod speex;
@@ -106,11 +107,11 @@ fn find(kind: CodecKind) -> Result<(), String> {
         CodecKind::G729 => ffi::bcg729::found(),
         CodecKind::Gsm => ffi::gsm::found(),
         CodecKind::Speex => ffi::speex::found(),
-        CodecKind::Ilbc => Err("iLBC is not built in".to_owned()),
         CodecKind::Pcmu
         | CodecKind::Pcma
         | CodecKind::G722
         | CodecKind::Silk
+        | CodecKind::Ilbc
         | CodecKind::ComfortNoise
         | CodecKind::TelephoneEvent => Ok(()),
     }
@@ -136,7 +137,7 @@ pub fn open(spec: &CodecSpec) -> Result<Box<dyn Codec>, CodecError> {
         CodecKind::G729 => Box::new(g729::G729::new(spec)?),
         CodecKind::Gsm => Box::new(gsm::Gsm::new(spec)?),
         CodecKind::Speex => Box::new(speex::Speex::new(spec)?),
-        CodecKind::Ilbc => return Err(CodecError::Missing("iLBC is not built in".to_owned())),
+        CodecKind::Ilbc => Box::new(ilbc::Ilbc::new(spec)?),
         CodecKind::ComfortNoise | CodecKind::TelephoneEvent => {
             return Err(CodecError::BadSpec("not a voice codec"));
         }

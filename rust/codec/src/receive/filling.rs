@@ -2,6 +2,7 @@
 
 use super::{Filling, Receiver, State};
 use crate::jitter::UNITS;
+use sealtone_codec_protocol::CodecKind;
 
 /// After so long without anything, speech is over, units.
 const SPEECH_ENDS: i64 = UNITS / 4;
@@ -71,6 +72,7 @@ impl Receiver {
             self.fill_pause(length);
             return;
         }
+        let length = self.whole_frames(length);
         self.conceal(length);
         self.held += length;
         if self.held >= SPEECH_ENDS {
@@ -79,9 +81,26 @@ impl Receiver {
         }
     }
 
+    /// A codec's own concealment comes in whole frames: what was left over would be lost to it.
+    fn whole_frames(&self, length: i64) -> i64 {
+        let frame_ms = self.present.map_or(0, |at| {
+            let spec = &self.formats[at].spec;
+            match spec.kind {
+                CodecKind::Opus | CodecKind::G729 => 10,
+                CodecKind::Silk | CodecKind::Speex => 20,
+                CodecKind::Ilbc => i64::from(spec.frame_ms),
+                _ => 0,
+            }
+        });
+        if frame_ms == 0 {
+            return length;
+        }
+        let frame = frame_ms * UNITS / 1_000;
+        (length + frame - 1) / frame * frame
+    }
+
     /// Packets are missing before the next one, which is `gap` later than what is there.
     pub(super) fn fill_gap(&mut self, gap: i64) {
-        self.loss = self.loss * 0.99 + 0.01;
         let length = gap.min(self.packet_length.max(UNITS / 200));
         self.cursor += self.held + length;
         self.held = 0;
@@ -151,6 +170,11 @@ impl Receiver {
     /// A pause goes on for `length`.
     pub(super) fn fill_pause(&mut self, length: i64) {
         let unit = UNITS / i64::from(self.voice.rate());
+        let length = if self.filling == Filling::Decoder {
+            self.whole_frames(length)
+        } else {
+            length
+        };
         let count = ((length + unit - 1) / unit).max(1) as usize;
         self.frame.clear();
         match self.filling {

@@ -142,9 +142,9 @@ fn supervise(
 
 impl Place {
     fn start(&mut self, program: &Path) -> Result<(), Unusable> {
-        let mut process = CodecProcess::start(program)?;
         self.started = Instant::now();
         self.due = None;
+        let mut process = CodecProcess::start(program)?;
         if let Some(socket) = process.socket.take()
             && self
                 .mailbox

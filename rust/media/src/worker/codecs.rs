@@ -1,7 +1,7 @@
 //! A worker and its codec process: which legs it hears, for which it speaks, and what comes of that.
 //!
 //! What the process has to know follows from what each leg is joined to, what plays to it and what records it.
-//! [`Worker::settle`] compares that with what it has been told; so it is told the difference, and everything when it
+//! [`Worker::settle_all`] compares that with what it has been told; so it is told the difference, and everything when it
 //! has been started anew.
 
 use std::os::fd::OwnedFd;
@@ -50,6 +50,21 @@ impl Worker {
         if let Some(leg) = leg_at(&mut self.legs, slot) {
             leg.play(playing);
             self.unsettle(slot);
+        }
+    }
+
+    /// Has the process send a digit to a leg that it speaks for.
+    pub(super) fn send_digit(&mut self, slot: u32, digit: u8, duration_ms: u16) {
+        self.settle_all();
+        if let Some(leg) = leg_at(&mut self.legs, slot)
+            && leg.mouth == Mouth::Codecs
+        {
+            let leg = leg.codec_id(slot);
+            self.link.order(&Order::Digit {
+                leg,
+                digit,
+                duration_ms,
+            });
         }
     }
 
@@ -109,11 +124,9 @@ impl Worker {
             return;
         };
         leg.copied = heard;
-        leg.set_mouth(if spoken_for.is_some() {
-            Mouth::Codecs
-        } else {
-            Mouth::Relay
-        });
+        // What would play over or in place of a relayed call waits for the process; the call does not.
+        let speaks = spoken_for.is_some() && (up || matches!(leg.target, Target::Codecs(_)));
+        leg.set_mouth(if speaks { Mouth::Codecs } else { Mouth::Relay });
         let wanted = spoken_for.is_some() || heard;
         if up && wanted && !leg.told().set_up {
             let (formats, transmit) = leg.formats();
@@ -180,6 +193,16 @@ impl Worker {
         }
     }
 
+    /// Tells the process how much of what it makes for a leg gets lost.
+    pub(super) fn tell_loss(&mut self, slot: u32) {
+        if let Some(leg) = leg_at(&mut self.legs, slot)
+            && let Some(percent) = leg.untold_loss()
+        {
+            let leg = leg.codec_id(slot);
+            self.link.order(&Order::ExpectLoss { leg, percent });
+        }
+    }
+
     // ---- the process ----
 
     /// A process is there, and knows nothing yet. A leg over which processes have died again and again is heard
@@ -205,7 +228,7 @@ impl Worker {
             if let Some(leg) = leg_at(&mut self.legs, slot) {
                 *leg.told() = Told::default();
                 leg.resync();
-                if leg.copied || leg.mouth == Mouth::Codecs {
+                if leg.copied || leg.mouth == Mouth::Codecs || leg.playing().is_some() {
                     self.unsettled.push(slot);
                 }
             }
@@ -221,6 +244,11 @@ impl Worker {
         };
         let _ = epoll::delete(&self.epoll, &socket);
         self.link.counters.lost.add(1);
+        for slot in 0..self.legs.len() as u32 {
+            if leg_at(&mut self.legs, slot).is_some_and(|leg| leg.playing().is_some()) {
+                self.unsettled.push(slot);
+            }
+        }
         if let Some((worker, notices)) = &self.supervision {
             let _ = notices.send(Notice::Lost(*worker));
             self.events.push(MediaEvent {
@@ -302,6 +330,7 @@ impl Worker {
                 self.unsettle(slot);
             }
             Report::Statistics { statistics, .. } => leg.take_statistics(statistics),
+            Report::Fault { reason, .. } => leg.tell_fault(reason, self.now, &self.events),
             _ => {}
         }
         true
