@@ -2,7 +2,6 @@
 
 import pytest
 
-from calls.listening import press
 from calls.codec_scenes import (
     EVENTS_48,
     G722,
@@ -17,6 +16,7 @@ from calls.codec_scenes import (
     sends,
     talk_both_ways,
 )
+from calls.listening import press
 from calls.media import ALL_CODECS
 from calls.scenes import (
     all_gone,

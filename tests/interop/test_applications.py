@@ -274,3 +274,25 @@ def test_a_real_phone_hears_who_can_hear_it(office, registered, kind):
         return path is not None and order_of(path, names) == names[:3]
 
     eventually(heard, 5, "the prompts are heard, in their order", phone.evidence)
+
+
+def test_linphonec_hears_its_string_read_out_and_confirms_it_with_a_key(office, registered):
+    user = office.user("ended")
+    phone = registered("linphone", 440, at=office, transport="tls", encryption="zrtp", user=user)
+    phone.wait_registered()
+    phone.call(phone.uri("*42"))
+    phone.wait_for("established")
+    eventually(phone.short_authentication_string, 10, "the phone has a string to show", phone.evidence)
+    sas = phone.short_authentication_string()
+    time.sleep(40)  # what the leg reached is told first
+    phone.press("1")
+    time.sleep(8)
+    phone.hang_up()
+    phone.wait_for("closed")
+    record = eventually(lambda: next(iter(office.calls_of(user)), None), 5, "a record", office.evidence)
+    assert record.legs[0].security.zrtp.sas == sas
+    assert record.legs[0].security.sas_verified
+    assert record.state is CallState.PROTECTED_CHECKED
+    names = [f"en/letter-{letter}" for letter in "ybndrfg8ejkmcpqxot1uwisza345h769"]
+    read = order_of(phone.recording(), [*names, "en/sas-matches"])
+    assert read == [*dict.fromkeys(f"en/letter-{letter}" for letter in sas), "en/sas-matches"]
