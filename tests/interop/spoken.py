@@ -46,3 +46,17 @@ def order_of(recording: Path, names: list[str]) -> list[str]:
     heard, rate = read_wav(recording)
     found = [(at, name) for name in names for alike, at in [likeness(heard, name, rate)] if alike > ALIKE]
     return [name for _, name in sorted(found)]
+
+
+def follow_each_other(recording: Path, first: str, names: list[str]) -> list[tuple[str, float]]:
+    """Each of the sounds, which are said one after the other behind `first`, and how alike what stands there is."""
+    heard, rate = read_wav(recording)
+    _, at = likeness(heard, first, rate)
+    at += len(original(first, rate)) / rate
+    found = []
+    for name in names:
+        length = len(original(name, rate)) / rate
+        alike, begins = likeness(heard[int(at * rate) : int((at + length + 1.0) * rate)], name, rate)
+        found.append((name, alike))
+        at += begins + length - 0.1
+    return found

@@ -12,6 +12,7 @@ from media.conftest import LOCAL, Phone, config, settle
 from sealtone.b2bua.plane import MediaPlan, PayloadFormat
 from sealtone.media import Engine, MediaLeg
 from sealtone.server.media_plane import EnginePlane, codec_notes
+from sealtone.server.sound_files import FOLDER, SoundFiles
 from sealtone.sip.flow import Target
 
 PCMU = PayloadFormat(0, "pcmu", 8000)
@@ -48,7 +49,7 @@ def _plan(phone: Phone, voice: PayloadFormat) -> MediaPlan:
 
 
 def test_a_call_is_transcoded_and_its_counters_tell_what_was_made_up(engine: Engine) -> None:
-    plane = EnginePlane(engine, lambda hop: (LOCAL, LOCAL), _never)
+    plane = EnginePlane(engine, lambda hop: (LOCAL, LOCAL), _never, SoundFiles(FOLDER, engine.load_sound))
     assert plane.codecs() is plane.codecs()
     assert plane.codecs()["g722"] == ""
     hop = Target("udp", LOCAL, 5060)
