@@ -265,7 +265,7 @@ def test_an_announcement_is_heard_by_both_before_anything_is_recorded() -> None:
     assert not world.plane.recordings
     for phone in (a, b):
         _, number, sounds, *_ = world.plane.plays[port_of(world, phone)]
-        assert sounds == ("recording-notice",)
+        assert sounds[-1] == "en/recording-notice"
         world.exchange.receive_played(port_of(world, phone), number, world.now)
         world.pump()
     assert len(world.plane.recordings) == 1

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sealtone.b2bua.applications.prompts import spoken
 from sealtone.b2bua.plane import CannotHear, RecordingWish
 from sealtone.model import ConsentNotice, RecordingFacts, RecordingPolicy, SipUser
 from sealtone.model.recording import DIRECT_PATH, NO_KEY, SEALED_PATH, insists_on_path, path_of
@@ -221,7 +222,7 @@ def _begin(call: Call, user: SipUser, by: str, now: float) -> str:
     if objection := _objection(call) or ("" if terms.recipient else NO_KEY):
         return objection
     assert b is not None
-    if not (a.may_flow() and b.may_flow()):
+    if not (a.may_flow() and b.may_flow()) or (call.notice is not None and call.notice.stage != "over"):
         return _NOT_FLOWING
     if len(course.recorded) >= _MAX_RECORDINGS:
         return _TOO_MANY
@@ -255,7 +256,7 @@ def _begin(call: Call, user: SipUser, by: str, now: float) -> str:
 def _announce(call: Call, by: str) -> None:
     course = call.recording
     for leg in call.legs():
-        course.announcing[leg.port.id] = call.exchange.plane.play(leg.port.id, (ANNOUNCEMENT,))
+        course.announcing[leg.port.id] = call.exchange.plane.play(leg.port.id, spoken(leg.user.language, ANNOUNCEMENT))
     course.outcome = "not recorded: a phone did not hear the announcement to its end"
     call.tell("recording", f"announced, for {by}")
 

@@ -18,7 +18,7 @@ use crate::clock::{Clock, Micros};
 use crate::codecs::{Link, LinkCounters, Notice};
 use crate::command::{Command, Mailbox, Passage, PayloadMap, Plan};
 use crate::event::EventQueue;
-use crate::forward::{Legs, forward, forward_control, leg_at};
+use crate::forward::{Legs, forward, forward_control, leg_at, warm};
 use crate::leg::{Leg, Mouth, Target};
 use crate::pool::Returns;
 use crate::port::{Datagram, Received};
@@ -296,7 +296,10 @@ impl Worker {
     /// left keeps the socket ready, and the kernel puts it at the end of its list. Returns the visits.
     #[inline]
     fn serve(&mut self, ready: &[Event], behind: bool) -> u64 {
-        warm(&self.legs, ready);
+        warm(
+            &self.legs,
+            ready.iter().map(|event| (event.data.u64() >> 1) as u32),
+        );
         let mut waiting = [0_u32; CHUNK];
         let (mut received, mut visits) = (0, 0);
         for event in ready {
@@ -581,23 +584,4 @@ impl Worker {
         self.counters.legs.set(self.counters.legs.get() - 1);
         Some(leg)
     }
-}
-
-/// Reads what serving will need of some legs and of those that hear them. With many calls it has left the
-/// cache since their last packets, and independent reads wait for memory together rather than in turn.
-#[inline]
-fn warm(legs: &Legs, ready: &[Event]) {
-    let mut sum = 0;
-    for event in ready {
-        let slot = event.data.u64() >> 1;
-        if let Some(Some(leg)) = legs.get(slot as usize) {
-            sum ^= leg.warm_in();
-            if let Target::Leg(other) = leg.target
-                && let Some(Some(other)) = legs.get(other as usize)
-            {
-                sum ^= other.warm_out();
-            }
-        }
-    }
-    std::hint::black_box(sum);
 }
