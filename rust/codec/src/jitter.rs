@@ -252,8 +252,7 @@ impl JitterBuffer {
                     i64::from(arrival.timestamp.wrapping_sub(reference.timestamp) as i32) * scale;
                 let ahead = by_timestamp - since;
                 packet.fresh = clock_rate != reference.clock_rate
-                    || ahead < -MOST_LATE
-                    || ahead > MOST_EARLY
+                    || !(-MOST_LATE..=MOST_EARLY).contains(&ahead)
                     || (newest && by_timestamp < 0);
                 packet.position =
                     reference.position + if packet.fresh { since } else { by_timestamp };

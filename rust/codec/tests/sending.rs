@@ -164,6 +164,8 @@ fn the_voice_after_a_long_digit_is_not_taken_for_late() {
         let stats = heard.receiver.stats();
         assert_eq!((stats.lost, stats.late, stats.discarded), (0, 0, 0));
         assert!(stats.delay_ms <= 22, "{clock_rate}: {stats:?}");
+        assert_eq!(stats.stretched, 0, "{clock_rate}: {stats:?}");
+        assert!(stats.concealed_ms <= 4 * 260, "{clock_rate}: {stats:?}");
         assert_eq!(heard.receiver.digits().len(), 3);
         // While a key is pressed nothing is heard.
         let pressed = &heard.sound[160 * 130..160 * 150];
