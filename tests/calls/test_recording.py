@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from calls.listening import press_by_info
 from calls.media import BookedPlane
 from calls.scenes import all_gone, attended, deaf_to_offers, in_call, join, refer, three
 from calls.world import PLAIN, Phone, World
@@ -132,6 +133,15 @@ def test_the_star_code_begins_a_recording_and_ends_it() -> None:
     assert len(world.record.recordings) == 2
     assert {facts.started_by for facts in world.recordings.values()} == {b.user.aor}
     assert told(b) == []
+
+
+def test_the_star_code_may_come_by_info() -> None:
+    world, a, b = scene(ON_DEMAND, ON_DEMAND)
+    for key in (b"*", b"1"):
+        press_by_info(a, "application/dtmf-relay", b"Signal=%s\r\nDuration=160\r\n" % key)
+    assert len(world.plane.recordings) == 1
+    b.do(b.session.bye)
+    assert len(world.record.recordings) == 1
 
 
 @pytest.mark.parametrize(("digits", "gap_s"), [("1*", 0.5), ("*2", 0.5), ("1", 0.5), ("*21", 0.5), ("*1", 4.0)])

@@ -145,7 +145,7 @@ class Exchange:
             self._step(leg, zrtp_in_call.on_packet, leg, packet, now)
 
     def receive_digit(self, port: int, digit: str, now: float) -> None:
-        """A key that the phone of a leg pressed, in its media (RFC 4733 or by tones)."""
+        """A key (0-9, *, #, A-D) that the phone of a leg pressed: in its media, or in an INFO."""
         leg = self._by_port.get(port)
         if leg is not None and leg.call.state != "ended":
             self._step(leg, in_call.on_digit, leg, digit, now)

@@ -235,8 +235,8 @@ def on_in_dialog_request(leg: Leg, event: sip.InDialogRequest, now: float) -> No
         _refer(leg, event.tx, event.request.headers.all("Refer-To"), now)
     elif method in ("INFO", "MESSAGE"):
         other = leg.call.other(leg)
-        if leg.call.service is not None and method == "INFO":
-            in_call.on_info(leg, event.request, now)
+        if method == "INFO" and (key := in_call.key_in(event.request)):
+            leg.call.exchange.receive_digit(leg.port.id, key, now)
         if other is None or other.session.state != "confirmed":
             endpoint.respond(event.tx, 200 if leg.call.service is not None else 480, now)
             return

@@ -95,7 +95,7 @@ def follow(call: Call) -> None:
 def on_digit(leg: Leg, digit: str, now: float) -> None:
     """A key of the caller's, from whichever way it came."""
     run = leg.call.run
-    if run is not None and run.reached is not None and digit in _KEYS:
+    if run is not None and run.reached is not None:
         _obey(leg, run.application.digit(digit), now)
 
 
@@ -106,18 +106,17 @@ def on_played(leg: Leg, now: float) -> None:
         _obey(leg, run.application.played(), now)
 
 
-def on_info(leg: Leg, request: Request, now: float) -> None:
-    """A key that comes in the signalling (INFO with application/dtmf-relay or application/dtmf)."""
+def key_in(request: Request) -> str:
+    """The key that an INFO brings (application/dtmf-relay or application/dtmf); empty where it brings none."""
     kind = (request.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
     text = request.body.decode("ascii", "replace")
+    key = ""
     if kind == "application/dtmf":
-        on_digit(leg, text.strip().upper(), now)
+        key = text.strip().upper()
     elif kind == "application/dtmf-relay":
-        for line in text.splitlines():
-            name, _, value = line.partition("=")
-            if name.strip().lower() == "signal":
-                on_digit(leg, value.strip().upper(), now)
-                return
+        lines = (line.partition("=") for line in text.splitlines())
+        key = next((value.strip().upper() for name, _, value in lines if name.strip().lower() == "signal"), "")
+    return key if key in _KEYS else ""
 
 
 def _obey(leg: Leg, commands: Commands, now: float) -> None:
