@@ -24,16 +24,22 @@ STAMPS := .cache/stamps
 COMPILED := $(CURDIR)/.cache/compiled
 RUST_SOURCES := $(shell find rust -name '*.rs' -not -path '*/target/*') $(wildcard rust/*/Cargo.toml) Cargo.toml Cargo.lock
 
+SOUND_PROGRAMS := espeak-ng:espeak-ng sox:sox
 TEST_PROGRAMS := linphonec:linphone-cli baresip:baresip-core sipp:sip-tester tshark:tshark sox:sox stunnel4:stunnel4 \
-	openssl:openssl ip:iproute2 nft:nftables aplay:alsa-utils :libbzrtp0
+	openssl:openssl ip:iproute2 nft:nftables aplay:alsa-utils espeak-ng:espeak-ng age:age flac:flac opusdec:opus-tools :libbzrtp0
 BENCH_PROGRAMS := rtpengine:rtpengine-daemon kamailio:kamailio taskset:util-linux :libbzrtp0
 
-# What passes through the packages that are compiled.
-COMPILED_TESTS := tests/sip tests/sdp tests/model tests/registrar tests/routing tests/zrtp tests/calls tests/server
+# Most of what passes through the packages that are compiled.
+COMPILED_TESTS := tests/sip tests/calls tests/hostile
 PYTHON_SOURCES := $(shell find python/sealtone -name '*.py')
 
 comma := ,
+# Libraries that codecs are taken from, where they are there: library:package.
+CODEC_LIBRARIES := libopus.so.0:libopus0 libbcg729.so.0:libbcg729-0 libgsm.so.1:libgsm1 libspeex.so.1:libspeex1
+
 say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
+
+has_headers = test -e "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h"
 
 # Installs Debian packages when root; else names the command to run.
 define apt_install
@@ -58,30 +64,45 @@ done; \
 if [ -n "$$missing" ]; then $(call apt_install,$$missing); fi
 endef
 
+# Codecs whose library is missing are not offered; nothing else is lost, so that this never fails.
+define install_codec_libraries
+@missing=; known=$$(PATH="$$PATH:/usr/sbin:/sbin" ldconfig -p); \
+for pair in $(CODEC_LIBRARIES); do \
+	grep -qF "$${pair%%:*} " <<<"$$known" || missing="$$missing $${pair##*:}"; \
+done; \
+if [ -n "$$missing" ] && ! ($(call apt_install,$$missing)) 2>/dev/null; then \
+	printf 'Not offered, for want of their libraries, are the codecs of:%s\n' "$$missing"; \
+	printf 'On Debian: sudo apt-get install%s\n' "$$missing"; \
+fi
+endef
+
 .PHONY: help
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: run
-run: $(STAMPS)/compiled ## Build if needed, start the server in DATA (=data); options in ARGS
+run: $(STAMPS)/compiled $(STAMPS)/sounds ## Build if needed, start the server in DATA (=data); options in ARGS
+	$(call install_codec_libraries)
 	@PYTHONPATH=$(COMPILED) exec $(BIN)/sealtone serve --data $(DATA) $(ARGS)
 
 .PHONY: demo
-demo: $(STAMPS)/compiled ## A call between two phones of our own, and what a wiretap sees of it
+demo: $(STAMPS)/compiled $(STAMPS)/sounds ## A call between two phones of our own, and what a wiretap sees of it
 	@PYTHONPATH=$(COMPILED) exec $(BIN)/sealtone demo $(ARGS)
 
 .PHONY: build
-build: $(STAMPS)/compiled ## Build only
+build: $(STAMPS)/compiled $(STAMPS)/sounds ## Build only
 
 .PHONY: test
-test: $(STAMPS)/dev $(STAMPS)/compiled ## Every test, with real phones; options for pytest in TEST_ARGS
+test: $(STAMPS)/dev $(STAMPS)/compiled $(STAMPS)/sounds ## Every test, with real phones; options for pytest in TEST_ARGS
 	$(call install_programs,$(TEST_PROGRAMS))
+	$(call install_codec_libraries)
 	$(call say,Rust tests)
 	@cargo test --workspace --release --locked --quiet
 	$(call say,Python tests)
 	@$(BIN)/python -m pytest $(TEST_ARGS)
-	$(call say,Python tests of calls once more$(comma) compiled as make run has them)
-	@[ ! -d $(COMPILED) ] || $(BIN)/python -m pytest -o pythonpath="$(COMPILED) tests" $(COMPILED_TESTS) $(TEST_ARGS)
+	$(call say,Python tests of signalling$(comma) calls and attacks once more$(comma) compiled as make run has them)
+	@[ -d $(COMPILED) ] || { cat .cache/compile.log; exit 1; }
+	@$(BIN)/python -m pytest -o pythonpath="$(COMPILED) tests" $(COMPILED_TESTS) $(TEST_ARGS)
 
 .PHONY: lint
 lint: $(STAMPS)/dev $(STAMPS)/engine ## Formatting, linters, types, floors
@@ -130,7 +151,7 @@ fuzz: $(STAMPS)/fuzz $(STAMPS)/engine ## Every fuzz target for FUZZ_SECONDS (=60
 .PHONY: lock
 lock: $(STAMPS)/dev ## Renew the pinned Python packages
 	@command -v $(BIN)/uv >/dev/null || $(BIN)/python -m pip install --quiet uv
-	@for name in run compile dev bench fuzz; do \
+	@for name in run compile dev quality bench fuzz; do \
 		$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
 			--no-annotate --universal --python-version 3.11 requirements/$$name.in -o requirements/$$name.txt; \
 	done
@@ -139,7 +160,7 @@ lock: $(STAMPS)/dev ## Renew the pinned Python packages
 clean: ## Remove everything built; data stays
 	@rm -rf .venv target .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache benches/loadgen/target
 	@find python tests benches fuzz -name __pycache__ -type d -prune -exec rm -rf {} +
-	@rm -f python/sealtone/media/_engine*.so
+	@rm -rf python/sealtone/media/_engine*.so python/sealtone/media/sealtone-codecs python/sealtone/sounds
 
 # Set-up. Each stamp stands for a finished step, so that the second time costs nothing.
 
@@ -163,9 +184,13 @@ $(STAMPS)/compile: requirements/compile.txt $(STAMPS)/run
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-$(STAMPS)/dev: requirements/dev.txt $(STAMPS)/compile
+$(STAMPS)/dev: requirements/dev.txt requirements/quality.txt $(STAMPS)/compile
 	$(call say,Installing test tools)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@$(has_headers) || { $(call apt_install,build-essential python3-dev); }
+	@# Built from source, with what is pinned and not with whatever a build environment of its own would fetch.
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation \
+		-r requirements/quality.txt
 	@touch $@
 
 $(STAMPS)/bench $(STAMPS)/fuzz: $(STAMPS)/%: requirements/%.txt $(STAMPS)/dev
@@ -173,10 +198,11 @@ $(STAMPS)/bench $(STAMPS)/fuzz: $(STAMPS)/%: requirements/%.txt $(STAMPS)/dev
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-# Debian 13 and later have rustup as a package. Where there is none, rustup.rs has it.
+# Debian 13 and later have rustup as a package. Where there is none, rustup.rs has it. The crate that compiles SILK reads
+# C headers with libclang.
 $(STAMPS)/rust:
 	@mkdir -p $(STAMPS)
-	$(call install_programs,cc:build-essential)
+	$(call install_programs,cc:build-essential $(if $(shell command -v dpkg-query),:libclang-dev))
 	@fits() { version=$$(rustc --version 2>/dev/null | cut -d' ' -f2) && printf '%s\n' $(RUST) "$$version" | sort -VC; }; \
 	if ! fits && [ "$$(id -u)" = 0 ] && ! command -v rustup >/dev/null \
 		&& { apt-get update -qq; [ -n "$$(apt-cache policy rustup | sed -n '/Candidate: [0-9]/p')" ]; }; then \
@@ -193,20 +219,27 @@ $(STAMPS)/rust:
 
 $(STAMPS)/engine: $(RUST_SOURCES) pyproject.toml $(STAMPS)/run $(STAMPS)/rust
 	$(call say,Building the media core (the first time takes some minutes))
+	@cargo build --release --locked --quiet --package sealtone-codec-process --bin sealtone-codecs
+	@install -s -m 755 target/release/sealtone-codecs python/sealtone/media/sealtone-codecs
 	@PIP_QUIET=2 VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/maturin develop --release --locked --quiet
 	@touch $@
 
-# Without a C compiler or Python's header files, and no right to install them, the server runs as well, interpreted.
+# Compiled, a call costs a quarter less. Where that cannot be done the server runs as well, interpreted.
 $(STAMPS)/compiled: $(PYTHON_SOURCES) tools/compile.py $(STAMPS)/engine $(STAMPS)/compile
-	$(call say,Compiling the packages that calls pass through)
-	@has_headers() { $(BIN)/python -c 'import pathlib, sys, sysconfig; \
-		sys.exit(not pathlib.Path(sysconfig.get_path("include"), "Python.h").exists())'; }; \
-	if [ "$$(id -u)" = 0 ] && [ "$$(readlink -f $(BIN)/python)" = "$$(readlink -f /usr/bin/python3)" ]; then \
-		has_headers || { $(call apt_install,python3-dev); }; \
-	fi; \
-	rm -rf $(COMPILED); \
-	if has_headers; then $(BIN)/python tools/compile.py $(COMPILED); \
-	else \
-		printf 'Python has no header files here (Debian: python3-dev), so nothing is compiled: each call costs more.\n'; \
-	fi
+	@if [ "$$(id -u)" = 0 ] && [ "$$(readlink -f $(BIN)/python)" = "$$(readlink -f /usr/bin/python3)" ]; then \
+		$(has_headers) || ($(call apt_install,python3-dev)) || true; fi
+	$(call say,Compiling the packages that calls pass through (some minutes$(comma) whenever they have changed))
+	@$(BIN)/python tools/compile.py $(COMPILED) >.cache/compile.log 2>&1 || { rm -rf $(COMPILED); \
+		printf 'Not compiled, so that each call costs more: %s (.cache/compile.log)\n' "$$(tail -n 1 .cache/compile.log)" >&2; }
 	@touch $@
+
+# What the server says and plays. A server without a voice still runs, so that missing programs stop nothing here:
+# root gets them, anybody else is told, and the next time they are looked for again.
+$(STAMPS)/sounds: $(wildcard sounds/*) python/sealtone/zrtp/words.py $(STAMPS)/run
+	@if [ "$$(id -u)" = 0 ]; then $(MAKE) sound-programs || true; fi
+	$(call say,Making the sounds)
+	@PYTHONPATH=python $(BIN)/python sounds/build.py python/sealtone/sounds && touch $@ || true
+
+.PHONY: sound-programs
+sound-programs:
+	$(call install_programs,$(SOUND_PROGRAMS))

@@ -3,7 +3,8 @@
     python tools/compile.py DESTINATION
 
 What comes out is a whole `sealtone` for PYTHONPATH, with the modules below as extension modules: half of what a call
-costs in Python. The sources are the same; they are tested interpreted, and those that decide over calls compiled too
+costs in Python. Folders within the packages are left as they are: few calls pass through b2bua/applications, and no
+packet. The sources are the same; they are tested interpreted, and those that decide over calls compiled too
 (`make test`). Without it everything runs interpreted, so that nobody who edits ever runs anything older than the edit.
 """
 
@@ -70,9 +71,11 @@ def modules() -> list[str]:
 
 def build(place: Path) -> None:
     """Makes the copy at `place`, which is empty, and sees whether it can be imported."""
-    shutil.copytree(SOURCE, place / "sealtone", ignore=shutil.ignore_patterns("__pycache__", "_engine*.so"))
-    for engine in SOURCE.glob("media/_engine*.so"):
-        (place / "sealtone" / "media" / engine.name).symlink_to(engine)
+    built = [*SOURCE.glob("media/_engine*.so"), SOURCE / "media" / "sealtone-codecs", SOURCE / "sounds"]
+    left_out = shutil.ignore_patterns("__pycache__", *[path.name for path in built])
+    shutil.copytree(SOURCE, place / "sealtone", ignore=left_out)
+    for path in built:  # those that are not there yet, too
+        (place / "sealtone" / path.relative_to(SOURCE)).symlink_to(path)
     os.chdir(place)
     os.environ["MYPYPATH"] = "."
     files = modules()
@@ -91,18 +94,20 @@ def build(place: Path) -> None:
     shutil.rmtree("build")
     names = ",".join(file.removesuffix(".py").replace("/", ".") for file in files)
     # Another process: a fault of the compiler may end it, and must end nothing else.
-    subprocess.run([sys.executable, "-c", f"import {names}"], check=True, env={**os.environ, "PYTHONPATH": "."})
+    importing = [sys.executable, "-c", f"import {names}"]
+    if subprocess.run(importing, check=False, env={**os.environ, "PYTHONPATH": "."}).returncode != 0:
+        sys.exit("what was compiled cannot be imported")
 
 
 def main() -> int:
     destination = Path(sys.argv[1]).resolve()
     if not Path(sysconfig.get_path("include"), "Python.h").exists():
-        print("Python's header files are missing (Debian: python3-dev).", file=sys.stderr)
-        return 1
+        sys.exit("Python's header files are missing (Debian: python3-dev)")
     destination.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="compiled-", dir=destination.parent) as work:
         build(Path(work, "new"))
-        shutil.rmtree(destination, ignore_errors=True)
+        if destination.exists():  # for no longer than a moment, as a server may be running from it
+            destination.rename(Path(work, "old"))
         Path(work, "new").rename(destination)
     return 0
 

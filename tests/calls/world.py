@@ -12,7 +12,8 @@ from calls.media import BookedPlane
 from sealtone.b2bua.events import CallEvent
 from sealtone.b2bua.exchange import Exchange, ExchangeSettings
 from sealtone.b2bua.plane import Destination, NoRoute, Ring, Service
-from sealtone.model import Account, LegPolicy, Protection, SipUser, Strictness
+from sealtone.model import Account, LegPolicy, Protection, RecordingFacts, SipUser, Strictness
+from sealtone.model.directory import DEFAULT_SERVICES
 from sealtone.model.record import CallRecord
 from sealtone.sdp import AudioDescription, Codec, Direction, OwnDescription, SdpError, read_answer, read_audio
 from sealtone.sip import events as sip
@@ -51,6 +52,8 @@ class Phone:
         self.answers: int | None = 200
         self.early_media = False
         self.direction = Direction.SENDRECV
+        self.packets: tuple[int | None, int | None] = (None, None)
+        """Its ptime and maxptime, milliseconds."""
         self.sessions: list[InviteSession] = []
         self.seen: list[sip.Event] = []
         self.on_event: Callable[[sip.Event], bool] | None = None
@@ -121,7 +124,14 @@ class Phone:
                 (Suite.AEAD_AES_256_GCM, Suite.AES_CM_128_HMAC_SHA1_80), self.world.random.randbytes
             )
         self.offered = AudioDescription(
-            self.address[0], 4000, self.codecs, self.profile, self.direction, self._crypto if self.secure else ()
+            self.address[0],
+            4000,
+            self.codecs,
+            self.profile,
+            self.direction,
+            self._crypto if self.secure else (),
+            ptime_ms=self.packets[0],
+            maxptime_ms=self.packets[1],
         )
         return self._own.write(self.offered)
 
@@ -130,7 +140,7 @@ class Phone:
         offer = read_audio(body)
         self.heard = offer
         common = [codec for mine in self.codecs for codec in offer.codecs if codec.same_format(mine)]
-        if not common:
+        if all(codec.is_telephone_event for codec in common):
             raise SdpError("nothing in common")
         crypto: tuple[CryptoAttribute, ...] = ()
         if offer.crypto and self.secure:
@@ -138,7 +148,14 @@ class Phone:
         direction = offer.direction.reverse.intersect(self.direction)
         return self._own.write(
             AudioDescription(
-                self.address[0], 4000, tuple(common), offer.profile if crypto else "RTP/AVP", direction, crypto
+                self.address[0],
+                4000,
+                tuple(common),
+                offer.profile if crypto else "RTP/AVP",
+                direction,
+                crypto,
+                ptime_ms=self.packets[0],
+                maxptime_ms=self.packets[1],
             )
         )
 
@@ -152,7 +169,7 @@ class Phone:
             else:
                 self.endpoint.respond(event.tx, 200, now)
         elif isinstance(event, sip.OfferReceived):
-            event.session.answer(self.answer_body(event.body), now)
+            self.answer(event, now)
         elif isinstance(event, sip.OfferRequested):
             event.session.answer(self.offer(), now)
         elif isinstance(event, sip.AnswerReceived | sip.Answered):
@@ -161,6 +178,17 @@ class Phone:
                 self.heard = read_answer(body, self.offered)
         elif isinstance(event, sip.InDialogRequest):
             self.endpoint.respond(event.tx, 200, now)
+
+    def answer(self, event: sip.OfferReceived, now: float) -> None:
+        try:
+            body = self.answer_body(event.body)
+        except SdpError:
+            if event.method == "2xx":
+                event.session.bye(now)
+            else:
+                event.session.reject_offer(488, now)
+            return
+        event.session.answer(body, now)
 
     def _ring(self, event: sip.RequestReceived, now: float) -> None:
         session = self.endpoint.accept(event.tx, now)
@@ -188,15 +216,20 @@ class Phone:
 class World:
     """The exchange, its phones, and the clock."""
 
-    def __init__(self, seed: int = 1, latency_s: float = 0.01, **settings: object) -> None:
+    def __init__(
+        self, seed: int = 1, latency_s: float = 0.01, codecs: dict[str, str] | None = None, **settings: object
+    ) -> None:
         self.random = Random(seed)
         self.now = 1000.0
         self.latency_s = latency_s
         self.plane = BookedPlane()
+        self.plane.known = codecs or {}
         self.phones: dict[tuple[str, int], Phone] = {}
         self.groups: dict[str, list[Phone]] = {}
         self.events: list[CallEvent] = []
         self.records: list[CallRecord] = []
+        self.recordings: dict[str, RecordingFacts] = {}
+        """As the store has them."""
         self.refused: list[tuple[str, float]] = []
         self.account = Account(1, "office")
         self.wire: list[bytes] = []
@@ -243,8 +276,8 @@ class World:
 
     def resolve(self, uri: str, caller: SipUser) -> Ring | Service | NoRoute:
         number = uri.partition(":")[2].partition("@")[0]
-        if number == "*43":
-            return Service("echo")
+        if number in DEFAULT_SERVICES:
+            return Service(DEFAULT_SERVICES[number])
         found = self.groups.get(number)
         if not found:
             return NoRoute(404, "Nobody here has that number")
@@ -300,6 +333,10 @@ class World:
                     busy = True
                     self.after(self.latency_s, self._arrive(data, phone))
         self.carry_media()
+        for number in self.plane.ended_recordings:
+            self.exchange.receive_recording_ended(number, "", 1000, 5.0, self.now)
+        self.plane.ended_recordings.clear()
+        self.recordings |= {facts.id: facts for facts in self.exchange.recordings()}
         told = self.exchange.events()
         assert self.may_fail or all(event.kind != "error" for event in told), told
         self.events += told

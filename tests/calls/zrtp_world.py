@@ -14,10 +14,8 @@ from calls.media import Rtp
 from calls.world import Phone, World
 from sealtone.b2bua.call import Call
 from sealtone.b2bua.leg import Leg
-from sealtone.b2bua.plane import NoRoute, Ring, Service
 from sealtone.b2bua.zrtp_agreement import ZrtpTerms
-from sealtone.model import LegPolicy, LegSecurity, MediaPath, Protection, SipUser, Strictness, ZrtpStage
-from sealtone.model.directory import ENROLMENT_SERVICE
+from sealtone.model import LegPolicy, LegSecurity, MediaPath, Protection, Strictness, ZrtpStage
 from sealtone.model.record import LegRecord
 from sealtone.sdp import AudioDescription, Codec, SdpError, read_answer, read_audio
 from sealtone.sip import events as sip
@@ -80,7 +78,12 @@ class Stream:
     def described(self, far: AudioDescription, now: float) -> None:
         """The server's description has come."""
         self.far, self.description = (far.address, far.port), far
-        voices = [codec.payload_type for codec in far.codecs if not codec.is_telephone_event]
+        mine = self.phone.codecs
+        voices = [
+            codec.payload_type
+            for codec in far.codecs
+            if not codec.is_telephone_event and any(codec.same_format(one) for one in mine)
+        ]
         self.types = tuple(voices[:1])
         if self.zrtp is None:
             return
@@ -243,7 +246,7 @@ class ZrtpPhone(Phone):
         offer = read_audio(body)
         self.heard = offer
         common = [codec for mine in self.codecs for codec in offer.codecs if codec.same_format(mine)]
-        if not common:
+        if all(codec.is_telephone_event for codec in common):
             raise SdpError("nothing in common")
         if self.renumbers:
             common = [self._own_number(codec) for codec in common]
@@ -325,11 +328,6 @@ class ZrtpWorld(World):
         phone = ZrtpPhone(self, number, self.next_index, transport=transport, policy=policy)
         self.add(phone)
         return phone
-
-    def resolve(self, uri: str, caller: SipUser) -> Ring | Service | NoRoute:
-        if uri.partition(":")[2].partition("@")[0] == "*44":
-            return Service(ENROLMENT_SERVICE)
-        return super().resolve(uri, caller)
 
     # media
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from sealtone.admin import first_use
+from sealtone.model.record import CallRecord
 from sealtone.net.control import SOCKET_FILE, ControlSocket
 from sealtone.registrar import Binding
 from sealtone.store import Database
@@ -90,6 +91,7 @@ def server(data: Path) -> Iterator[list[str]]:
                 "uptime_s": 3700.0,
                 "listening": [{"transport": "tls", "host": "::", "port": 5061}],
                 "calls": 1,
+                "codecs": {"opus": "", "pcmu": "", "g729": "libbcg729.so.0 is not installed"},
                 "store": {"records_lost": 0, "last_error": ""},
             },
         ),
@@ -120,7 +122,7 @@ def test_a_user_is_added_changed_and_deleted_and_the_log_names_who_did_it(run: R
     assert len(added["secret"]) == 19
     assert added["strictness"] == "require"
     changed = json.loads(run("user", "set", "2000@office.example", "--disable", "--codecs", "PCMU", "--json").stdout)
-    assert (changed["enabled"], changed["codecs"], changed["strictness"]) == (False, ["PCMU"], "require")
+    assert (changed["enabled"], changed["codecs"], changed["strictness"]) == (False, ["pcmu"], "require")
     new = json.loads(run("user", "secret", "2000@office.example", "--json").stdout)
     assert new["secret"] != added["secret"]
     assert run("user", "delete", "2000@office.example").returncode == 0
@@ -134,13 +136,27 @@ def test_a_user_is_added_changed_and_deleted_and_the_log_names_who_did_it(run: R
     assert added["secret"] not in repr(changes)
 
 
+def test_a_domain_is_told_what_to_say_and_play_and_shows_it(run: Run) -> None:
+    said = run("domain", "set", "office.example", "--language", "ru", "--no-music-on-hold", "--open-notice", "notice")
+    assert said.stdout == ("Domain office.example: language ru, no music on hold, open notice: notice to caller.\n")
+    (row,) = json.loads(run("domain", "list", "--json").stdout)
+    assert (row["language"], row["music_on_hold"]) == ("ru", False)
+    assert (row["open_notice"], row["open_notice_to"]) == ("notice", "caller")
+    assert "notice to caller" in run("domain", "list").stdout
+    refused = run("domain", "set", "office.example", "--open-notice", "loud")
+    assert refused.returncode != 0
+    assert "off or tone or notice is" in refused.stderr
+    user = json.loads(run("user", "set", "1000@office.example", "--language", "en", "--json").stdout)
+    assert user["language"] == "en"
+
+
 def test_domains_are_added_switched_and_deleted(run: Run) -> None:
     assert run("domain", "add", "other.example").stdout == "Domain other.example added.\n"
     run("domain", "disable", "other.example")
     rows = json.loads(run("domain", "list", "--json").stdout)
-    assert rows == [
-        {"name": "office.example", "enabled": True, "users": 4},
-        {"name": "other.example", "enabled": False, "users": 0},
+    assert [(row["name"], row["enabled"], row["users"]) for row in rows] == [
+        ("office.example", True, 4),
+        ("other.example", False, 0),
     ]
     assert run("domain", "delete", "other.example").returncode == 0
     refused = run("domain", "delete", "office.example")
@@ -205,6 +221,72 @@ def test_a_call_to_a_service_ends_at_the_server(run: Run, data: Path) -> None:
     record = call(1)
     write_calls(data, record._replace(callee="echo", dialled="*43@office.example", legs=record.legs[:1]))
     assert "1000 —SRTP→ server (echo)\n" in run("calls").stdout
+
+
+def test_a_call_through_codecs_is_drawn_with_both_and_its_quality_is_shown_each_way(run: Run, data: Path) -> None:
+    def through(number: int, one: str, other: str) -> CallRecord:
+        record = call(number)
+        a, b = record.legs[:2]
+        legs = (
+            a._replace(codec=one, codec_tx=one, transcoded=True),
+            b._replace(codec=other, codec_tx=other, transcoded=True, mos_rx=None, mos_tx=3.61),
+        )
+        return record._replace(legs=legs)
+
+    write_calls(
+        data,
+        through(1, "opus/48000", "G729/8000"),
+        through(2, "speex/16000", "speex/8000"),
+        through(3, "PCMA/8000", "PCMA/8000"),
+    )
+    shown = run("calls", columns=200).stdout
+    assert "1000 —SRTP→ server, transcoded opus ↔ g729 —RTP→ 1001" in shown
+    assert "server, transcoded speex/16000 ↔ speex/8000 —RTP" in shown
+    assert "server, pcma in other packets —RTP" in shown
+    assert "MOS 3.6" in shown
+    one = run("calls", call(1).id, columns=200).stdout
+    assert "opus/48000, 20 ms, transcoded" in one
+    assert "MOS 4.4 from the phone, 4.2 to the phone" in one
+    assert "3 lost, jitter 2.5 ms" in one
+    row = json.loads(run("calls", call(1).id, "--json").stdout)["legs"][1]
+    assert (row["codec"], row["codec_tx"], row["ptime_ms"], row["transcoded"]) == ("G729/8000", "G729/8000", 20, True)
+    assert (row["mos_rx"], row["mos_tx"], row["reported_lost"], row["reported_jitter_ms"]) == (None, 3.61, 3, 2.5)
+
+
+@pytest.mark.parametrize("codecs", ["opus,AMR", "silk", "pcmu/16000", "opus,Opus/48000"])
+def test_a_codec_that_is_none_is_refused_with_those_that_are(run: Run, codecs: str) -> None:
+    refused = run("user", "set", "1000@office.example", "--codecs", codecs)
+    assert refused.returncode == 1
+    if codecs.startswith("opus,Opus"):
+        assert "named twice" in refused.stderr
+    else:
+        for name in ("opus", "silk/8000", "g729", "ilbc", "g722", "pcmu", "pcma", "gsm", "speex/8000"):
+            assert name in refused.stderr.replace("\n", " ")
+
+
+def test_codecs_are_kept_in_order_and_in_their_own_spelling(run: Run) -> None:
+    added = json.loads(run("user", "add", "2001@office.example", "--codecs", "G729, SILK/16000,Opus", "--json").stdout)
+    assert added["codecs"] == ["g729", "silk/16000", "opus"]
+    shown = run("user", "show", "2001@office.example").stdout
+    assert "g729, silk/16000, opus" in shown
+    run("user", "set", "2001@office.example", "--codecs", "")
+    assert "any; the server offers opus, g722" in run("user", "show", "2001@office.example", columns=200).stdout
+
+
+def test_codecs_that_this_machine_lacks_are_taken_with_a_warning(run: Run, server: list[str]) -> None:
+    out = run("user", "set", "1000@office.example", "--codecs", "g729,opus", columns=200).stdout
+    assert "g729 cannot be converted on this machine (libbcg729.so.0 is not installed)" in out
+    assert "opus cannot" not in out
+    row = json.loads(run("user", "show", "1000@office.example", "--json").stdout)
+    assert row["codecs"] == ["g729", "opus"]
+    assert len(row["warnings"]) == 1
+
+
+def test_status_names_the_codecs_of_this_machine_and_why_others_are_missing(run: Run, server: list[str]) -> None:
+    out = run("status", columns=200).stdout
+    assert "opus and pcmu can be converted" in out
+    assert "g729: libbcg729.so.0 is not installed" in out
+    assert json.loads(run("status", "--json").stdout)["codecs"]["opus"] == ""
 
 
 def test_calls_fit_a_narrow_terminal(run: Run, data: Path) -> None:

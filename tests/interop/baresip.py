@@ -20,6 +20,8 @@ from interop.phones import RealPhone, Setup
 from interop.processes import LOOPBACK, Program, eventually
 
 _MEDIA_ENCRYPTION = {"none": "", "srtp": ";mediaenc=srtp", "required": ";mediaenc=srtp-mand"}
+_MODULES = {"pcmu": "g711", "pcma": "g711", "gsm": "gsm", "g722": "g722", "opus": "opus"}
+_FULL_NAMES = {"opus": "opus/48000/2", "g722": "G722/16000/1"}
 _STATES = {
     "CALL_INCOMING": "incoming", "CALL_RINGING": "ringing", "CALL_PROGRESS": "ringing",
     "CALL_ESTABLISHED": "established", "CALL_CLOSED": "closed",
@@ -79,11 +81,14 @@ class Baresip(RealPhone):
 
     def _write_configuration(self) -> None:
         setup, first = self.setup, self.first_port
-        modules = ["g711", "sndfile", "aufile", "aubridge", "srtp"]
+        voice = dict.fromkeys(_MODULES[name.partition("/")[0].lower()] for name in setup.codecs)
+        modules = [*voice, "sndfile", "aufile", "aubridge", "srtp"]
         lines = [
             "poll_method epoll",
             f"sip_listen {LOOPBACK}:{self.sip_port}",
             f"audio_source aufile,{self.tone_file}",
+            "ausrc_srate 8000",  # the tone's, whatever the codec's
+            "ausrc_channels 1",
             "audio_player aubridge,far",
             "audio_alert aubridge,alert",
             f"rtp_ports {first + 4}-{first + self.PORTS - 1}",
@@ -109,7 +114,7 @@ class Baresip(RealPhone):
 
     def _account(self) -> str:
         setup = self.setup
-        codecs = ",".join(f"{name}/8000/1" for name in setup.codecs)
+        codecs = ",".join(_FULL_NAMES.get(name.lower(), f"{name}/8000/1") for name in setup.codecs)
         domain = setup.domain if setup.server else f"{LOOPBACK}:{self.listening_port}"
         parts = [
             f"<sip:{setup.user}@{domain};transport={setup.transport}>",

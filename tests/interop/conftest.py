@@ -14,6 +14,7 @@ from interop.baresip import Baresip
 from interop.certificates import Certificates, make_certificates
 from interop.linphone import Linphone
 from interop.phones import RealPhone, Setup
+from interop.pjsua import Pjsua
 from interop.processes import LOOPBACK
 from interop.server import DOMAIN, Server
 from interop.sipp import Sipp, is_installed
@@ -39,12 +40,12 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 @pytest.fixture
 def phone(tmp_path: Path) -> Iterator[PhoneFactory]:
     """A factory of running phones: `phone("baresip", user="1000", tone_hz=440)`; all end with the test."""
-    kinds = {"baresip": Baresip, "linphone": Linphone}
+    kinds = {"baresip": Baresip, "linphone": Linphone, "pjsua": Pjsua}
     with contextlib.ExitStack() as running:
 
         def start(kind: str, **settings: Any) -> RealPhone:
-            program = {"baresip": "baresip", "linphone": "linphonec"}[kind]
-            if shutil.which(program) is None:
+            program = {"baresip": "baresip", "linphone": "linphonec"}.get(kind)
+            if program is not None and shutil.which(program) is None:
                 pytest.skip(f"{program} is not installed (Debian package {_PROGRAMS[program]})")
             folder = tmp_path / f"{len(list(tmp_path.iterdir()))}-{kind}-{settings['user']}"
             folder.mkdir()

@@ -35,6 +35,12 @@ def call(number: int = 1, *, started_at: float = 1000.0, answered: bool = True, 
         remote_media="127.0.0.1:7078",
         user_agent="Phone/1.0",
         sip_call_id=f"leg-a-{number}",
+        codec_tx="PCMU/8000",
+        ptime_ms=20,
+        reported_lost=3,
+        reported_jitter_ms=2.5,
+        mos_rx=4.4,
+        mos_tx=4.2,
     )
     callee = caller._replace(
         role="callee", aor="1001@office.example", security=CLEAR, rtt_ms=3.5, sip_call_id=f"leg-b-{number}"
@@ -54,4 +60,5 @@ def call(number: int = 1, *, started_at: float = 1000.0, answered: bool = True, 
         state=CallState.OPEN,
         legs=(caller, callee),
         caller_name="Anna",
+        announced="1000@office.example was told that the other side is not encrypted.",
     )

@@ -28,7 +28,7 @@ from sealtone.store.directory import (
     update_account,
     write_setting,
 )
-from sealtone.store.records import read_call
+from sealtone.store.records import insert_calls, read_call
 from sealtone.store.tables import call_leg, call_record, metadata
 from sealtone.store.vault import Vault
 from store.records import call
@@ -61,6 +61,48 @@ def test_the_migrations_lead_to_the_tables_as_they_are_declared(tmp_path: Path) 
     database.close()
 
 
+_OF_CODECS = ("codec_tx", "ptime_ms", "transcoded", "reported_lost", "reported_jitter_ms", "mos_rx", "mos_tx")
+_WITHOUT_ANNOUNCEMENTS = (
+    *(
+        f"ALTER TABLE domain DROP COLUMN {name}"
+        for name in ("language", "music_on_hold", "open_notice", "open_notice_to")
+    ),
+    "ALTER TABLE sip_user DROP COLUMN language",
+    "ALTER TABLE call_record DROP COLUMN announced",
+)
+_WITHOUT_RECORDINGS = (
+    "DROP TABLE recording",
+    "ALTER TABLE account DROP COLUMN recording_recipient",
+    *(f"ALTER TABLE domain DROP COLUMN recording{name}" for name in ("", "_notice", "_format")),
+    "ALTER TABLE domain DROP COLUMN keep_recordings_days",
+    "ALTER TABLE sip_user DROP COLUMN recording",
+    "ALTER TABLE call_record DROP COLUMN recording_note",
+)
+
+
+def test_legs_from_before_codecs_were_chosen_keep_the_one_they_had(tmp_path: Path) -> None:
+    database = Database(tmp_path)
+    record = call(7)
+    with database.write() as transaction:
+        insert_calls(transaction.connection, [record])
+        for statement in (
+            *_WITHOUT_ANNOUNCEMENTS,
+            *_WITHOUT_RECORDINGS,
+            *(f"ALTER TABLE call_leg DROP COLUMN {name}" for name in _OF_CODECS),
+            "UPDATE alembic_version SET version_num='0003'",
+        ):
+            transaction.connection.execute(sqlalchemy.text(statement))
+    database.close()
+    database = Database(tmp_path)
+    with database.read() as transaction:
+        kept = read_call(transaction.connection, record.id)
+    database.close()
+    assert kept is not None
+    assert [(leg.codec, leg.codec_tx, leg.transcoded, leg.mos_tx) for leg in kept.legs] == [
+        (leg.codec, leg.codec, False, None) for leg in record.legs
+    ]
+
+
 def test_accounts_of_the_first_schema_keep_their_calls_for_a_year_and_have_a_zid(tmp_path: Path) -> None:
     database = Database(tmp_path)
     with database.write() as transaction:
@@ -70,7 +112,10 @@ def test_accounts_of_the_first_schema_keep_their_calls_for_a_year_and_have_a_zid
             "ALTER TABLE account DROP COLUMN zid",
             "ALTER TABLE sip_user DROP COLUMN path",
             "ALTER TABLE call_leg DROP COLUMN zrtp",
+            *(f"ALTER TABLE call_leg DROP COLUMN {name}" for name in _OF_CODECS),
             "DROP TABLE zrtp_cache",
+            *_WITHOUT_RECORDINGS,
+            *_WITHOUT_ANNOUNCEMENTS,
             "UPDATE alembic_version SET version_num='0001'",
         ):
             transaction.connection.execute(sqlalchemy.text(statement))

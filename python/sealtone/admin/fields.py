@@ -8,12 +8,22 @@ from enum import StrEnum
 from typing import TypeVar
 
 from sealtone.admin.errors import InvalidInput
-from sealtone.model import MediaPath, Protection, Strictness
+from sealtone.model import (
+    ConsentNotice,
+    Language,
+    MediaPath,
+    NoticeTo,
+    OpenNotice,
+    Protection,
+    RecordingFormat,
+    RecordingPolicy,
+    Strictness,
+)
+from sealtone.sdp.catalogue import CATALOGUE, canonical_name, listed
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 # RFC 3261 25.1 user, without what would need escaping or be taken for something else in a dial plan.
 _USERNAME = re.compile(r"[A-Za-z0-9_.+-]{1,64}")
-_CODEC = re.compile(r"[A-Za-z0-9.-]{1,32}")
 _LONGEST_NAME = 253
 _LONGEST_DISPLAY_NAME = 64
 _SHORTEST_SECRET = 12
@@ -106,15 +116,52 @@ def media_path(text: str) -> MediaPath:
     return _choice("path", text, MediaPath)
 
 
+def recording_policy(text: str) -> RecordingPolicy | None:
+    """`never`, `always` or `on-demand`, or `domain` (None): as the domain has it."""
+    return None if text.strip().lower() == "domain" else _choice("recording", text, RecordingPolicy)
+
+
+def consent_notice(text: str) -> ConsentNotice:
+    """`none`, `tone` or `announcement`."""
+    return _choice("notice", text, ConsentNotice)
+
+
+def recording_format(text: str) -> RecordingFormat:
+    """`opus`, `wav` or `flac`."""
+    return _choice("format", text, RecordingFormat)
+
+
+def language(text: str) -> Language:
+    """`en` or `ru`."""
+    return _choice("language", text, Language)
+
+
+def own_language(text: str) -> Language | None:
+    """`en`, `ru`, or `domain` (None): as the domain has it."""
+    return None if text.strip().lower() == "domain" else _choice("language", text, Language, "domain")
+
+
+def open_notice(text: str) -> OpenNotice:
+    """`off`, `tone` or `notice`."""
+    return _choice("open_notice", text, OpenNotice)
+
+
+def open_notice_to(text: str) -> NoticeTo:
+    """`caller` or `both`."""
+    return _choice("open_notice_to", text, NoticeTo)
+
+
 def codecs(text: str) -> tuple[str, ...]:
-    """Encoding names separated by commas, best first; empty permits all."""
-    names = tuple(name.strip() for name in text.split(",") if name.strip())
-    for name in names:
-        if not _CODEC.fullmatch(name):
-            raise InvalidInput("codecs", f"“{name}” is not a codec name. Write them like opus,PCMU,PCMA.")
-    if len({name.lower() for name in names}) != len(names):
-        raise InvalidInput("codecs", "A codec is named twice.")
-    return names
+    """Names of codecs separated by commas, best first, in any case; empty permits all. Gives their own spelling."""
+    names: list[str] = []
+    for word in filter(None, map(str.strip, text.split(","))):
+        name = canonical_name(word)
+        if name is None:
+            raise InvalidInput("codecs", f"“{word}” is not a codec. There are {listed(CATALOGUE)}.")
+        if name in names:
+            raise InvalidInput("codecs", f"The codec {name} is named twice.")
+        names.append(name)
+    return tuple(names)
 
 
 def max_contacts(number: int) -> int:
@@ -124,10 +171,10 @@ def max_contacts(number: int) -> int:
     return number
 
 
-def _choice(field: str, text: str, choices: type[Choice]) -> Choice:
+def _choice(field: str, text: str, choices: type[Choice], *others: str) -> Choice:
     known: Callable[[str], Choice] = choices
     try:
         return known(text.strip().lower())
     except ValueError:
-        allowed = " or ".join(choice.value for choice in choices)
+        allowed = " or ".join([*(choice.value for choice in choices), *others])
         raise InvalidInput(field, f"“{text}” is no {field}: {allowed} is.") from None

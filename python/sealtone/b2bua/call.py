@@ -19,14 +19,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from sealtone.b2bua import zrtp_in_call
-from sealtone.b2bua.change import Change
+from sealtone.b2bua.applications import in_call, music_on_hold, open_notice
+from sealtone.b2bua.change import Change, narrow
 from sealtone.b2bua.leg import Leg, Refused
+from sealtone.b2bua.leg_codecs import answer_for, join, offer_for, transcoding, why_refused
 from sealtone.b2bua.leg_security import headers_about
 from sealtone.b2bua.plane import Destination, NoMediaPorts, NoRoute, Service
 from sealtone.b2bua.record import EndedBy, call_record, leg_record, state_of, weaker
-from sealtone.b2bua.sealed_path import path_between
-from sealtone.b2bua.service import basic_codecs, first_codec
-from sealtone.model import CallState, OfferPlan, Protection, SipUser
+from sealtone.b2bua.recording_in_call import CallRecording
+from sealtone.b2bua.sealed_path import late_path, path_between, why_unseal
+from sealtone.model import CallState, OfferPlan, SipUser
 from sealtone.model.directory import ENROLMENT_SERVICE
 from sealtone.model.record import LegRecord
 from sealtone.sdp import Direction
@@ -48,6 +50,7 @@ BUSY_ELSEWHERE = 'SIP;cause=200;text="Call completed elsewhere"'
 class Call:
     """Two legs bridged, or the caller's leg with a service.
 
+    `run` is the service's application, `notice` what has to be said before the two are connected.
     `a` is the caller's leg, `b` the one that answered; `branches` those that ring, `early` the one of them that is
     heard already. Times are monotonic seconds.
     """
@@ -69,9 +72,12 @@ class Call:
         "lost_branches",
         "media_call",
         "moved",
+        "notice",
         "reason",
+        "recording",
         "redirects",
         "ring_until",
+        "run",
         "rung",
         "service",
         "started_at",
@@ -93,8 +99,11 @@ class Call:
         self.keys_until: float | None = None
         self.state: Stage = "routing"
         self.service: str | None = None
+        self.run: in_call.Run | None = None
+        self.notice: open_notice.Notice | None = None
         self.change: Change | None = None
         self.transfer: Transfer | None = None
+        self.recording = CallRecording()
         self.failure: tuple[int, str] | None = None
         self.called_aor = ""
         self.reason = ""
@@ -142,7 +151,8 @@ class Call:
             elif self.redirects and found.name == ENROLMENT_SERVICE:
                 self._note_failure(488, "Who wants to enrol has to dial that number")
             else:
-                self._serve(found.name, now)
+                self._drop_branches(now, BUSY_ELSEWHERE)
+                in_call.serve(self, found.name, now)
                 return True
         else:
             self.called_aor = self.called_aor or found.aor
@@ -155,7 +165,7 @@ class Call:
     def _give_up(self, reason: str, now: float) -> None:
         self.refuse(*(self.failure or (480, reason)), now)
 
-    def _ring(self, destination: Destination, now: float, plan: OfferPlan | None = None) -> None:
+    def _ring(self, destination: Destination, now: float, plan: OfferPlan | None = None, unsealed: str = "") -> None:
         try:
             leg = Leg.callee(self, destination)
         except NoMediaPorts:
@@ -163,44 +173,16 @@ class Call:
             return
         try:
             direction = self.a.remote_direction() if self.a.described and self.transfer is None else Direction.SENDRECV
-            leg.is_second = plan is not None
-            if self.transfer is None and plan is None:
+            leg.is_second, leg.why_not_sealed = plan is not None or bool(unsealed), unsealed
+            if self.transfer is None and not leg.is_second:
                 leg.sealed = path_between(self.a, leg)
-            offer = leg.offer(self.a.codecs_for_peer(), direction, plan) if self.a.described else None
+            offer = offer_for(leg, self.a, direction, plan) if self.a.described else None
         except Refused as refusal:
             leg.release()
             self._note_failure(refusal.status, refusal.reason)
             return
         leg.place(offer, self.a, now)
         self.branches.append(leg)
-
-    def _serve(self, name: str, now: float) -> None:
-        """Answer with a service: for now the echo test."""
-        leg = self.a
-        self.service = name
-        self._drop_branches(now, BUSY_ELSEWHERE)
-        leg.sealed = None
-        leg.enrols = name == ENROLMENT_SERVICE
-        if leg.enrols and not leg.user.policy.wants_zrtp:
-            self.refuse(488, "Enrolment needs ZRTP: set this user's protection to zrtp", now)
-            return
-        try:
-            if leg.is_answerable:
-                body = leg.answer(first_codec(leg), leg.remote_direction().reverse)
-            elif leg.described:
-                body = leg.local_body()
-            else:
-                body = leg.offer(basic_codecs(leg), None)
-        except Refused as refusal:
-            self.refuse(refusal.status, refusal.reason, now)
-            return
-        leg.session.accept(body, now)
-        self.state = "answered"
-        self.answered_at = now
-        if leg.described:
-            self.link()
-            zrtp_in_call.await_keys(self, now)
-        self.tell("answered", f"{leg.aor} is answered by {name}; {self.drawn()}; {self.security_state()}")
 
     # what the branches say
 
@@ -235,7 +217,7 @@ class Call:
 
     def _hear_early(self, leg: Leg, now: float) -> None:
         """Let the caller hear what the phone says before it is picked up. Raises `Refused`."""
-        body = self.a.answer(leg.codecs_for_peer(), leg.remote_direction(), early=not self.a.needs_reliable)
+        body = answer_for(self.a, leg, early=not self.a.needs_reliable)
         self.early = leg
         self.link()
         self.a.session.progress(183, now, body=body, headers=headers_about(leg))
@@ -263,10 +245,11 @@ class Call:
             leg.read_answer(leg.session.remote_body)
             if leg.sealed is not None:
                 leg.sealed.on_answer()
-            body = a.answer(leg.codecs_for_peer(), leg.remote_direction()) if is_open else a.local_body()
+            body = answer_for(a, leg) if is_open else a.local_body()
         except Refused as refusal:
             self.refuse(refusal.status, refusal.reason, now)
             return
+        open_notice.arm(self)
         self.link()
         a.session.accept(body, now, headers_about(leg))
         self._is_answered(now)
@@ -275,11 +258,13 @@ class Call:
             self._tell_anew(a, leg, now)
         elif leg.is_misled:
             self._tell_anew(leg, a, now)
+        else:
+            narrow(self, now)
 
     def _tell_anew(self, leg: Leg, other: Leg, now: float) -> None:
         """Offer to a phone what holds now, other than what it was told when the call was set up."""
         try:
-            offer = leg.offer(other.codecs_for_peer(), other.remote_direction())
+            offer = offer_for(leg, other, other.remote_direction())
         except Refused as refusal:
             self.end(EndedBy.SERVER, refusal.reason, now, status=refusal.status)
             return
@@ -290,10 +275,8 @@ class Call:
         """The callee's offer in its 200: pass it on in ours."""
         try:
             leg.read_offer(body)
-            if leg.said_protection is not Protection.ZRTP:
-                leg.sealed = None
-            self.a.sealed = leg.sealed
-            offer = self.a.offer(leg.codecs_for_peer(), leg.remote_direction())
+            self.a.sealed = leg.sealed = late_path(self.a, leg)
+            offer = offer_for(self.a, leg, leg.remote_direction())
         except Refused as refusal:
             self.refuse(refusal.status, refusal.reason, now)
             return
@@ -304,14 +287,16 @@ class Call:
         try:
             self.a.read_answer(body)
             if self.b is not None:
-                answer = self.b.answer(self.a.codecs_for_peer(), self.a.remote_direction())
-                self.b.session.answer(answer, now)
+                self.b.session.answer(answer_for(self.b, self.a), now)
         except Refused as refusal:
             self.end(EndedBy.SERVER, refusal.reason, now, status=refusal.status)
             return
+        if self.state == "answering":
+            open_notice.arm(self)
         self.link()
         if self.state == "answering":
             self._is_answered(now)
+        narrow(self, now)
 
     def _is_answered(self, now: float) -> None:
         self.state = "answered"
@@ -324,8 +309,9 @@ class Call:
         if leg not in self.branches:
             return
         self.branches.remove(leg)
+        unsealed = why_unseal(self.a, leg)
         self._lose(leg, event.status)
-        if event.status in (415, 488, 606) and self._offer_otherwise(leg, now):
+        if event.status in (415, 488, 606) and self._offer_otherwise(leg, unsealed, now):
             return
         if event.status in (430, 503) and self._ring_other_flow(leg, now):
             return
@@ -333,20 +319,21 @@ class Call:
             self._note_contacts(event.response.contacts)
             if self._redirect(now):
                 return
-        self._note_failure(*passed_on(event.status, event.reason))
+        self._note_failure(*passed_on(event.status, why_refused(leg, event.status, event.reason)))
         if event.status >= 600:
             self.contacts.clear()
             self._drop_branches(now)
         if not self.branches and self.state in ("routing", "ringing") and not self._redirect(now):
             self._give_up("Nobody answered", now)
 
-    def _offer_otherwise(self, leg: Leg, now: float) -> bool:
-        """A phone that refuses the clear is offered SRTP as a condition, where its connection permits that."""
+    def _offer_otherwise(self, leg: Leg, unsealed: str, now: float) -> bool:
+        """A phone that refuses the clear is offered SRTP as a condition, where its connection permits that; one that
+        refuses what the caller's phone can do, on a sealed path, what the server can turn that into."""
         plan = leg.second_plan()
-        if plan is None or leg.destination is None or self.state != "ringing":
+        if (plan is None and not unsealed) or leg.destination is None or self.state != "ringing":
             return False
         rung = len(self.branches)
-        self._ring(leg.destination, now, plan)
+        self._ring(leg.destination, now, None if unsealed else plan, unsealed)
         return len(self.branches) > rung
 
     def _ring_other_flow(self, leg: Leg, now: float) -> bool:
@@ -425,6 +412,7 @@ class Call:
         """Nobody picked up in time, or the phones did not come to keys."""
         if self.state != "ringing":
             zrtp_in_call.on_patience_over(self, now)
+            open_notice.follow(self, now)
             return
         if now < self.ring_until:
             return
@@ -501,7 +489,7 @@ class Call:
         if self.service is not None:
             if a.may_flow():
                 self.weakest = weaker(self.weakest, state_of(self))
-            plane.echo(a.port.id)
+            in_call.follow(self)
             return
         if b is None or b.call is not self:
             return
@@ -510,15 +498,18 @@ class Call:
             return
         flows = a.may_flow() and b.may_flow()
         is_direct = a.sealed is not None and a.sealed.direct
+        if open_notice.holds_apart(self):
+            flows = False
         if flows or is_direct:  # nobody here holds up what goes from phone to phone
             self.weakest = weaker(self.weakest, state_of(self))
         if is_direct or b.is_misled:  # a phone that sends elsewhere hears nothing here, lest half a key agreement pass
             plane.unbridge(a.port.id)
         elif flows or a.sealed is not None:
             # On a sealed path ZRTP passes before anything else does; the rest waits at the legs' gates.
-            plane.bridge(a.port.id, b.port.id, a.payload_map_to(b), b.payload_map_to(a))
+            join(a, b)
         else:
             plane.unbridge(a.port.id)
+        music_on_hold.follow(self)
 
     # telling
 
@@ -543,7 +534,7 @@ class Call:
             how = "direct" if self.a.sealed.direct else "sealed through the server"
             return f"{self.a.name} —{self.a.label}, {how}→ {self.b.name}"
         far = f" —{self.b.label}→ {self.b.name}" if self.b is not None else f" ({self.service or 'ringing'})"
-        return f"{self.a.name} —{self.a.label}→ server{far}"
+        return f"{self.a.name} —{self.a.label}→ server{transcoding(self.a, self.b)}{far}"
 
     def security_state(self) -> str:
         return state_of(self).value

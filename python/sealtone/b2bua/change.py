@@ -4,7 +4,8 @@ How it works:
 
 1. A phone's new offer is judged like its first one; what would lower a required protection is refused and the call
    stays as it was.
-2. What the other phone would not notice (a new address, new keys, a session refresh) is answered here.
+2. What the other phone would not notice (a new address, new keys, a session refresh) is answered here. So are other
+   codecs, where the server can turn them into what the other phone has in use.
 3. What it would notice (direction, codecs) is offered to it; its answer makes ours. Until then the phone that asked
    waits, and whatever else is offered on either side meets 491 in the session below.
 4. A re-INVITE without an offer is given one at once, from what the other phone can do; should the answer change
@@ -13,12 +14,17 @@ How it works:
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from sealtone.b2bua.applications import music_on_hold
 from sealtone.b2bua.leg import Leg, Refused
+from sealtone.b2bua.leg_codecs import answer_for, can_go_beside, offer_for, text_of, to_narrow
 from sealtone.b2bua.record import EndedBy
 from sealtone.b2bua.service import basic_codecs, first_codec
 from sealtone.sip import events as sip
+
+if TYPE_CHECKING:
+    from sealtone.b2bua.call import Call
 
 
 class Change(NamedTuple):
@@ -53,6 +59,8 @@ def on_offer(leg: Leg, event: sip.OfferReceived, now: float) -> None:
     elif call.change is not None:
         leg.forget()
         leg.session.reject_offer(491, now)
+    elif before is not None and can_go_beside(leg, before, other):
+        _answer_beside(leg, other, now)
     else:
         _offer_to(other, leg, leg, now)
 
@@ -71,6 +79,18 @@ def _answer_here(leg: Leg, now: float) -> None:
     call.link()
 
 
+def _answer_beside(leg: Leg, other: Leg, now: float) -> None:
+    """Answer an offer of other codecs, and leave the other phone with what it has."""
+    try:
+        body = answer_for(leg, other)
+    except Refused as refusal:
+        _refuse(leg, refusal, now)
+        return
+    leg.session.answer(body, now)
+    leg.call.link()
+    _tell_hold(leg)
+
+
 def _offer_to(far: Leg, source: Leg, asker: Leg | None, now: float) -> None:
     """Offer to `far` what the phone of `source` said."""
     try:
@@ -80,13 +100,24 @@ def _offer_to(far: Leg, source: Leg, asker: Leg | None, now: float) -> None:
             _refuse(asker, refusal, now)
 
 
+def narrow(call: Call, now: float) -> None:
+    """Have a phone that chose by its own order change to a codec that need not be transcoded, where it has one."""
+    other = call.b
+    if other is None or call.change is not None or call.state != "answered" or call.transfer is not None:
+        return
+    leg = to_narrow(call.a, other)
+    if leg is not None and leg.call is call and leg.session.state == "confirmed":
+        leg.narrowed = True
+        _offer_to(leg, other if leg is call.a else call.a, None, now)
+
+
 def bring_back(far: Leg, source: Leg, now: float) -> None:
     """Offer to `far`, which has agreed to something else meanwhile, what holds. Raises `Refused`."""
     _offer(far, source, None, now)
 
 
 def _offer(far: Leg, source: Leg, asker: Leg | None, now: float) -> None:
-    body = far.offer(source.codecs_for_peer(), source.remote_direction())
+    body = offer_for(far, source, music_on_hold.direction_for(far, source))
     far.call.change = Change(asker, far)
     far.session.offer(body, now)
 
@@ -108,7 +139,7 @@ def on_offer_requested(leg: Leg, _: sip.OfferRequested, now: float) -> None:
         if other is None:
             body = leg.offer(first_codec(leg) if leg.described else basic_codecs(leg), None)
         else:
-            body = leg.offer(other.codecs_for_peer(), None)
+            body = offer_for(leg, other, None, fully=True)
     except Refused as refusal:
         _refuse(leg, refusal, now)
         return
@@ -138,7 +169,7 @@ def _on_far_answer(change: Change, body: bytes, now: float) -> None:
     try:
         far.read_answer(body)
         if asker is not None:
-            asker.session.answer(asker.answer(far.codecs_for_peer(), far.remote_direction()), now)
+            asker.session.answer(answer_for(asker, far), now)
     except Refused as refusal:
         # The far phone has already changed; there is no common ground left to stand on.
         call.end(EndedBy.SERVER, refusal.reason, now, status=refusal.status)
@@ -151,6 +182,8 @@ def _on_far_answer(change: Change, body: bytes, now: float) -> None:
         _offer_to(far, other, None, now)
     elif other is not None and other.is_misled and other.sealed is not None and not other.sealed.direct:
         _offer_to(other, far, None, now)
+    else:
+        narrow(call, now)
 
 
 def _on_requested_answer(leg: Leg, body: bytes, now: float) -> None:
@@ -164,7 +197,7 @@ def _on_requested_answer(leg: Leg, body: bytes, now: float) -> None:
     call = leg.call
     call.link()
     other = call.other(leg)
-    if other is not None and leg.visible() != before:
+    if other is not None and leg.visible() != before and not can_go_beside(leg, before, other):
         _offer_to(other, leg, None, now)
     _tell_hold(leg)
 
@@ -173,9 +206,10 @@ def _tell_hold(leg: Leg) -> None:
     held = not leg.remote_direction().receives
     if held != leg.was_held:
         leg.was_held = held
+        music_on_hold.follow(leg.call)
         leg.call.tell("held" if held else "resumed", f"by {leg.aor}")
     elif not held:
-        leg.call.tell("changed", f"by {leg.aor}: {leg.codec_name()}, {leg.call.drawn()}")
+        leg.call.tell("changed", f"by {leg.aor}: {text_of(leg.chosen_codec)}, {leg.call.drawn()}")
 
 
 def on_offer_rejected(leg: Leg, event: sip.OfferRejected, now: float) -> None:

@@ -5,8 +5,8 @@ How it works, and its rules:
 1. A description from the phone is read and judged (`read_offer`, `read_answer`) before anything is changed by it; what
    the policy refuses raises `Refused` and leaves the leg as it was.
 2. An offer and its answer take effect together, in `_settle`. Until then the leg's media plan is the one before.
-3. What the two legs of a call tell each other is `codecs_for_peer` and `remote_direction`, nothing else: no address, no
-   key, no payload type number that the other must use.
+3. What the two legs of a call tell each other is what `leg_codecs.py` passes on, nothing else: no address, no key, no
+   payload type number that the other must use.
 4. A leg has one media port for all its life, whichever calls it is in. Our SRTP key for it stays the same while its
    suite does, and the media core keeps its counters, so that no index of its stream is used twice.
 5. Where the phone's ZRTP ends here the leg has an agreement (`zrtp_agreement.py`), whose keys are the leg's once there
@@ -17,11 +17,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from sealtone.b2bua import codec_choice, leg_codecs
+from sealtone.b2bua.codec_choice import Codecs
 from sealtone.b2bua.invitation import invitation
-from sealtone.b2bua.leg_media import MediaPlace, Negotiated, map_between, place_in, plan_of
+from sealtone.b2bua.leg_media import MediaPlace, Negotiated, Packets, Refused, packets_in, place_in, plan_of
 from sealtone.b2bua.leg_security import label_of, security_of
-from sealtone.b2bua.plane import Destination, MediaCounters, MediaPlan, MediaPort
+from sealtone.b2bua.plane import Destination, MediaCounters, MediaPlan, MediaPort, PayloadFormat
 from sealtone.b2bua.record import leg_record
+from sealtone.b2bua.recording_in_call import end as end_recording
 from sealtone.b2bua.zrtp_agreement import ZrtpAgreement
 from sealtone.model import (
     Acceptance,
@@ -44,13 +47,9 @@ from sealtone.sdp import (
     Direction,
     OwnDescription,
     SdpError,
-    answer_codecs,
     answer_direction,
-    numbered_as,
-    permitted_codecs,
     read_answer,
     read_audio_lines,
-    renumbered,
 )
 from sealtone.sip.flow import Hop, is_secure
 from sealtone.srtp_keys import CryptoAttribute, KeyMaterial, MasterKey, answer_to, offer_of
@@ -62,16 +61,8 @@ if TYPE_CHECKING:
 
 _MAX_LEFT_KEYS = 32
 _MAX_SENT = 4  # descriptions of ours that an answer may still come to
-_NO_COMMON_CODEC = "The two phones have no codec in common that both users permit"
-
-
-class Refused(Exception):
-    """A description that a leg cannot accept or make. `status` is SIP's, `reason` a sentence for a person."""
-
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
-        self.reason = reason
+_ANY = Packets()
+__all__ = ["Leg", "Refused"]
 
 
 class Leg:
@@ -87,7 +78,6 @@ class Leg:
         "_may_flow",
         "_offered",
         "_own",
-        "_plan",
         "_released",
         "_remote",
         "_rx",
@@ -96,23 +86,29 @@ class Leg:
         "_tx",
         "agent",
         "call",
+        "chosen_codec",
         "destination",
         "enrols",
         "established",
         "hop",
         "is_second",
         "left_keys",
+        "meanings",
+        "narrowed",
         "note",
         "offer_plan",
+        "plan",
         "port",
         "role",
         "route",
         "sealed",
         "session",
         "speaks_zrtp",
+        "transcoded",
         "uri",
         "user",
         "was_held",
+        "why_not_sealed",
         "zrtp",
     )
 
@@ -132,12 +128,17 @@ class Leg:
         self.note = ""
         self.agent = ""
         self.was_held = False
+        self.transcoded = False  # whether its media goes through codecs, as last linked
+        self.narrowed = False
+        self.why_not_sealed = ""
         self.zrtp: ZrtpAgreement | None = None
         self.sealed: SealedPath | None = None
         self.enrols = False
         self.speaks_zrtp = False  # whether the description in force leaves the keys to ZRTP
         self._final: MediaCounters | None = None
         self._agreed: tuple[Codec, ...] = ()
+        self.meanings = codec_choice.Meanings()
+        self.chosen_codec: Codec | None = None  # the phone's choice: the first voice codec agreed
         self._baseline = self._baseline_before = MediaCounters()
         self._own = OwnDescription(int.from_bytes(call.exchange.entropy(4)) >> 1)
         self._judged: Acceptance | None = None
@@ -147,7 +148,7 @@ class Leg:
         self._remote: AudioDescription | None = None
         self._rx: MasterKey | None = None
         self._tx: MasterKey | None = None
-        self._plan: MediaPlan | None = None
+        self.plan: MediaPlan | None = None
         self._security: LegSecurity | None = None  # worked out when it is asked for, like what follows from it
         self._may_flow = False
         self._sent: dict[bytes, AudioDescription] = {}
@@ -178,11 +179,8 @@ class Leg:
 
     def second_plan(self) -> OfferPlan | None:
         """What to offer to a phone that refused our offer as it was; None when nothing is left."""
-        return (
-            None
-            if self.offer_plan is None or self.is_second
-            else plan_second_offer(self.user.policy, self._tls, self.offer_plan)
-        )
+        plan = self.offer_plan
+        return None if plan is None or self.is_second else plan_second_offer(self.user.policy, self._tls, plan)
 
     def place(self, offer: bytes | None, caller: Leg, now: float) -> None:
         """Send the INVITE. The phone sees the caller's AOR and nothing else of the caller's side."""
@@ -217,8 +215,9 @@ class Leg:
         return said
 
     def codecs_for_peer(self) -> tuple[Codec, ...]:
-        """The codecs that this phone can use and its user permits, in its order."""
-        return permitted_codecs(self.said.codecs, self.user.codecs)
+        """The codecs that this phone can use and its user permits, in the user's order, or as the phone chose them."""
+        said = self.said.codecs
+        return (codec_choice.of_answer if said is self._agreed else codec_choice.of_offer)(said, self.user.codecs)
 
     def remote_direction(self) -> Direction:
         return self.said.direction
@@ -314,11 +313,14 @@ class Leg:
         local = self._local
         if local is None:
             return False
-        codecs = answer_codecs(local.codecs, permitted_codecs(other.codecs_for_peer(), self.user.codecs))
         direction = answer_direction(self.said.direction, other.remote_direction())
-        if local.zrtp_hashes != self._own_hashes(self.speaks_zrtp) or self.is_misled:
+        if (
+            local.zrtp_hashes != self._own_hashes(self.speaks_zrtp)
+            or self.is_misled
+            or direction is not local.direction
+        ):
             return False
-        return codecs[:1] == local.codecs[:1] and len(codecs) == len(local.codecs) and direction is local.direction
+        return leg_codecs.still_holds(self, local.codecs, other)
 
     @property
     def is_misled(self) -> bool:
@@ -330,23 +332,23 @@ class Leg:
         return self._own.written if self._remote is not None and self._judged is None else b""
 
     def offer(
-        self, codecs: tuple[Codec, ...], direction: Direction | None, plan: OfferPlan | Refusal | None = None
+        self,
+        codecs: Codecs,
+        direction: Direction | None,
+        plan: OfferPlan | None = None,
+        packets: Packets = _ANY,
+        fully: bool = False,
     ) -> bytes:
-        """An offer of the other leg's codecs to this phone. Raises `Refused` where its policy cannot be met."""
-        if plan is None:
-            plan = plan_offer(self.user.policy, self._tls, self.established)
-        if isinstance(plan, Refusal):
-            raise Refused(plan.status, plan.reason)
-        self.offer_plan = plan
+        """An offer to this phone of the other leg's codecs, and of what these can be turned into where that is needed,
+        or `fully`. Raises `Refused` where its policy cannot be met."""
+        planned = plan or plan_offer(self.user.policy, self._tls, self.established)
+        if isinstance(planned, Refusal):
+            raise Refused(planned.status, planned.reason)
+        self.offer_plan = plan = planned
         said = self._remote
-        permitted = permitted_codecs(codecs, self.user.codecs)
-        if not permitted:
-            raise Refused(488, _NO_COMMON_CODEC)
-        if self._local is not None and self.sealed is None:
-            try:
-                permitted = renumbered(permitted, self._local.codecs)
-            except SdpError as error:
-                raise Refused(488, str(error)) from None
+        known = self.meanings.known if self.sealed is None else ()
+        codecs = codec_choice.offered(codecs, self.user.codecs, leg_codecs.needed(self, codecs, fully), known)
+        self.meanings.note(codecs)
         entropy = self.call.exchange.entropy
         if not plan.suites:
             crypto: tuple[CryptoAttribute, ...] = ()
@@ -356,45 +358,44 @@ class Leg:
             crypto = offer_of(plan.suites, entropy)
         self.note = plan.note
         self._security = None
-        place = self._place(said.rtcp_mux if said is not None else True)
+        place = self._place(said.rtcp_mux if said is not None else True, packets)
         self._offered = AudioDescription(
             address=place.address,
             port=place.port,
-            codecs=permitted,
+            codecs=codecs,
             profile=plan.profile,
             direction=direction or Direction.SENDRECV,
             crypto=crypto,
             rtcp=place.rtcp,
             rtcp_mux=place.rtcp_mux,
-            ptime_ms=place.ptime_ms,
+            ptime_ms=place.packets.ptime_ms,
+            maxptime_ms=place.packets.maxptime_ms,
             section=said.section if said is not None else 0,
             layout=said.layout if said is not None else (),
             zrtp_hashes=self._own_hashes(self.user.policy.wants_zrtp and not plan.suites),
         )
         return self._written(self._offered)
 
-    def answer(self, codecs: tuple[Codec, ...], direction: Direction, *, early: bool = False) -> bytes:
-        """The answer to the offer read: the codecs that the other leg's phone accepted, and its direction.
+    def answer(self, codecs: Codecs, direction: Direction, *, early: bool = False, packets: Packets = _ANY) -> bytes:
+        """The answer to the offer read, where the other leg's phone has accepted `codecs`, and said its direction.
 
         `early`: it goes out before the 200 and unreliably, and another one may follow. Raises `Refused` where none of
-        the codecs is in the offer.
+        the codecs is in the offer, nor can be turned into one that is.
         """
         judged = self._judged
         if judged is None:
             raise Refused(488, "There is no offer to answer")
         audio = judged.audio
-        chosen = answer_codecs(audio.codecs, permitted_codecs(codecs, self.user.codecs))
-        if not chosen:
-            raise Refused(488, _NO_COMMON_CODEC)
-        if self.sealed is not None:
-            chosen = numbered_as(chosen, codecs)
+        chosen = leg_codecs.answer_with(self, codecs)
+        if packets == _ANY or not codec_choice.gains(codecs, chosen):
+            packets = Packets(audio.ptime_ms)
         own: CryptoAttribute | None = None
         if judged.remote is not None:
             if isinstance(self._tx, KeyMaterial) and self._tx.suite is judged.remote.suite:
                 own = CryptoAttribute(judged.remote.tag, self._tx, judged.remote.suite_name)
             else:
                 own = answer_to(judged.remote, self.call.exchange.entropy)
-        place = self._place(audio.rtcp_mux, audio.ptime_ms)
+        place = self._place(audio.rtcp_mux, packets)
         local = AudioDescription(
             address=place.address,
             port=place.port,
@@ -404,7 +405,8 @@ class Leg:
             crypto=(own,) if own is not None else (),
             rtcp=place.rtcp,
             rtcp_mux=place.rtcp_mux,
-            ptime_ms=place.ptime_ms,
+            ptime_ms=place.packets.ptime_ms,
+            maxptime_ms=place.packets.maxptime_ms,
             section=audio.section,
             layout=audio.layout,
             zrtp_hashes=self._own_hashes(judged.protection is Protection.ZRTP),
@@ -419,13 +421,13 @@ class Leg:
         local = self._local
         if local is None:
             raise Refused(488, "There is nothing agreed yet")
-        return self.answer(local.codecs, local.direction)
+        return self.answer(local.codecs, local.direction, packets=packets_in(local))
 
-    def _place(self, rtcp_mux: bool, ptime_ms: int | None = None) -> MediaPlace:
+    def _place(self, rtcp_mux: bool, packets: Packets = _ANY) -> MediaPlace:
         """Where our description says that media goes: to the other phone on a direct path, else to our port."""
         if self.sealed is not None and self.sealed.direct:
             return place_in(self.sealed.other(self).said)
-        return MediaPlace(self.port.ip, self.port.rtp_port, None, rtcp_mux, ptime_ms)
+        return MediaPlace(self.port.ip, self.port.rtp_port, None, rtcp_mux, packets)
 
     def _own_hashes(self, speaks_zrtp: bool) -> tuple[str, ...]:
         """The a=zrtp-hash of our description: the other phone's where its ZRTP passes through, else our own."""
@@ -450,6 +452,8 @@ class Leg:
         self._agreed = agreed
         self._remote = verdict.audio
         self._local = local
+        self.chosen_codec = codec_choice.first_voice(agreed)
+        self.meanings.note(local.codecs, verdict.audio.codecs)
         rx: MasterKey | None = verdict.remote.key if verdict.remote is not None else None
         tx: MasterKey | None = own.key if own is not None else None
         self.speaks_zrtp = verdict.protection is Protection.ZRTP
@@ -525,28 +529,22 @@ class Leg:
         media = self.media
         if media is None or self._released:
             return
-        plan = plan_of(self, media, self._plan)
-        if plan != self._plan:
-            self._plan = plan
+        plan = plan_of(self, media, self.plan, codec_choice.payloads_of(media))
+        if plan != self.plan:
+            self.plan = plan
             self.call.exchange.plane.update_leg(self.port.id, plan)
         if self.speaks_zrtp and (self.zrtp is not None or self.sealed is not None):
             self.call.exchange.await_zrtp(self)
 
-    def payload_map_to(self, other: Leg) -> dict[int, int]:
-        """From the payload types that this phone sends to those that the other phone expects."""
-        media, theirs = self.media, other.media
-        return map_between(media, theirs) if media is not None and theirs is not None else {}
-
-    def codec_name(self) -> str:
-        """The codec in use: the first voice codec agreed."""
-        for codec in self._agreed:
-            if not codec.is_telephone_event:
-                return f"{codec.encoding}/{codec.clock}"
-        return ""
+    @property
+    def transmits(self) -> tuple[PayloadFormat, ...]:
+        """What the server sends to the phone where it makes the media."""
+        return self.plan.transmit if self.plan is not None else ()
 
     def leave(self, call: Call) -> None:
         """Become a leg of another call, media port, keys and all; the call it leaves keeps what it came to there."""
         plane = self.call.exchange.plane
+        end_recording(self.call)
         self.call.moved[id(self)] = leg_record(self, 200, chosen=True)
         self._baseline_before = self._baseline
         self._baseline = plane.counters(self.port.id)
@@ -562,7 +560,7 @@ class Leg:
     def _become(self, call: Call) -> None:
         if call.media_call != self.call.media_call:
             call.exchange.plane.move_leg(self.port.id, call.media_call)
-        self.call = call
+        self.call, self.narrowed = call, False
 
     def counters(self) -> MediaCounters:
         """Since the leg came to this call."""

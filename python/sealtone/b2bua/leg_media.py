@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sealtone.b2bua.plane import MediaPlan
+from sealtone.b2bua.plane import MediaPlan, PayloadFormat
 from sealtone.sdp import AudioDescription, Codec, payload_map
 from sealtone.sip.flow import Flow
 
 if TYPE_CHECKING:
     from sealtone.b2bua.leg import Leg
+
+
+_PLAIN_CODECS = frozenset(("pcmu", "pcma", "g722", "opus", "gsm", "speex", "telephone-event", "cn"))
 
 
 class Negotiated(NamedTuple):
@@ -20,6 +23,34 @@ class Negotiated(NamedTuple):
     agreed: tuple[Codec, ...]
 
 
+class Refused(Exception):
+    """A description that a leg cannot accept or make. `status` is SIP's, `reason` a sentence for a person."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+
+class Packets(NamedTuple):
+    """Milliseconds of sound in a packet that a phone wants, and the most that it takes; None where it is silent."""
+
+    ptime_ms: int | None = None
+    maxptime_ms: int | None = None
+
+
+class Payloads(NamedTuple):
+    """What a leg's packets hold, each way."""
+
+    types: tuple[int, ...]
+    """What the phone may send: the numbers we gave it (RFC 3264 5.1), and its own, which many phones use."""
+    clock_rate: int
+    """Of the voice codec in use, Hz."""
+    formats: tuple[PayloadFormat, ...]
+    """As in `MediaPlan`; so is the next."""
+    transmit: tuple[PayloadFormat, ...]
+
+
 class MediaPlace(NamedTuple):
     """Where a description says that media is received, and in what packets."""
 
@@ -27,17 +58,27 @@ class MediaPlace(NamedTuple):
     port: int
     rtcp: tuple[str, int] | None
     rtcp_mux: bool
-    ptime_ms: int | None
+    packets: Packets
+
+
+def packets_in(said: AudioDescription) -> Packets:
+    """As a phone wrote it."""
+    return Packets(said.ptime_ms, said.maxptime_ms)
 
 
 def place_in(said: AudioDescription) -> MediaPlace:
     """As a phone wrote it."""
-    return MediaPlace(said.address, said.port, said.rtcp, said.rtcp_mux, said.ptime_ms)
+    return MediaPlace(said.address, said.port, said.rtcp, said.rtcp_mux, packets_in(said))
 
 
-def plan_of(leg: Leg, media: Negotiated, last: MediaPlan | None) -> MediaPlan:
+def plan_of(
+    leg: Leg,
+    media: Negotiated,
+    last: MediaPlan | None,
+    payloads: Payloads,
+) -> MediaPlan:
     """The leg's plan, after `last`. Nothing flows where the policy is not met."""
-    remote, local, agreed = media
+    remote, local, _ = media
     flows = leg.may_flow()
     rx, tx = leg.keys
     address = None if remote.null_address else (remote.address, remote.port)
@@ -59,20 +100,15 @@ def plan_of(leg: Leg, media: Negotiated, last: MediaPlan | None) -> MediaPlan:
         tx=tx,
         # While ZRTP may still bring keys, a leg that waits for them passes nothing plain.
         secure_required=rx is not None or (leg.speaks_zrtp and not sealed and not flows),
-        payload_types=tuple(_payload_types(remote, local)),
-        clock_rate=next((codec.clock for codec in agreed if not codec.is_telephone_event), 8000),
+        payload_types=payloads.types,
+        clock_rate=payloads.clock_rate,
         new_latch=last is None
         or (last.remote != address and address is not None)
         or last.signalling_ip != signalling_ip,
         sealed=sealed,
+        formats=payloads.formats,
+        transmit=payloads.transmit,
     )
-
-
-def _payload_types(remote: AudioDescription, local: AudioDescription) -> list[int]:
-    """What the phone may send: the numbers we gave it (RFC 3264 5.1), and its own, which many phones use."""
-    types = [codec.payload_type for codec in local.codecs]
-    types += [codec.payload_type for codec in remote.codecs if codec.payload_type not in types]
-    return types
 
 
 def map_between(media: Negotiated, theirs: Negotiated) -> dict[int, int]:

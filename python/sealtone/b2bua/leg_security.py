@@ -20,7 +20,7 @@ def security_of(leg: Leg) -> LegSecurity:
         transport=hop.transport,
         tls_version=tls.version if tls is not None else "",
         tls_cipher=tls.cipher if tls is not None else "",
-        note=leg.note,
+        note=_note(leg),
     )
     if leg.sealed is not None:
         facts = leg.sealed.facts(leg)
@@ -28,13 +28,13 @@ def security_of(leg: Leg) -> LegSecurity:
         reached = reached._replace(media_path=path, zrtp=facts)
         if facts.stage in (ZrtpStage.SEEN, ZrtpStage.ANNOUNCED):
             return reached._replace(protection=Protection.ZRTP, key_exchange=KeyExchange.ZRTP)
-        return reached._replace(note=leg.note or note_of(facts.stage))
+        return reached._replace(note=_note(leg, note_of(facts.stage)))
     rx, tx = leg.keys
     agreement = leg.zrtp if leg.speaks_zrtp else None
     if agreement is not None:
         reached = reached._replace(zrtp=agreement.facts)
     if rx is None or tx is None:
-        return reached if agreement is None else reached._replace(note=leg.note or note_of(agreement.facts.stage))
+        return reached if agreement is None else reached._replace(note=_note(leg, note_of(agreement.facts.stage)))
     if agreement is not None:
         return reached._replace(
             protection=Protection.ZRTP,
@@ -46,6 +46,10 @@ def security_of(leg: Leg) -> LegSecurity:
     return reached._replace(
         protection=Protection.SRTP, suite_rx=rx.suite, suite_tx=tx.suite, key_exchange=KeyExchange.SDES
     )
+
+
+def _note(leg: Leg, otherwise: str = "") -> str:
+    return f"{leg.note or otherwise} {leg.why_not_sealed}".strip()
 
 
 FAR_LEG_HEADER = "X-Sealtone-Far-Leg"

@@ -1,6 +1,7 @@
 """What a call asks of the media plane and of the directory, as interfaces; the server brings the implementations."""
 
-from typing import NamedTuple, Protocol
+from collections.abc import Mapping
+from typing import Literal, NamedTuple, Protocol
 
 from sealtone.model import SipUser
 from sealtone.sip.flow import Hop
@@ -74,11 +75,22 @@ class MediaCounters(NamedTuple):
     octets_in: int = 0
     octets_out: int = 0
     lost_in: int = 0
+    gaps_in: int = 0
+    """Runs of lost packets."""
     jitter_ms: float = 0.0
     round_trip_ms: float | None = None
     refused: int = 0
     heard_from: str = ""
     """The address media came from, as text."""
+    reported_lost: int | None = None
+    """Of what we sent, as the phone reports; None where it reported nothing."""
+    reported_jitter_ms: float | None = None
+    concealed_ms: int = 0
+    """Sound made up for what was lost or late, where the server decodes."""
+    restored: int = 0
+    """Packets whose sound was taken from the redundancy of the next."""
+    buffer_ms: int = 0
+    """Mean time that sound waits in the jitter buffer; 0 where nothing is decoded."""
 
     def since(self, earlier: "MediaCounters") -> "MediaCounters":
         """What was counted after `earlier`."""
@@ -90,8 +102,21 @@ class MediaCounters(NamedTuple):
             octets_in=self.octets_in - earlier.octets_in,
             octets_out=self.octets_out - earlier.octets_out,
             lost_in=self.lost_in - earlier.lost_in,
+            gaps_in=self.gaps_in - earlier.gaps_in,
             refused=self.refused - earlier.refused,
+            reported_lost=None if self.reported_lost is None else self.reported_lost - (earlier.reported_lost or 0),
+            concealed_ms=self.concealed_ms - earlier.concealed_ms,
+            restored=self.restored - earlier.restored,
         )
+
+
+class RecordingWish(NamedTuple):
+    """Where a recording goes (below the folder of recordings), what kind of file, and whose keys open it."""
+
+    path: str
+    format: Literal["opus", "wav", "flac"]
+    recipients: tuple[str, ...]
+    """Public keys (``age1…``)."""
 
 
 class MediaPlane(Protocol):
@@ -113,6 +138,20 @@ class MediaPlane(Protocol):
         """Joins two legs; each map turns the payload types of one into the other's, and others are not forwarded."""
         ...
 
+    def transcode(self, a: int, b: int) -> None:
+        """Joins two legs through codecs, by their plans' `formats` and `transmit`. Ends what either was joined to.
+
+        Nothing is heard of it where they are joined so already.
+        """
+        ...
+
+    def codecs(self) -> Mapping[str, str]:
+        """Encodings that the server can decode and encode here: "" for those it can, else why it cannot.
+
+        The same object as long as nothing has changed.
+        """
+        ...
+
     def send_packet(self, leg: int, packet: bytes) -> None:
         """Sends a ZRTP packet of ours from a leg's port to its phone."""
         ...
@@ -120,6 +159,25 @@ class MediaPlane(Protocol):
     def unbridge(self, leg: int) -> None: ...
 
     def echo(self, leg: int) -> None: ...
+
+    def play(self, leg: int, sounds: tuple[str, ...], *, repeat: bool = False, over: bool = False) -> int:
+        """Plays sounds to a leg, one after the other, in place of what it would hear, or mixed `over` it (the leg is
+        then heard through codecs for so long). Returns a number that `Played` tells when all were played.
+
+        Raises `CannotHear`.
+        """
+        ...
+
+    def stop_playing(self, leg: int) -> None: ...
+
+    def start_recording(self, a: int, b: int | None, wish: RecordingWish) -> int:
+        """Records what legs `a` (left) and `b` (right) send, whether they are joined by relay or through codecs.
+
+        Raises `CannotHear`.
+        """
+        ...
+
+    def stop_recording(self, recording: int) -> None: ...
 
     def counters(self, leg: int) -> MediaCounters: ...
 
@@ -132,6 +190,10 @@ class MediaPlane(Protocol):
     def flush(self) -> None:
         """Called once after each message or timer: the commands that it led to are to be obeyed now."""
         ...
+
+
+class CannotHear(Exception):
+    """What was asked needs media that the server cannot decode, make or play here; the text says why."""
 
 
 class NoMediaPorts(Exception):

@@ -5,9 +5,11 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
+from sealtone.b2bua.leg_codecs import in_use
+from sealtone.b2bua.leg_quality import quality_of
 from sealtone.model import CallState, call_state
 from sealtone.model.record import CallRecord, LegRecord
-from sealtone.sip.flow import Flow
+from sealtone.sip.flow import Flow, host_port
 
 if TYPE_CHECKING:
     from sealtone.b2bua.call import Call
@@ -39,13 +41,15 @@ def leg_record(leg: Leg, status: int, chosen: bool, role: Literal["caller", "cal
     hop = leg.hop
     host, port = hop.remote if isinstance(hop, Flow) else (hop.host, hop.port)
     heard = counters.packets_in > 0
+    codecs = in_use(leg)
+    quality = quality_of(leg, counters)
     return LegRecord(
         role=role or leg.role,
         aor=leg.aor,
         security=leg.security(),
         status=status,
         chosen=chosen,
-        codec=leg.codec_name(),
+        codec=codecs.rx,
         packets_rx=counters.packets_in,
         packets_tx=counters.packets_out,
         octets_rx=counters.octets_in,
@@ -53,10 +57,17 @@ def leg_record(leg: Leg, status: int, chosen: bool, role: Literal["caller", "cal
         lost=counters.lost_in,
         jitter_ms=counters.jitter_ms if heard else None,
         rtt_ms=counters.round_trip_ms,
-        remote_signalling=f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+        remote_signalling=host_port(host, port),
         remote_media=counters.heard_from or media_address(leg),
         user_agent=_user_agent(leg)[:_LONGEST_AGENT],
         sip_call_id=leg.session.call_id,
+        codec_tx=codecs.tx,
+        ptime_ms=codecs.ptime_ms,
+        transcoded=leg.transcoded,
+        reported_lost=counters.reported_lost,
+        reported_jitter_ms=counters.reported_jitter_ms,
+        mos_rx=quality.sent,
+        mos_tx=quality.heard,
     )
 
 
@@ -69,7 +80,7 @@ def shown_name(caller: Leg) -> str:
 def media_address(leg: Leg) -> str:
     """Where the phone says that it receives, as text."""
     media = leg.media
-    return f"{media.remote.address}:{media.remote.port}" if media is not None else ""
+    return host_port(media.remote.address, media.remote.port) if media is not None else ""
 
 
 def _user_agent(leg: Leg) -> str:
@@ -108,6 +119,9 @@ def call_record(call: Call, ended_by: EndedBy, status: int) -> CallRecord:
         legs=tuple(legs),
         caller_name=shown_name(a),
         answered_at=wall(answered) if answered is not None else None,
+        recordings=call.recording.recorded,
+        recording_note=call.recording.note,
+        announced=call.notice.said if call.notice is not None else "",
     )
 
 

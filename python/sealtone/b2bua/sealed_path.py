@@ -22,6 +22,8 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING
 
+from sealtone.b2bua.codec_choice import decodable, shares
+from sealtone.b2bua.recording_in_call import needs_server_path
 from sealtone.model import LegPolicy, MediaPath, Protection, Strictness, ZrtpFacts, ZrtpStage
 from sealtone.sip.flow import Flow
 from sealtone.zrtp import HelloHash, Observer, Seen, Side
@@ -39,6 +41,8 @@ SETTLE_S = 0.25
 
 _CONFIRM2 = b"Confirm2"  # stands at 16 to 24 of its packet (RFC 6189 5 and 5.1)
 
+_NO_COMMON_CODEC = "The two phones have no codec in common, so the server decodes between them, and can listen."
+_CODECS_REFUSED = "The phone refused what the other one can do, so the server decodes between them, and can listen."
 _STAYS_SEALED = "The two phones of this call agree on keys with each other (ZRTP), so it cannot change to other keys"
 _OUT_OF_REACH = "The phones of this call talk directly with each other, and would not at that address. Call again"
 _HASH_MISMATCH = "The phone's ZRTP Hello is not the one that its signalling announced."
@@ -52,14 +56,39 @@ def path_between(a: Leg, b: Leg) -> SealedPath | None:
     """The path of a call from `a` to `b`, before `b` has answered; None where its media ends in the server.
 
     Both users have to want it, and the caller's phone to leave its keys to ZRTP. Once the server itself has begun to
-    agree on keys with that phone, this cannot be undone for it.
+    agree on keys with that phone, this cannot be undone for it. The path is a wish: where no codec is common the media
+    ends in the server after all, which agrees on keys with both phones, and the record says why. A call that is always
+    recorded ends in the server too.
     """
+    if needs_server_path(a, b):
+        return None
     if any(not leg.user.policy.wants_zrtp or leg.user.policy.path is MediaPath.SERVER for leg in (a, b)):
         return None
     if a.zrtp is not None or (a.described and a.said_protection is not Protection.ZRTP):
         return None
+    if a.described and a.call.exchange.encodings and not shares(a.codecs_for_peer(), b.user.codecs):
+        b.why_not_sealed = _NO_COMMON_CODEC
+        return None
     wants_direct = all(leg.user.policy.path is MediaPath.DIRECT for leg in (a, b))
     return SealedPath(a, b, direct=wants_direct and a.described and bool(a.zrtp_hashes) and _reaches(a, b))
+
+
+def late_path(a: Leg, b: Leg) -> SealedPath | None:
+    """What is left of the path once `b`'s phone has made the offer; `a`'s has not spoken yet."""
+    if b.sealed is None or b.said_protection is not Protection.ZRTP:
+        return None
+    if a.call.exchange.encodings and not shares(b.codecs_for_peer(), a.user.codecs):
+        b.why_not_sealed = _NO_COMMON_CODEC
+        return None
+    return b.sealed
+
+
+def why_unseal(a: Leg, b: Leg) -> str:
+    """Why the phone of `b`, which refused the sealed call from `a`, may be offered one that ends in the server; empty
+    where it may not. It is asked once more, as long as the caller's phone knows of no path."""
+    if b.sealed is None or b.is_second or not a.described or a.media is not None:
+        return ""
+    return _CODECS_REFUSED if decodable(a.codecs_for_peer(), a.call.exchange.encodings) else ""
 
 
 def _signalling_ip(leg: Leg) -> str:

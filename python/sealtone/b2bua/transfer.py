@@ -21,10 +21,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote
 
-from sealtone.b2bua import zrtp_in_call
+from sealtone.b2bua import recording_in_call, zrtp_in_call
+from sealtone.b2bua.applications import in_call, open_notice
 from sealtone.b2bua.call import Call, passed_on
-from sealtone.b2bua.change import Change, bring_back
+from sealtone.b2bua.change import Change, bring_back, narrow
 from sealtone.b2bua.leg import Leg, Refused
+from sealtone.b2bua.leg_codecs import answer_for, offer_for
 from sealtone.b2bua.plane import NoMediaPorts
 from sealtone.b2bua.record import EndedBy
 from sealtone.model import SipUser
@@ -133,7 +135,7 @@ class Transfer:
                 return True
             late = call.a if call.a.session.state == "incoming" else None
             if late is not None:
-                late.session.accept(late.answer(leg.codecs_for_peer(), leg.remote_direction()), now)
+                late.session.accept(answer_for(late, leg), now)
         except Refused as refusal:
             call.refuse(refusal.status, refusal.reason, now)
             return True
@@ -146,6 +148,7 @@ class Transfer:
         call.state = "answered"
         for leg in call.legs():
             call.exchange.plane.unbridge(leg.port.id)
+        open_notice.arm(call)
         call.link()
         call.answered_at = now
         zrtp_in_call.relay_sas(call, now)
@@ -154,6 +157,7 @@ class Transfer:
         self.notify(200, "OK", now)
         for party in self._parties():
             party.origin.end(EndedBy.SERVER, _TRANSFERRED, now)
+        narrow(call, now)
 
     def on_offer_rejected(self, leg: Leg, event: sip.OfferRejected, now: float) -> bool:
         if leg in self.owing:
@@ -204,6 +208,8 @@ class Transfer:
                 bring_back(leg, other, now)
             except Refused:
                 origin.end(EndedBy.SERVER, f"the transfer failed: {reason}", now)
+        if origin.state == "answered":
+            recording_in_call.settle(origin, now)
 
 
 def _owes(party: Party) -> bool:
@@ -213,7 +219,7 @@ def _owes(party: Party) -> bool:
 
 
 def _ask(party: Party, far: Leg, now: float) -> None:
-    offer = party.leg.offer(far.codecs_for_peer(), Direction.SENDRECV)
+    offer = offer_for(party.leg, far, Direction.SENDRECV)
     party.state = "asked"
     party.leg.session.offer(offer, now)
 
@@ -229,6 +235,8 @@ def on_in_dialog_request(leg: Leg, event: sip.InDialogRequest, now: float) -> No
         _refer(leg, event.tx, event.request.headers.all("Refer-To"), now)
     elif method in ("INFO", "MESSAGE"):
         other = leg.call.other(leg)
+        if method == "INFO" and (key := in_call.key_in(event.request)):
+            leg.call.exchange.receive_digit(leg.port.id, key, now)
         if other is None or other.session.state != "confirmed":
             endpoint.respond(event.tx, 200 if leg.call.service is not None else 480, now)
             return

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from sealtone.cli.output import duration, moment, printable
 from sealtone.model import CallState, MediaPath
-from sealtone.model.record import CallRecord, LegRecord
+from sealtone.model.record import CallRecord, LegRecord, transcoding_drawn
 
 _STYLES: dict[CallState, str] = {
     CallState.OPEN: "yellow",
@@ -37,7 +37,10 @@ def call_row(record: CallRecord) -> dict[str, Any]:
         "status": record.status,
         "reason": record.reason,
         "state": record.state.value,
+        "announced": record.announced,
         "drawn": drawn(record),
+        "recordings": list(record.recordings),
+        "recording_note": record.recording_note,
         "legs": [_leg_row(leg) for leg in record.legs],
     }
 
@@ -61,6 +64,11 @@ def _leg_row(leg: LegRecord) -> dict[str, Any]:
         "suite_tx": security.suite_tx.value if security.suite_tx is not None else "",
         "note": security.note,
         "codec": leg.codec,
+        "codec_tx": leg.codec_tx,
+        "ptime_ms": leg.ptime_ms,
+        "transcoded": leg.transcoded,
+        "mos_rx": leg.mos_rx,
+        "mos_tx": leg.mos_tx,
         "packets_rx": leg.packets_rx,
         "packets_tx": leg.packets_tx,
         "octets_rx": leg.octets_rx,
@@ -68,6 +76,8 @@ def _leg_row(leg: LegRecord) -> dict[str, Any]:
         "lost": leg.lost,
         "jitter_ms": leg.jitter_ms,
         "rtt_ms": leg.rtt_ms,
+        "reported_lost": leg.reported_lost,
+        "reported_jitter_ms": leg.reported_jitter_ms,
         "signalling": leg.remote_signalling,
         "media": leg.remote_media,
         "user_agent": leg.user_agent,
@@ -89,7 +99,9 @@ def drawn(record: CallRecord) -> str:
         return f"{caller} —{_media(first)}, {how}→ {callee}"
     if is_service:
         return f"{caller} —{_media(first)}→ server ({callee})"
-    return f"{caller} —{_media(first)}→ server —{_media(second)}→ {callee}"
+    codecs = [leg.codec for leg in (first, second) if leg is not None and leg.transcoded]
+    how = f", {transcoding_drawn(*codecs)}" if len(codecs) == 2 else ""
+    return f"{caller} —{_media(first)}→ server{how} —{_media(second)}→ {callee}"
 
 
 def state_text(state: str) -> Text:
@@ -112,6 +124,9 @@ def call_lines(row: Mapping[str, Any], now_wall: float) -> Text:
         text.append(f" · {row.get('stage', 'live')}", "cyan")
     else:
         text.append(f" · {printable(row['reason'])}" if row["reason"] else f" · {row['status']}")
+    heard = [leg["mos_tx"] for leg in row["legs"] if leg.get("mos_tx")]
+    if heard:
+        text.append(f" · MOS {min(heard):.1f}")
     notes = {printable(leg["note"]) for leg in row["legs"] if leg.get("note")}
     for leg in row["legs"]:
         facts = leg.get("zrtp") or {}
@@ -120,8 +135,13 @@ def call_lines(row: Mapping[str, Any], now_wall: float) -> Text:
             text.append(f"\n  SAS of {printable(leg['aor'])}: ", "dim").append(facts["sas"], "bold")
             text.append(f" ({compared})", "dim")
         notes |= {printable(warning) for warning in facts.get("warnings", ())}
+    if row.get("announced"):
+        notes.add(printable(row["announced"]))
     for note in sorted(notes):
         text.append(f"\n  {note}", "dim")
+    if row.get("recording_note"):
+        ids = " ".join(row.get("recordings", ()))
+        text.append(f"\n  {printable(row['recording_note'])}{f' ({ids})' if ids else ''}", "dim")
     return text
 
 
@@ -142,9 +162,11 @@ def _leg_table(leg: Mapping[str, Any]) -> Table:
         ("Signalling", " ".join(filter(None, (signalling, leg.get("signalling", ""))))),
         ("Media", _media_words(leg, " / ".join(suites))),
         *_zrtp_rows(leg),
-        ("Codec", leg["codec"]),
+        ("Codec", _codec_words(leg)),
+        ("Quality", _quality_words(leg)),
         ("Packets", f"{leg['packets_rx']} received, {leg['packets_tx']} sent, {leg['lost']} lost"),
         ("Jitter", _milliseconds(leg["jitter_ms"])),
+        ("The phone reports", _reported_words(leg)),
         ("Round trip", _milliseconds(leg["rtt_ms"])),
         ("Media address", leg.get("media", "")),
         ("Phone", leg.get("user_agent", "")),
@@ -184,6 +206,28 @@ def _zrtp_rows(leg: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows.append(("Its Hello", " ".join(filter(None, (facts["client"], f"({announced})" if facts["client"] else "")))))
     rows.extend(("Warning", warning) for warning in facts["warnings"])
     return rows
+
+
+def _codec_words(leg: Mapping[str, Any]) -> str:
+    codec, sent = leg["codec"], leg.get("codec_tx", "")
+    if not codec:
+        return ""
+    both = codec if sent in ("", codec) else f"{codec} from the phone, {sent} to it"
+    packets = f"{leg['ptime_ms']} ms" if leg.get("ptime_ms") else ""
+    return ", ".join(filter(None, (both, packets, "transcoded" if leg.get("transcoded") else "")))
+
+
+def _quality_words(leg: Mapping[str, Any]) -> str:
+    """The estimated MOS each way (see docs/quality.md)."""
+    sent, heard = leg.get("mos_rx"), leg.get("mos_tx")
+    parts = [f"{value:.1f} {what}" for value, what in ((sent, "from the phone"), (heard, "to the phone")) if value]
+    return f"MOS {', '.join(parts)}" if parts else ""
+
+
+def _reported_words(leg: Mapping[str, Any]) -> str:
+    if leg.get("reported_lost") is None:
+        return ""
+    return f"{leg['reported_lost']} lost, jitter {_milliseconds(leg.get('reported_jitter_ms') or 0.0)}"
 
 
 def _milliseconds(value: float | None) -> str:

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from sealtone.cli.output import DEFAULT_DATA, DataOption, JsonOption, console, duration, print_json
 from sealtone.net.control import ask
+from sealtone.sdp.catalogue import listed
 
 _WORDS = {"sip_users": "SIP users", "not_looked_at": "not looked at"}
 _APART = frozenset({"version", "uptime_s", "listening"})
@@ -37,11 +38,21 @@ def _flat(state: dict[str, Any]) -> list[tuple[str, str]]:
     for name, value in state.items():
         if name in _APART:
             continue
-        if isinstance(value, dict):
+        if name == "codecs":
+            rows += _codec_rows(value)
+        elif isinstance(value, dict):
             shown = ", ".join(f"{_words(part)} {number}" for part, number in value.items() if number != "")
             rows.append((_words(name), shown))
         else:
             rows.append((_words(name), str(value)))
+    return rows
+
+
+def _codec_rows(codecs: dict[str, str]) -> list[tuple[str, str]]:
+    """Which codecs this machine can convert, and why it cannot the others."""
+    here = [name for name, why_not in codecs.items() if not why_not]
+    rows = [("codecs", f"{listed(here)} can be converted" if here else "none can be converted")]
+    rows += [("codec missing", f"{name}: {why_not}") for name, why_not in codecs.items() if why_not]
     return rows
 
 

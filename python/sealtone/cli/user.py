@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,21 +15,35 @@ from sealtone.cli.output import DEFAULT_DATA, DataOption, JsonOption, actor, cha
 from sealtone.model import Protection as ProtectionKind
 from sealtone.model import SipUser
 from sealtone.model import Strictness as StrictnessKind
+from sealtone.net import ControlError
+from sealtone.net.control import ask
+from sealtone.sdp.catalogue import CATALOGUE, DEFAULT_ORDER, listed
 
-app = typer.Typer(help="SIP users: list, add, change, new secret, delete.", no_args_is_help=True)
+app = typer.Typer(help="SIP users: list, show, add, change, new secret, delete.", no_args_is_help=True)
 Aor = Annotated[str, typer.Argument(metavar="USER@DOMAIN", help="Such as 1000@office.example.", show_default=False)]
 DisplayName = Annotated[str | None, typer.Option("--name", help="Shown to the phone that is called.")]
 Protection = Annotated[str | None, typer.Option(help="Of the media: none, srtp or zrtp.")]
 Strictness = Annotated[str | None, typer.Option(help="prefer, or require: no call without it.")]
-Path = Annotated[
+MediaPath = Annotated[
     str | None,
     typer.Option(
         help="Between two ZRTP phones: sealed (the server relays what it cannot decrypt), direct (each phone is shown "
         "the other's IP address), or server (which can listen). Transcoding and transfers need server."
     ),
 ]
-Codecs = Annotated[str | None, typer.Option(help="In order, such as opus,PCMU; empty for all.")]
+Codecs = Annotated[
+    str | None,
+    typer.Option(
+        help=f"Best first, such as opus,g722,pcma; empty for all. There are {listed(CATALOGUE)}.", show_default=False
+    ),
+]
 Contacts = Annotated[int | None, typer.Option("--phones", help="How many phones may be registered at once.")]
+Recording = Annotated[
+    str | None, typer.Option("--recording", help="Of its calls: never, always, on-demand (*1), or domain (as there).")
+]
+Language = Annotated[
+    str | None, typer.Option(help="Of what the server says to this user: en, ru, or domain (as there).")
+]
 OwnSecret = Annotated[str | None, typer.Option("--secret", help="Instead of a generated one; 12 characters or more.")]
 
 _STRICTNESS_WORDS = {StrictnessKind.PREFER: "preferred", StrictnessKind.REQUIRE: "required"}
@@ -56,18 +72,21 @@ def add(
     name: DisplayName = None,
     protection: Protection = None,
     strictness: Strictness = None,
-    path: Path = None,
+    path: MediaPath = None,
     codecs: Codecs = None,
     phones: Contacts = None,
+    recording: Recording = None,
+    language: Language = None,
     secret: OwnSecret = None,
     data: DataOption = DEFAULT_DATA,
     as_json: JsonOption = False,
 ) -> None:
     """Add a SIP user; prints its secret, once."""
-    form = admin.SipUserChange(name, protection, strictness, path, codecs, phones)
-    _show_secret(
-        change(data, lambda t, who, now: admin.create_sip_user(t, who, now, aor, form, secret)), "added", as_json
+    form = admin.SipUserChange(
+        name, protection, strictness, path, codecs, phones, recording=recording, language=language
     )
+    made = change(data, lambda t, who, now: admin.create_sip_user(t, who, now, aor, form, secret))
+    _show_secret(made, "added", as_json, _missing(data, made.user) if codecs else [])
 
 
 @app.command("set")
@@ -76,20 +95,52 @@ def set_fields(
     name: DisplayName = None,
     protection: Protection = None,
     strictness: Strictness = None,
-    path: Path = None,
+    path: MediaPath = None,
     codecs: Codecs = None,
     phones: Contacts = None,
+    recording: Recording = None,
+    language: Language = None,
     enabled: Annotated[bool | None, typer.Option("--enable/--disable", help="May register and call.")] = None,
     data: DataOption = DEFAULT_DATA,
     as_json: JsonOption = False,
 ) -> None:
     """Change a SIP user; what is not named stays."""
-    form = admin.SipUserChange(name, protection, strictness, path, codecs, phones, enabled)
+    form = admin.SipUserChange(
+        name, protection, strictness, path, codecs, phones, enabled, recording=recording, language=language
+    )
     user = change(data, lambda t, who, now: admin.update_sip_user(t, who, now, aor, form))
+    missing = _missing(data, user) if codecs else []
     if as_json:
-        print_json(_row(user))
-    else:
-        console().print(f"SIP user {user.aor}: {wish(user)}, {_state(user)}.")
+        print_json(_row(user) | ({"warnings": missing} if missing else {}))
+        return
+    console().print(f"SIP user {user.aor}: {wish(user)}, {_state(user)}.")
+    for warning in missing:
+        console().print(Text(warning, "yellow"))
+
+
+@app.command()
+def show(aor: Aor, data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
+    """One SIP user with all its fields."""
+    user = look(data, lambda transaction: admin.user_of(transaction, actor(), aor))
+    missing = _missing(data, user)
+    if as_json:
+        print_json(_row(user) | ({"warnings": missing} if missing else {}))
+        return
+    table = Table.grid(padding=(0, 2))
+    rows = (
+        ("SIP user", user.aor),
+        ("name", user.display_name),
+        ("protection", wish(user)),
+        ("codecs", ", ".join(user.codecs) or f"any; the server offers {', '.join(DEFAULT_ORDER)}"),
+        ("phones", f"at most {user.max_contacts}"),
+        ("state", _state(user)),
+    )
+    for name, value in rows:
+        if value:
+            table.add_row(Text(name, "dim"), Text(value))
+    console().print(table)
+    for warning in missing:
+        console().print(Text(warning, "yellow"))
 
 
 @app.command("secret")
@@ -123,12 +174,30 @@ def _state(user: SipUser) -> str:
     return "on" if user.enabled else "off"
 
 
-def _show_secret(made: admin.NewSecret, done: str, as_json: bool) -> None:
+def _missing(data: Path, user: SipUser) -> list[str]:
+    """Which of a user's codecs the running server cannot convert, and why; nothing where none runs to be asked."""
+    try:
+        here: dict[str, str] = ask(data, "status").get("codecs") or {}
+    except ControlError:
+        return []
+    found: list[str] = []
+    for name in user.codecs:
+        why = here.get(name.partition("/")[0].lower(), "")
+        if why:
+            found.append(
+                f"{name} cannot be converted on this machine ({why}). It still passes between two phones that have it."
+            )
+    return found
+
+
+def _show_secret(made: admin.NewSecret, done: str, as_json: bool, warnings: Sequence[str] = ()) -> None:
     if as_json:
-        print_json(_row(made.user) | {"secret": made.secret})
+        print_json(_row(made.user) | {"secret": made.secret} | ({"warnings": warnings} if warnings else {}))
         return
     out = console()
     out.print(f"SIP user {made.user.aor} {done}.")
+    for warning in warnings:
+        out.print(Text(warning, "yellow"))
     out.print(Text("Secret: ").append(made.secret, "bold").append("   (shown only now)", "dim"))
 
 
@@ -141,5 +210,7 @@ def _row(user: SipUser) -> dict[str, Any]:
         "path": user.policy.path.value,
         "codecs": list(user.codecs),
         "phones": user.max_contacts,
+        "language": user.language.value,
         "enabled": user.enabled,
+        "recording": user.recording.policy.value,
     }

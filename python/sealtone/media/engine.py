@@ -2,10 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from pathlib import Path
+from typing import Literal, NamedTuple
 
 from sealtone.media import _engine
 from sealtone.media.events import MediaEvent, read_events
+
+CODEC_PROCESS = Path(__file__).parent / "sealtone-codecs"
+"""The program of the codec processes, built beside this module."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,9 @@ class EngineConfig:
     """A leg that should receive and has not for so long is reported by `Silent`."""
     local_ips: tuple[str, ...] = ()
     """Local addresses whose ports are bound in advance from the start."""
+    codec_process: Path | None = CODEC_PROCESS
+    """The program that decodes and encodes, in a sandbox, one process for each worker; None: nothing does. Where it
+    cannot run, `Engine.codecs` says why, and all else works."""
 
 
 class SrtpKey(NamedTuple):
@@ -50,6 +57,38 @@ class SrtpKey(NamedTuple):
 
     def __repr__(self) -> str:
         return f"SrtpKey({self.suite})"
+
+
+class PayloadFormat(NamedTuple):
+    """What a payload type stands for where it is decoded or encoded here."""
+
+    payload_type: int
+    encoding: str
+    """Name of its rtpmap: "opus", "pcmu", "telephone-event", "cn"."""
+    clock: int
+    """RTP clock, Hz."""
+    packet_ms: int = 20
+    """Sound in one packet of ours: 10 to 120."""
+    bitrate: int = 0
+    """Bits a second of what is encoded; 0: what suits the codec."""
+    frame_ms: int = 0
+    """iLBC's frame: 20 or 30; 0 for all others."""
+    fec: bool = False
+    """What is encoded carries forward error correction."""
+    dtx: bool = False
+    """Nothing, or comfort noise, may be sent for silence."""
+    max_rate: int = 0
+    """Highest sample rate that the receiver cares for, Hz (Opus); 0: any."""
+
+
+class RecordingWish(NamedTuple):
+    """Where a recording goes, what it is, and who can open it."""
+
+    path: Path
+    """The file, an age file (age-encryption.org/v1); it must not exist. Folders above it are made."""
+    format: Literal["opus", "wav", "flac"]
+    recipients: tuple[str, ...]
+    """Public X25519 keys (``age1…``), at least one."""
 
 
 class MediaLeg(NamedTuple):
@@ -97,13 +136,19 @@ class LegPlan(NamedTuple):
     a leg that is not. There are no reports of ours, and payload types are not mapped. ZRTP passes closed gates too, up
     to 100 packets a second; a copy is told as `PacketReceived`. Such a leg has no `rx` and no `tx`, and whether its
     media is secure only the phones know: `secure_required` says nothing of it."""
+    formats: tuple[PayloadFormat, ...] = ()
+    """What the remote may send, by payload type, in order of preference: how to decode it where that is done, and of
+    which payload type the events are that are told as `Digit`."""
+    transmit: tuple[PayloadFormat, ...] = ()
+    """What the remote is sent where that is encoded here: a voice format, then events and comfort noise if agreed."""
 
 
 class Engine:
     """The media engine. Its methods may be called from any thread and return at once.
 
-    Raises: `PortsExhausted` when no port or socket is to be had, `UnknownLeg`, `EngineStopped`, `EngineBusy`;
-    `ValueError` for addresses, suites, keys and payload types that are none. All but the last are `MediaError`s.
+    Raises: `PortsExhausted` when no port or socket is to be had, `UnknownLeg`, `EngineStopped`, `EngineBusy`,
+    `NoCodecs` where something would have to be decoded or encoded and nothing can be; `ValueError` for addresses,
+    suites, keys, payload types, formats and sounds that are none. All but the last are `MediaError`s.
     """
 
     def __init__(self, config: EngineConfig | None = None) -> None:
@@ -122,6 +167,7 @@ class Engine:
             dscp=config.dscp,
             silence_s=config.silence_s,
             local_ips=list(config.local_ips),
+            codec_process=None if config.codec_process is None else str(config.codec_process),
         )
 
     def event_fd(self) -> int:
@@ -142,7 +188,8 @@ class Engine:
         return MediaLeg(leg, local_ip, rtp_port, rtcp_port)
 
     def move_leg(self, leg: int, call: int) -> None:
-        """Takes a leg into another call, with its port, keys and counters. Its bridge or echo ends."""
+        """Takes a leg into another call, with its port, keys and counters. What it is joined to and what plays to it
+        ends."""
         self._engine.move_leg(leg, call)
 
     def update_leg(self, leg: int, plan: LegPlan) -> None:
@@ -162,6 +209,8 @@ class Engine:
             plan.clock_rate,
             plan.new_latch,
             plan.sealed,
+            list(plan.formats),
+            list(plan.transmit),
         )
 
     def bridge(
@@ -187,6 +236,47 @@ class Engine:
     def echo(self, leg: int) -> None:
         """Sends a leg's own packets back to it."""
         self._engine.echo(leg)
+
+    def transcode(self, leg_a: int, leg_b: int) -> None:
+        """Joins two legs of one call through codecs: what each sends is decoded by its plan's `formats` and encoded by
+        the other's `transmit`. Earlier bridges of either end, unless they are joined so already."""
+        self._engine.transcode(leg_a, leg_b)
+
+    def play(self, leg: int, sounds: tuple[str, ...], *, repeat: bool = False, over: bool = False) -> int:
+        """Plays loaded sounds to a leg, one after the other, in place of what it would hear, or mixed `over` it (the
+        leg is then heard through codecs for so long). What played before ends. Returns the number that `Played` tells
+        when all were played."""
+        return self._engine.play(leg, list(sounds), repeat, over)
+
+    def stop_playing(self, leg: int) -> None:
+        """Ends what plays to a leg. No `Played` tells of it."""
+        self._engine.stop_playing(leg)
+
+    def start_recording(self, leg_a: int, leg_b: int | None, wish: RecordingWish) -> int:
+        """Records what two legs of one call send, the first on the left, the second on the right, however they are
+        joined; sealed legs never. Returns the number that `RecordingEnded` tells, whatever ends it."""
+        return self._engine.start_recording(leg_a, leg_b, str(wish.path), wish.format, list(wish.recipients))
+
+    def stop_recording(self, recording: int) -> None:
+        """Ends a recording, where it has not ended already."""
+        self._engine.stop_recording(recording)
+
+    def send_digit(self, leg: int, digit: str, duration_ms: int = 100) -> None:
+        """Sends a digit (0-9, *, #, A-D) to a leg that is heard through codecs or played to: as an event where that was
+        agreed on, else as a tone. To a leg that is relayed nothing is sent."""
+        self._engine.send_digit(leg, digit, duration_ms)
+
+    def load_sound(self, name: str, rate: int, pcm: bytes) -> None:
+        """Loads a sound to play: mono, 16 bits a sample, little-endian, at 8000 to 48000 Hz, of at most 8 MiB."""
+        self._engine.load_sound(name, rate, pcm)
+
+    def codecs(self) -> dict[str, str]:
+        """Every encoding: "" where it can be decoded and encoded here, else why not."""
+        return dict(self._engine.codecs())
+
+    def has_landlock(self) -> bool:
+        """Whether the kernel adds Landlock to the walls around the codec processes."""
+        return self._engine.has_landlock()
 
     def send_packet(self, leg: int, data: bytes) -> None:
         """Sends a ZRTP packet of at most 2048 octets from a leg's RTP port to its remote, be the gates open or closed.

@@ -30,7 +30,7 @@ class LegRecord(NamedTuple):
     chosen: bool = True
     """Whether the call was bridged over this leg; False for the forks that lost."""
     codec: str = ""
-    """Such as ``PCMU/8000`` or ``opus/48000/2``; empty when no media was agreed."""
+    """What the phone sent, such as ``PCMU/8000`` or ``opus/48000``; empty when no media was agreed."""
     packets_rx: int = 0
     """RTP packets received from the phone and accepted."""
     packets_tx: int = 0
@@ -51,6 +51,30 @@ class LegRecord(NamedTuple):
     user_agent: str = ""
     sip_call_id: str = ""
     """Call-ID of this leg's dialog."""
+    codec_tx: str = ""
+    """What was sent to the phone."""
+    ptime_ms: int | None = None
+    """Sound in one packet to the phone; None when no media was agreed."""
+    transcoded: bool = False
+    """Whether the server decoded and encoded between this leg and the other one, when the call ended."""
+    reported_lost: int | None = None
+    """Packets sent to the phone that never arrived, as it reports; None when no report came."""
+    reported_jitter_ms: float | None = None
+    """Interarrival jitter of what the phone received, as it reports."""
+    mos_rx: float | None = None
+    """Estimated quality of what the phone sent (`model.quality`), 1 to 4.5; None when too little is known."""
+    mos_tx: float | None = None
+    """The same of what the phone heard, by its own reports."""
+
+
+def transcoding_drawn(one: str, other: str) -> str:
+    """How a server between two codecs is drawn (`LegRecord.codec`): ``transcoded opus ↔ g729``."""
+    if one.lower() == other.lower():
+        return f"{one.partition('/')[0].lower()} in other packets"
+    names = [codec.partition("/")[0].lower() for codec in (one, other)]
+    if names[0] == names[1]:
+        names = [one.lower(), other.lower()]
+    return f"transcoded {names[0]} ↔ {names[1]}"
 
 
 class CallRecord(NamedTuple):
@@ -79,6 +103,12 @@ class CallRecord(NamedTuple):
     caller_name: str = ""
     """Display name shown to the callee."""
     answered_at: float | None = None
+    recordings: tuple[str, ...] = ()
+    """Ids of its recordings, in order."""
+    recording_note: str = ""
+    """Who had it recorded, or why it was not, although somebody wished it; for a person."""
+    announced: str = ""
+    """What was said to whom before the two were connected, as a sentence; empty where nothing was."""
 
     @property
     def duration_s(self) -> float:

@@ -4,6 +4,22 @@
 //! library, its calls stand in one file each, the only ones with `unsafe`.
 
 pub mod codec;
+pub mod conceal;
+pub mod event;
+pub mod jitter;
+pub mod noise;
+pub mod receive;
+pub mod record;
+pub mod resample;
+pub mod stretch;
+pub mod tone;
+pub mod transmit;
+mod voice;
 
-pub use codec::{Codec, CodecError, open};
+pub use codec::{Codec, CodecError, available, load, open, packet_ms};
+pub use event::Digit;
+pub use jitter::Arrival;
+pub use receive::{Receiver, ReceiverConfig, ReceiverStats};
+pub use resample::Resampler;
 pub use sealtone_codec_protocol::{CodecKind, CodecSpec};
+pub use transmit::{Outgoing, Transmitter, TransmitterConfig};

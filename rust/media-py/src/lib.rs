@@ -3,6 +3,7 @@
 //! A thin skin: it turns Python's arguments into those of `sealtone_media::engine::Engine` and its
 //! errors into exceptions. Wherever a call may wait, other Python threads run meanwhile.
 
+mod formats;
 mod primitives;
 mod sip_head;
 mod srtp;
@@ -10,16 +11,19 @@ mod stats;
 
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
+use std::path::PathBuf;
 
 use pyo3::create_exception;
 use pyo3::exceptions::{PyException, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use sealtone_codec_protocol::RecordingFormat;
 use sealtone_media::demux::Kind;
 use sealtone_media::engine::{self, EngineError, Key, LegPlan};
 use sealtone_media::event::What;
 use sealtone_media::srtp::Suite;
 
+use crate::formats::{FormatArguments, parse_formats};
 use crate::stats::{EngineStats, LegStats};
 
 create_exception!(
@@ -52,13 +56,26 @@ create_exception!(
     MediaError,
     "A media worker has not taken commands for a second."
 );
+create_exception!(
+    sealtone.media,
+    NoCodecs,
+    MediaError,
+    "Nothing can be heard, played or recorded through codecs here; the text says why."
+);
 
 /// A host and a port, as Python gives them.
 type Address = (String, u16);
 /// Suite name, master key, master salt.
 type KeyArguments = (String, Vec<u8>, Vec<u8>);
-/// Leg, kind of event, address, datagram.
-type EventTuple = (u64, &'static str, Option<Address>, Option<Py<PyBytes>>);
+/// Leg, kind of event, address, datagram, numbers, text.
+type EventTuple = (
+    u64,
+    &'static str,
+    Option<Address>,
+    Option<Py<PyBytes>>,
+    (u64, u64),
+    String,
+);
 
 fn to_exception(error: EngineError) -> PyErr {
     let text = error.to_string();
@@ -66,6 +83,7 @@ fn to_exception(error: EngineError) -> PyErr {
         EngineError::Unknown => UnknownLeg::new_err(text),
         EngineError::Ports(_) => PortsExhausted::new_err(text),
         EngineError::Stopped => EngineStopped::new_err(text),
+        EngineError::NoCodecs(_) => NoCodecs::new_err(text),
         EngineError::Busy => EngineBusy::new_err(text),
         EngineError::Key(_) | EngineError::Invalid(_) | EngineError::ForeignLeg => {
             PyValueError::new_err(text)
@@ -115,7 +133,7 @@ struct Engine {
 impl Engine {
     #[new]
     #[pyo3(signature = (*, workers, cpus, port_min, port_max, tick_us, coalesce_pps, pool_size, quarantine_s,
-                        receive_buffer, dscp, silence_s, local_ips))]
+                        receive_buffer, dscp, silence_s, local_ips, codec_process))]
     #[allow(
         clippy::too_many_arguments,
         reason = "keyword arguments of the Python constructor"
@@ -134,6 +152,7 @@ impl Engine {
         dscp: u8,
         silence_s: f64,
         local_ips: Vec<String>,
+        codec_process: Option<PathBuf>,
     ) -> PyResult<Self> {
         let config = engine::EngineConfig {
             workers,
@@ -151,6 +170,7 @@ impl Engine {
                 .iter()
                 .map(|ip| parse_ip(ip))
                 .collect::<PyResult<_>>()?,
+            codec_process,
         };
         let inner = py
             .detach(|| engine::Engine::start(&config))
@@ -208,8 +228,11 @@ impl Engine {
         clock_rate: u32,
         new_latch: bool,
         sealed: bool,
+        formats: Vec<FormatArguments>,
+        transmit: Vec<FormatArguments>,
     ) -> PyResult<()> {
         let (rx, tx) = (rx.map(Wiped), tx.map(Wiped));
+        let (formats, transmit) = (parse_formats(formats)?, parse_formats(transmit)?);
         let plan = LegPlan {
             remote: parse_address(remote)?,
             remote_rtcp: parse_address(remote_rtcp)?,
@@ -224,6 +247,8 @@ impl Engine {
             clock_rate,
             new_latch,
             sealed,
+            formats: &formats,
+            transmit: &transmit,
         };
         py.detach(|| self.inner.update_leg(leg, &plan))
             .map_err(to_exception)
@@ -250,6 +275,78 @@ impl Engine {
 
     fn echo(&self, py: Python<'_>, leg: u64) -> PyResult<()> {
         py.detach(|| self.inner.echo(leg)).map_err(to_exception)
+    }
+
+    fn transcode(&self, py: Python<'_>, leg_a: u64, leg_b: u64) -> PyResult<()> {
+        py.detach(|| self.inner.transcode(leg_a, leg_b))
+            .map_err(to_exception)
+    }
+
+    fn play(
+        &self,
+        py: Python<'_>,
+        leg: u64,
+        sounds: Vec<String>,
+        repeat: bool,
+        over: bool,
+    ) -> PyResult<u32> {
+        py.detach(|| self.inner.play(leg, &sounds, repeat, over))
+            .map_err(to_exception)
+    }
+
+    fn stop_playing(&self, py: Python<'_>, leg: u64) -> PyResult<()> {
+        py.detach(|| self.inner.stop_playing(leg))
+            .map_err(to_exception)
+    }
+
+    fn start_recording(
+        &self,
+        py: Python<'_>,
+        leg_a: u64,
+        leg_b: Option<u64>,
+        path: PathBuf,
+        kind: &str,
+        recipients: Vec<String>,
+    ) -> PyResult<u64> {
+        let format = match kind {
+            "opus" => RecordingFormat::OggOpus,
+            "wav" => RecordingFormat::Wav,
+            "flac" => RecordingFormat::Flac,
+            _ => {
+                return Err(PyValueError::new_err(format!(
+                    "no kind of recording: {kind:?}"
+                )));
+            }
+        };
+        py.detach(|| {
+            self.inner
+                .start_recording(leg_a, leg_b, &path, format, &recipients)
+        })
+        .map_err(to_exception)
+    }
+
+    fn stop_recording(&self, py: Python<'_>, recording: u64) -> PyResult<()> {
+        py.detach(|| self.inner.stop_recording(recording))
+            .map_err(to_exception)
+    }
+
+    fn send_digit(&self, py: Python<'_>, leg: u64, digit: &str, duration_ms: u16) -> PyResult<()> {
+        let event = formats::event(digit);
+        py.detach(|| self.inner.send_digit(leg, event, duration_ms))
+            .map_err(to_exception)
+    }
+
+    fn load_sound(&self, py: Python<'_>, name: &str, rate: u32, pcm: &[u8]) -> PyResult<()> {
+        py.detach(|| self.inner.load_sound(name, rate, pcm))
+            .map_err(to_exception)
+    }
+
+    fn codecs(&self) -> Vec<(&'static str, String)> {
+        formats::availability(self.inner.available_codecs())
+    }
+
+    fn has_landlock(&self) -> bool {
+        self.inner.has_landlock()
     }
 
     fn send_packet(&self, py: Python<'_>, leg: u64, data: &[u8]) -> PyResult<()> {
@@ -306,12 +403,47 @@ impl Drop for Wiped {
     }
 }
 
+const NONE: (u64, u64) = (0, 0);
+
 fn event_tuple(py: Python<'_>, leg: u64, what: What) -> EventTuple {
     let address = |address: SocketAddr| Some((address.ip().to_string(), address.port()));
     match what {
-        What::Latched(source) => (leg, "latched", address(source), None),
-        What::Silent => (leg, "silent", None, None),
-        What::Heard => (leg, "heard", None, None),
+        What::Latched(source) => (leg, "latched", address(source), None, NONE, String::new()),
+        What::Silent => (leg, "silent", None, None, NONE, String::new()),
+        What::Heard => (leg, "heard", None, None, NONE, String::new()),
+        What::Digit { digit, duration_ms } => {
+            let digit = formats::digit(digit).to_owned();
+            (leg, "digit", None, None, (u64::from(duration_ms), 0), digit)
+        }
+        What::Played(playing) => (
+            leg,
+            "played",
+            None,
+            None,
+            (u64::from(playing), 0),
+            String::new(),
+        ),
+        What::RecordingEnded {
+            reason,
+            octets,
+            milliseconds,
+        } => (
+            leg,
+            "recording-ended",
+            None,
+            None,
+            (octets, milliseconds),
+            reason,
+        ),
+        What::CodecFault(reason) => (leg, "codec-fault", None, None, NONE, reason),
+        What::CodecsLost(worker) => (
+            leg,
+            "codecs-lost",
+            None,
+            None,
+            (worker as u64, 0),
+            String::new(),
+        ),
         What::Packet { kind, source, data } => {
             let name = match kind {
                 Kind::Stun => "stun",
@@ -324,6 +456,8 @@ fn event_tuple(py: Python<'_>, leg: u64, what: What) -> EventTuple {
                 name,
                 address(source),
                 Some(PyBytes::new(py, &data).unbind()),
+                NONE,
+                String::new(),
             )
         }
     }
@@ -348,5 +482,6 @@ fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("UnknownLeg", py.get_type::<UnknownLeg>())?;
     module.add("EngineStopped", py.get_type::<EngineStopped>())?;
     module.add("EngineBusy", py.get_type::<EngineBusy>())?;
+    module.add("NoCodecs", py.get_type::<NoCodecs>())?;
     module.add("SrtpError", py.get_type::<srtp::SrtpError>())
 }

@@ -40,10 +40,11 @@ macro_rules! leg_stats {
 }
 
 leg_stats! {
-    rx_packets, rx_octets, tx_packets, tx_octets, rx_lost, remote_lost, auth_failures, replays, source_drops,
+    rx_packets, rx_octets, tx_packets, tx_octets, rx_lost, rx_gaps, remote_lost, auth_failures, replays, source_drops,
     trial_drops, gate_drops, insecure_drops, payload_type_drops, duplicate_drops, overload_drops, malformed,
     send_errors, latches, rtcp_rx, rtcp_tx, feedback_rx, stun_rx, dtls_rx, zrtp_rx, zrtp_tx, zrtp_drops,
-    slow_path_drops,
+    slow_path_drops, codec_packets, codec_tx_packets, codec_refused, concealed_ms, fec_used, late, undecoded,
+    jitter_buffer_ms, digits, codec_deaths,
 }
 
 #[pymethods]
@@ -64,6 +65,10 @@ pub struct EngineStats {
     behind: u64,
     faults: u64,
     events_dropped: u64,
+    codec_packets: u64,
+    codec_dropped: u64,
+    codec_lost: u64,
+    codec_refused: u64,
     ports_ready: usize,
     ports_free: usize,
     ports_resting: usize,
@@ -81,6 +86,10 @@ impl EngineStats {
             behind: state.behind,
             faults: state.faults,
             events_dropped: state.events_dropped,
+            codec_packets: state.codec_packets,
+            codec_dropped: state.codec_dropped,
+            codec_lost: state.codec_lost,
+            codec_refused: state.codec_refused,
             ports_ready: state.ports.ready,
             ports_free: state.ports.free,
             ports_resting: state.ports.resting,

@@ -8,8 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crossbeam_queue::ArrayQueue;
 use rustix::event::{EventfdFlags, eventfd};
 
-use crate::leg::Leg;
+use sealtone_codec_protocol::{Format, LegId};
+
+use crate::codecs::Sound;
+use crate::leg::{Leg, Playing};
 use crate::srtp::{SrtpReceiver, SrtpSender};
+use crate::worker::Tap;
 
 /// Commands a worker may have waiting.
 const CAPACITY: usize = 16_384;
@@ -55,6 +59,10 @@ pub struct Plan {
     pub new_latch: bool,
     /// Packets pass as they are, to and from another sealed leg only.
     pub sealed: bool,
+    /// What the remote may send, by payload type, where it is heard through codecs.
+    pub formats: Vec<Format>,
+    /// What it is sent where the codec process makes it.
+    pub transmit: Vec<Format>,
     /// A new RTCP socket, when rtcp-mux was given up.
     pub rtcp_socket: Option<OwnedFd>,
 }
@@ -77,6 +85,20 @@ pub enum Command {
     Unbridge(u32),
     /// Sends a leg's own packets back to it.
     Echo(u32),
+    /// Joins two legs through the codec process.
+    Transcode(u32, u32),
+    /// Plays sounds to a leg, or ends that.
+    Play(u32, Option<Playing>),
+    /// Records legs.
+    Record(Box<Tap>),
+    /// Ends a recording, if it is this worker's.
+    StopRecording(u64),
+    /// Sends a digit (RFC 4733 event code, milliseconds) to a leg that the codec process speaks for.
+    Digit(u32, u8, u16),
+    /// A codec process is there, at the other end of that socket; the one before it died over that leg.
+    Codecs(OwnedFd, Option<LegId>),
+    /// A sound that legs may be played.
+    Sound(Arc<Sound>),
     /// Sends a ZRTP packet from a leg's RTP socket to its remote.
     SendPacket(u32, Box<[u8]>),
     /// Gives a leg away, with its sockets, keys and counters; its bridge or echo ends.

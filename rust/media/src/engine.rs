@@ -14,8 +14,10 @@ use std::time::Duration;
 use rustix::process::setpriority_process;
 use rustix::thread::{CpuSet, sched_setaffinity};
 
+mod codecs;
 mod config;
 mod plan;
+mod recordings;
 mod registry;
 
 pub use config::{EngineConfig, EngineError, EngineState, Key, LegPlan, OpenedLeg};
@@ -23,19 +25,29 @@ use config::{check, pool_config};
 use registry::{CallEntry, LegEntry, Registry};
 
 use crate::clock::{Clock, Micros};
+use crate::codecs::{Sounds, Supervisor};
 use crate::command::{Command, DROP, Mailbox, Passage, PayloadMap};
 use crate::demux::{self, Kind};
 use crate::event::{EventQueue, MediaEvent};
 use crate::leg::Leg;
 use crate::pool::Pool;
 use crate::port::MAX_DATAGRAM;
+use crate::record::Recordings;
 use crate::stats::{LegCounters, LegStats};
-use crate::worker::{Pace, Worker, WorkerCounters};
+use crate::worker::{Pace, Supervision, Worker, WorkerCounters};
 
 /// Scheduling priority asked for the workers' threads.
 const WORKER_NICE: i32 = -10;
 /// How often posting to a full mailbox is tried again, a millisecond apart.
 const POST_ATTEMPTS: u32 = 1_000;
+
+/// The codec processes of an engine and the sounds it has.
+#[derive(Default)]
+struct Codecs {
+    supervisor: Option<Supervisor>,
+    sounds: Sounds,
+    playings: u32,
+}
 
 struct WorkerHandle {
     mailbox: Arc<Mailbox>,
@@ -52,6 +64,8 @@ pub struct Engine {
     registry: Mutex<Registry>,
     events: Arc<EventQueue>,
     pool: Pool,
+    codecs: Mutex<Codecs>,
+    recordings: Mutex<Option<Recordings>>,
     /// Commands wait for [`Engine::wake`].
     gathering: AtomicBool,
 }
@@ -87,12 +101,29 @@ impl Engine {
             }),
             events,
             pool,
+            codecs: Mutex::default(),
+            recordings: Mutex::new(None),
             gathering: AtomicBool::new(false),
         };
-        for index in 0..count {
-            let handle = engine.start_worker(index, config)?;
+        let mailboxes = (0..count)
+            .map(|_| Mailbox::new().map(Arc::new))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(start_error)?;
+        let supervisor = match &config.codec_process {
+            Some(program) => Some(
+                Supervisor::start(program.clone(), mailboxes.clone())
+                    .map_err(EngineError::Start)?,
+            ),
+            None => None,
+        };
+        for (index, mailbox) in mailboxes.into_iter().enumerate() {
+            let supervision = supervisor
+                .as_ref()
+                .map(|supervisor| (index, supervisor.notices()));
+            let handle = engine.start_worker(index, mailbox, supervision, config)?;
             engine.workers.push(handle);
         }
+        engine.lock_codecs().supervisor = supervisor;
         for &ip in &config.local_ips {
             engine.pool.prepare(ip).map_err(EngineError::Ports)?;
         }
@@ -102,9 +133,10 @@ impl Engine {
     fn start_worker(
         &self,
         index: usize,
+        mailbox: Arc<Mailbox>,
+        supervision: Supervision,
         config: &EngineConfig,
     ) -> Result<WorkerHandle, EngineError> {
-        let mailbox = Arc::new(Mailbox::new().map_err(start_error)?);
         let counters = Arc::new(WorkerCounters::default());
         let pace = Pace {
             tick: config.tick,
@@ -117,6 +149,7 @@ impl Engine {
             self.pool.returns(),
             self.clock,
             pace,
+            supervision,
         )
         .map_err(start_error)?;
         let cpu = config.cpus.get(index % config.cpus.len().max(1)).copied();
@@ -209,6 +242,7 @@ impl Engine {
             number,
             open: true,
             has_rtcp_socket: true,
+            sealed: false,
             rx: None,
             tx: None,
             counters,
@@ -234,7 +268,8 @@ impl Engine {
         })
     }
 
-    /// Takes a leg into another call, with its port, plan, keys and counters. Its bridge or echo ends.
+    /// Takes a leg into another call, with its port, plan, keys and counters. What it is joined to and what plays to
+    /// it ends.
     ///
     /// # Errors
     /// [`EngineError::Unknown`] leg or call, [`EngineError::Busy`]: the leg stays where it is.
@@ -249,6 +284,7 @@ impl Engine {
         let (left, slot) = (entry.call, entry.slot);
         let slot = if from == to {
             self.post(from, Command::Unbridge(slot))?;
+            self.post(from, Command::Play(slot, None))?;
             slot
         } else {
             self.pass_over(&mut registry, (from, slot), to)?
@@ -427,6 +463,10 @@ impl Engine {
             rounds: sum(|counters| counters.rounds.get()),
             behind: sum(|counters| counters.behind.get()),
             faults: sum(|counters| counters.faults.get()),
+            codec_packets: sum(|counters| counters.codecs.packets.get()),
+            codec_dropped: sum(|counters| counters.codecs.dropped.get()),
+            codec_lost: sum(|counters| counters.codecs.lost.get()),
+            codec_refused: sum(|counters| counters.codecs.refused.get()),
             events_dropped: self.events.dropped(),
             ports: self.pool.state(),
         }
@@ -453,6 +493,10 @@ impl Engine {
                 let _ = thread.join();
             }
         }
+        // Outside the lock: it waits for the processes' end.
+        let supervisor = self.lock_codecs().supervisor.take();
+        drop(supervisor);
+        self.stop_recordings();
     }
 
     fn lock(&self) -> MutexGuard<'_, Registry> {

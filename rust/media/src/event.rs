@@ -39,6 +39,28 @@ pub enum What {
         /// The whole datagram.
         data: Vec<u8>,
     },
+    /// The remote sent a digit, in RFC 4733 events or, where it is heard through codecs, as a tone.
+    Digit {
+        /// RFC 4733 event code, 0-15.
+        digit: u8,
+        /// How long, ms.
+        duration_ms: u16,
+    },
+    /// All sounds of a [`crate::command::Command::Play`] were played.
+    Played(u32),
+    /// A recording, whose number stands in place of the leg's id, is over.
+    RecordingEnded {
+        /// Empty where it was told to end, else why, for a person.
+        reason: String,
+        /// Octets of it that are on the disk.
+        octets: u64,
+        /// Its length.
+        milliseconds: u64,
+    },
+    /// The codec process cannot send to the leg, for a reason that a person can read.
+    CodecFault(String),
+    /// The codec process of a worker is gone and will be started again; the event's leg is 0.
+    CodecsLost(usize),
 }
 
 /// The queue from the workers to the owner.

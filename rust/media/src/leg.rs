@@ -7,7 +7,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
+mod codecs;
 mod control;
+mod digits;
+mod out;
 mod packet;
 mod plan;
 mod sealed;
@@ -24,6 +27,7 @@ use crate::rtp::RtpHeader;
 use crate::srtp::{SrtpError, SrtpReceiver, SrtpSender};
 use crate::stats::LegCounters;
 
+pub use codecs::{Mouth, Playing, Told};
 pub use sealed::Sealed;
 
 /// An SRTP leg silent for so long listens to every address again: its remote may have moved.
@@ -60,6 +64,8 @@ pub enum Target {
     Leg(u32),
     /// Back to where they came from.
     Echo,
+    /// To the codec process, for the leg in that slot.
+    Codecs(u32),
 }
 
 /// What signalling decided, as flags that each packet needs.
@@ -89,8 +95,12 @@ enum Admission {
 pub struct Heard {
     /// The header fields of the source.
     pub fields: Fields,
-    /// Payload type for the outgoing packet.
+    /// Payload type for the outgoing packet; [`DROP`] where only the codec process wants it.
     pub payload_type: u8,
+    /// Payload type at the source.
+    pub source_type: u8,
+    /// The codec process, or the reader of digits, wants to see it.
+    pub aside: bool,
     /// Octets before the payload.
     pub header_len: usize,
     /// RTP clock of the source, Hz.
@@ -108,6 +118,12 @@ pub struct Leg {
     silent: bool,
     /// Where packets of this leg go.
     pub target: Target,
+    /// Who makes what this leg is sent.
+    pub mouth: Mouth,
+    /// What is accepted is copied to the codec process.
+    pub copied: bool,
+    /// The payload types of RFC 4733 events, which may have two clocks.
+    event_types: [u8; 2],
     remote: Option<SocketAddr>,
     rx: Option<Box<SrtpReceiver>>,
     tx: Option<Box<SrtpSender>>,
@@ -140,10 +156,13 @@ struct Cold {
     zrtp: Rate,
     collisions: u8,
     lost_before: u64,
+    gaps_before: u64,
     planned_at: Micros,
     silence: Micros,
     reporter: Reporter,
     source_clock: Option<SourceClock>,
+    codecs: codecs::CodecLeg,
+    digits: digits::DigitReader,
 }
 
 /// A stream with unpredictable numbers.
@@ -163,6 +182,9 @@ impl Leg {
             latched: false,
             silent: false,
             target: Target::None,
+            mouth: Mouth::Relay,
+            copied: false,
+            event_types: [DROP; 2],
             remote: None,
             rx: None,
             tx: None,
@@ -188,10 +210,13 @@ impl Leg {
                 zrtp: Rate::default(),
                 collisions: 0,
                 lost_before: 0,
+                gaps_before: 0,
                 planned_at: 0,
                 silence,
                 reporter: Reporter::new(),
                 source_clock: None,
+                codecs: codecs::CodecLeg::default(),
+                digits: digits::DigitReader::default(),
             }),
         }
     }
@@ -325,7 +350,8 @@ impl Leg {
             return None;
         }
         let payload_type = self.outgoing_type(header.payload_type);
-        if payload_type == DROP {
+        let aside = self.copied || self.event_types.contains(&header.payload_type);
+        if payload_type == DROP && !aside {
             self.counters.gate_drops.add(1);
             return None;
         }
@@ -337,6 +363,8 @@ impl Leg {
                 marker: header.marker,
             },
             payload_type,
+            source_type: header.payload_type,
+            aside,
             header_len: payload.start,
             clock_rate: self.clock_rate,
         })
@@ -346,7 +374,7 @@ impl Leg {
     #[inline]
     fn outgoing_type(&self, payload_type: u8) -> u8 {
         match (&self.map, self.target) {
-            (_, Target::None) => DROP,
+            (_, Target::None | Target::Codecs(_)) => DROP,
             (None, _) => payload_type,
             (Some(map), _) => map[usize::from(payload_type)],
         }
@@ -462,6 +490,7 @@ impl Leg {
     #[cold]
     fn new_source(&mut self, ssrc: u32) {
         self.cold.lost_before += self.reception.totals().lost;
+        self.cold.gaps_before += u64::from(self.reception.totals().gaps);
         self.reception = ReceptionStats::new(self.clock_rate);
         self.rx_ssrc = ssrc;
         self.cold.source_clock = None;
@@ -488,55 +517,18 @@ impl Leg {
         });
     }
 
-    // ---- what a packet meets on its way out ----
-
-    /// Sends an accepted packet of another leg (or our own, in echo) to this leg's remote.
-    #[inline]
-    pub fn send(&mut self, heard: &Heard, datagram: &mut Datagram, now: Micros) {
-        let Some(remote) = self
-            .remote
-            .filter(|_| self.gates.send && self.gates.sendable)
-        else {
-            self.counters.gate_drops.add(1);
-            return;
-        };
-        if self.tx.is_none() && self.pass_plain().is_none() {
-            return;
-        }
-        let Ok(fields) = self.rewriter.rewrite(heard.fields, now, heard.clock_rate) else {
-            self.counters.duplicate_drops.add(1);
-            return;
-        };
-        let payload = datagram.content().len().saturating_sub(heard.header_len);
-        datagram.replace_header(heard.header_len, &header(&fields, heard.payload_type));
-        if let Some(tx) = &mut self.tx {
-            let (buffer, length) = datagram.with_tailroom();
-            match tx.protect(buffer, length) {
-                Ok(length) => datagram.set_length(length),
-                Err(_) => return self.counters.duplicate_drops.add(1),
-            }
-        }
-        if port::transmit(
-            &self.rtp,
-            self.link != Link::Open,
-            remote,
-            datagram.content(),
-        ) {
-            self.counters.tx_packets.add(1);
-            self.counters.tx_octets.add(payload as u64);
-        } else {
-            self.counters.send_errors.add(1);
-        }
-    }
-
     // ---- timers ----
 
     /// What has to be done about five times a second. True if a report is due.
     pub fn tend(&mut self, now: Micros, events: &EventQueue) -> bool {
+        self.tend_digits(now, events);
         let totals = self.reception.totals();
         self.counters
             .rx_lost
             .set(self.cold.lost_before + totals.lost);
+        self.counters
+            .rx_gaps
+            .set(self.cold.gaps_before + u64::from(totals.gaps));
         self.counters.rx_jitter_us.set(u64::from(totals.jitter_us));
         if self
             .cold
@@ -566,16 +558,4 @@ impl Leg {
         }
         self.gates.sendable && self.cold.reporter.is_due(now)
     }
-}
-
-/// A fixed RTP header without extension or contributing sources: those are of the other leg's world.
-#[inline]
-fn header(fields: &Fields, payload_type: u8) -> [u8; 12] {
-    let mut bytes = [0; 12];
-    bytes[0] = 0x80;
-    bytes[1] = u8::from(fields.marker) << 7 | payload_type & 0x7f;
-    bytes[2..4].copy_from_slice(&fields.sequence.to_be_bytes());
-    bytes[4..8].copy_from_slice(&fields.timestamp.to_be_bytes());
-    bytes[8..12].copy_from_slice(&fields.ssrc.to_be_bytes());
-    bytes
 }

@@ -7,6 +7,7 @@
 
 pub mod bridge;
 pub mod clock;
+pub mod codecs;
 pub mod command;
 pub mod demux;
 pub mod engine;
@@ -17,6 +18,7 @@ pub mod pool;
 pub mod port;
 pub mod random;
 pub mod rate;
+pub mod record;
 pub mod report;
 pub mod rtcp;
 pub mod rtp;

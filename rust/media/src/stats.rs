@@ -83,6 +83,8 @@ counters! {
     tx_octets,
     /// RTP packets that were expected from the remote and never came.
     rx_lost,
+    /// Runs of such packets, one after the other.
+    rx_gaps,
     /// Interarrival jitter of what the remote sends (RFC 3550 A.8), microseconds.
     rx_jitter_us,
     /// Round trip to the remote measured by its reception reports, microseconds; 0 is unknown.
@@ -134,6 +136,26 @@ counters! {
     zrtp_tx,
     /// ZRTP packets of a sealed leg not passed on, over its rate.
     zrtp_drops,
+    /// Packets given to the codec process.
+    codec_packets,
+    /// Packets sent to the remote that the codec process made.
+    codec_tx_packets,
+    /// Packets of the codec process that were not sent: more than anybody can use, or none of the leg's formats.
+    codec_refused,
+    /// Milliseconds of sound made up where the remote's packets were lost or late.
+    concealed_ms,
+    /// Packets whose sound was taken from the redundancy of the next.
+    fec_used,
+    /// Packets that came too late to be heard.
+    late,
+    /// Packets that could not be decoded, or were too many.
+    undecoded,
+    /// Mean time that sound of the remote waits in the jitter buffer, ms.
+    jitter_buffer_ms,
+    /// Codec processes that died while they worked on the leg; after three it is heard through none any more.
+    codec_deaths,
+    /// Digits the remote sent.
+    digits,
     /// STUN, DTLS and ZRTP packets not handed up, over the leg's rate or the queue full.
     slow_path_drops,
 }

@@ -3,30 +3,37 @@
 use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::time::Timespec;
+use sealtone_codec_protocol::MAX_BATCH;
+
+mod codecs;
+mod recording;
+mod tending;
 
 use crate::clock::{Clock, Micros};
+use crate::codecs::{Link, LinkCounters, Notice};
 use crate::command::{Command, Mailbox, Passage, PayloadMap, Plan};
 use crate::event::EventQueue;
-use crate::forward::{Legs, forward, forward_control, leg_at};
-use crate::leg::{Leg, Target};
+use crate::forward::{Legs, forward, forward_control, leg_at, warm};
+use crate::leg::{Leg, Mouth, Target};
 use crate::pool::Returns;
 use crate::port::{Datagram, Received};
 use crate::stats::Counter;
+pub use recording::Tap;
+use recording::Taps;
 
 /// Ready sockets taken from the kernel at once.
 const BATCH: usize = 512;
 /// The mailbox's mark in the epoll set; legs have `slot * 2`, plus one for RTCP.
 const MAILBOX: u64 = u64::MAX;
+/// The mark of the codec process's socket.
+const CODECS: u64 = u64::MAX - 1;
 /// Every leg is tended once in this time.
 const TEND_PERIOD: Micros = 200_000;
-/// Parts a tending round is cut into, so that many legs make no pause.
-const TEND_PARTS: usize = 10;
-/// So few legs are tended in one part, which saves wake-ups in quiet.
-const FEW_LEGS: usize = 64;
 /// Slots whose address space is taken in advance, so that a growing table is seldom moved.
 const RESERVED_SLOTS: usize = 4_096;
 /// Under load a round is to find about so many packets: fewer make each cost more, more make them wait.
@@ -88,7 +95,12 @@ pub struct WorkerCounters {
     pub legs: Counter,
     /// Legs ended because handling a packet of theirs failed an internal check.
     pub faults: Counter,
+    /// What it counts of its codec process.
+    pub codecs: Arc<LinkCounters>,
 }
+
+/// Whom a worker tells, by its number, that its codec process is gone.
+pub type Supervision = Option<(usize, Sender<Notice>)>;
 
 /// Everything a worker thread owns.
 pub struct Worker {
@@ -118,6 +130,18 @@ pub struct Worker {
     tend_part: usize,
     /// The slot being served, to be closed should serving it fail.
     serving: Option<u32>,
+    /// To the codec process.
+    link: Link,
+    supervision: Supervision,
+    /// The process has said something.
+    codecs_ready: bool,
+    /// The process's socket is watched for room too.
+    awaits_room: bool,
+    /// For what the process says.
+    reports: Vec<u8>,
+    /// Legs whose state with the process may have changed.
+    unsettled: Vec<u32>,
+    taps: Taps,
     /// A leg on its way to us, until when it is awaited. Commands after it wait; packets do not.
     awaited: Option<(u32, Arc<Passage>, Micros)>,
     stopped: bool,
@@ -135,6 +159,7 @@ impl Worker {
         returns: Returns,
         clock: Clock,
         pace: Pace,
+        supervision: Supervision,
     ) -> rustix::io::Result<Self> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         epoll::add(
@@ -143,6 +168,7 @@ impl Worker {
             EventData::new_u64(MAILBOX),
             EventFlags::IN,
         )?;
+        let link = Link::new(clock.now(), Arc::clone(&counters.codecs));
         Ok(Self {
             epoll,
             legs: Legs::with_capacity(RESERVED_SLOTS),
@@ -164,6 +190,13 @@ impl Worker {
             next_tend: 0,
             tend_part: 0,
             serving: None,
+            link,
+            supervision,
+            codecs_ready: false,
+            awaits_room: false,
+            reports: vec![0; MAX_BATCH],
+            unsettled: Vec::new(),
+            taps: Taps::default(),
             awaited: None,
             stopped: false,
         })
@@ -206,7 +239,11 @@ impl Worker {
         }
         self.serving = None;
         self.measure(served);
+        if self.codecs_ready {
+            self.hear_codecs();
+        }
         self.obey();
+        self.flush_codecs();
         if self.now >= self.next_tend {
             self.tend();
         }
@@ -259,12 +296,16 @@ impl Worker {
     /// left keeps the socket ready, and the kernel puts it at the end of its list. Returns the visits.
     #[inline]
     fn serve(&mut self, ready: &[Event], behind: bool) -> u64 {
-        warm(&self.legs, ready);
+        warm(
+            &self.legs,
+            ready.iter().map(|event| (event.data.u64() >> 1) as u32),
+        );
         let mut waiting = [0_u32; CHUNK];
         let (mut received, mut visits) = (0, 0);
         for event in ready {
             let mark = event.data.u64();
-            if mark == MAILBOX {
+            if mark >= CODECS {
+                self.codecs_ready |= mark == CODECS;
                 continue;
             }
             visits += 1;
@@ -282,7 +323,14 @@ impl Worker {
         }
         for (slot, datagram) in waiting.into_iter().zip(&mut self.datagrams[..received]) {
             self.serving = Some(slot);
-            forward(&mut self.legs, slot, datagram, self.now, &self.events);
+            forward(
+                &mut self.legs,
+                slot,
+                datagram,
+                self.now,
+                &self.events,
+                &mut self.link,
+            );
         }
         visits
     }
@@ -317,7 +365,14 @@ impl Worker {
         leg.counters.overload_drops.add(stale as u64);
         for place in stale..received {
             let datagram = &mut self.datagrams[place % FRESH];
-            forward(&mut self.legs, slot, datagram, self.now, &self.events);
+            forward(
+                &mut self.legs,
+                slot,
+                datagram,
+                self.now,
+                &self.events,
+                &mut self.link,
+            );
         }
     }
 
@@ -341,7 +396,17 @@ impl Worker {
                     if let Some(leg) = leg_at(&mut self.legs, slot) {
                         leg.join(Target::Echo, None);
                     }
+                    self.unsettle(slot);
                 }
+                Command::Transcode(a, b) => self.transcode(a, b),
+                Command::Digit(slot, digit, duration_ms) => {
+                    self.send_digit(slot, digit, duration_ms);
+                }
+                Command::Play(slot, playing) => self.play(slot, playing),
+                Command::Record(tap) => self.record(*tap),
+                Command::StopRecording(recording) => self.stop_recording(recording),
+                Command::Codecs(socket, culprit) => self.open_codecs(socket, culprit),
+                Command::Sound(sound) => self.link.add_sound(sound),
                 Command::SendPacket(slot, packet) => {
                     if let Some(leg) = leg_at(&mut self.legs, slot) {
                         leg.send_own_packet(&packet);
@@ -396,6 +461,9 @@ impl Worker {
         let new_socket = plan.rtcp_socket.is_some();
         let (unused, restarts) = leg.apply(plan, self.now);
         let target = leg.target;
+        if leg.copied || leg.mouth == Mouth::Codecs || leg.playing().is_some() {
+            self.unsettle(slot);
+        }
         if let Some(socket) = unused {
             let _ = epoll::delete(&self.epoll, &socket);
             self.returns.discard(socket);
@@ -407,10 +475,13 @@ impl Worker {
         }
         if restarts {
             let hearer = match target {
-                Target::Leg(other) => other,
+                Target::Leg(other) | Target::Codecs(other) => other,
                 Target::Echo | Target::None => slot,
             };
-            if let Some(leg) = leg_at(&mut self.legs, hearer) {
+            // What the codec process makes goes on whatever it is made of.
+            if let Some(leg) = leg_at(&mut self.legs, hearer)
+                && leg.mouth == Mouth::Relay
+            {
                 leg.resync();
             }
         }
@@ -435,6 +506,7 @@ impl Worker {
         if let Some(leg) = leg_at(&mut self.legs, b) {
             leg.join(Target::Leg(a), map_b);
         }
+        self.unsettle(a);
     }
 
     /// Ends a leg's bridge on both sides, so that no target ever points at a slot given to another leg.
@@ -444,10 +516,17 @@ impl Worker {
         };
         let target = leg.target;
         leg.join(Target::None, None);
-        if let Target::Leg(other) = target
-            && let Some(other) = leg_at(&mut self.legs, other)
+        let touched = leg.copied || leg.mouth == Mouth::Codecs;
+        if let Target::Leg(other) | Target::Codecs(other) = target
+            && let Some(leg) = leg_at(&mut self.legs, other)
         {
-            other.join(Target::None, None);
+            leg.join(Target::None, None);
+            if touched || leg.copied || leg.mouth == Mouth::Codecs {
+                self.unsettle(other);
+            }
+        }
+        if touched {
+            self.unsettle(slot);
         }
     }
 
@@ -494,6 +573,7 @@ impl Worker {
 
     /// Takes a leg out of the table and off the watch.
     fn take(&mut self, slot: u32) -> Option<Leg> {
+        self.forget(slot);
         let leg = self.legs.get_mut(slot as usize).and_then(Option::take)?;
         for socket in [Some(leg.rtp_socket()), leg.rtcp_socket()]
             .into_iter()
@@ -504,64 +584,4 @@ impl Worker {
         self.counters.legs.set(self.counters.legs.get() - 1);
         Some(leg)
     }
-
-    // ---- timers ----
-
-    /// Tends a part of the legs; all of them have their turn once in [`TEND_PERIOD`].
-    fn tend(&mut self) {
-        let parts = if self.legs.len() > FEW_LEGS {
-            TEND_PARTS
-        } else {
-            1
-        };
-        self.next_tend = self.now + TEND_PERIOD / parts as u64;
-        self.tend_part = (self.tend_part + 1) % parts;
-        let (from, to) = (
-            self.legs.len() * self.tend_part / parts,
-            self.legs.len() * (self.tend_part + 1) / parts,
-        );
-        for slot in from..to {
-            let Some(leg) = &mut self.legs[slot] else {
-                continue;
-            };
-            self.serving = Some(slot as u32);
-            if leg.tend(self.now, &self.events) {
-                self.report(slot);
-            }
-        }
-        self.serving = None;
-    }
-
-    /// Sends a leg's RTCP report, with the clock of the leg whose stream it hears.
-    fn report(&mut self, slot: usize) {
-        let source = match self.legs[slot].as_ref().map(|leg| leg.target) {
-            Some(Target::Leg(other)) => {
-                leg_at(&mut self.legs, other).and_then(|leg| leg.source_clock())
-            }
-            Some(Target::Echo) => self.legs[slot].as_ref().and_then(Leg::source_clock),
-            _ => None,
-        };
-        if let Some(leg) = &mut self.legs[slot] {
-            leg.report(source, self.now);
-        }
-    }
-}
-
-/// Reads what serving will need of some legs and of those that hear them. With many calls it has left the
-/// cache since their last packets, and independent reads wait for memory together rather than in turn.
-#[inline]
-fn warm(legs: &Legs, ready: &[Event]) {
-    let mut sum = 0;
-    for event in ready {
-        let slot = event.data.u64() >> 1;
-        if let Some(Some(leg)) = legs.get(slot as usize) {
-            sum ^= leg.warm_in();
-            if let Target::Leg(other) = leg.target
-                && let Some(Some(other)) = legs.get(other as usize)
-            {
-                sum ^= other.warm_out();
-            }
-        }
-    }
-    std::hint::black_box(sum);
 }

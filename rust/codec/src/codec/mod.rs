@@ -1,6 +1,14 @@
 //! The codecs behind one trait.
 
+mod ffi;
 mod g711;
+mod g722;
+mod g729;
+mod gsm;
+mod ilbc;
+mod opus;
+mod silk;
+mod speex;
 
 use std::fmt;
 
@@ -72,20 +80,94 @@ pub trait Codec: Send {
     }
 }
 
+/// The longest packet that is decoded, milliseconds.
+const MOST_MS: u32 = 120;
+
+/// Opens the codec libraries of the system. Afterwards nothing here opens a file, so that a sandbox may close.
+pub fn load() {
+    ffi::opus::load();
+    ffi::bcg729::load();
+    ffi::gsm::load();
+    ffi::speex::load();
+}
+
+/// What can be encoded and decoded here, of everything there is: where not, a sentence says what is missing and how to
+/// get it. `load` comes first.
+#[must_use]
+pub fn available() -> Vec<(CodecKind, Result<(), String>)> {
+    CodecKind::ALL
+        .into_iter()
+        .map(|kind| (kind, find(kind)))
+        .collect()
+}
+
+fn find(kind: CodecKind) -> Result<(), String> {
+    match kind {
+        CodecKind::Opus => ffi::opus::found(),
+        CodecKind::G729 => ffi::bcg729::found(),
+        CodecKind::Gsm => ffi::gsm::found(),
+        CodecKind::Speex => ffi::speex::found(),
+        CodecKind::Pcmu
+        | CodecKind::Pcma
+        | CodecKind::G722
+        | CodecKind::Silk
+        | CodecKind::Ilbc
+        | CodecKind::ComfortNoise
+        | CodecKind::TelephoneEvent => Ok(()),
+    }
+}
+
 /// Makes the codec of a spec.
 ///
 /// # Errors
 /// The codec is missing here, or the spec is none of its.
 pub fn open(spec: &CodecSpec) -> Result<Box<dyn Codec>, CodecError> {
-    match spec.kind {
-        CodecKind::Pcmu => Ok(Box::new(g711::G711::mu_law())),
-        CodecKind::Pcma => Ok(Box::new(g711::G711::a_law())),
+    find(spec.kind).map_err(CodecError::Missing)?;
+    if packet_ms(spec.kind, spec.frame_ms, spec.packet_ms) != spec.packet_ms {
+        return Err(CodecError::BadSpec(
+            "the codec has no packets of that length",
+        ));
+    }
+    Ok(match spec.kind {
+        CodecKind::Pcmu => Box::new(g711::G711::mu_law()),
+        CodecKind::Pcma => Box::new(g711::G711::a_law()),
+        CodecKind::G722 => Box::new(g722::G722::new(spec)?),
+        CodecKind::Opus => Box::new(opus::Opus::new(spec)?),
+        CodecKind::Silk => Box::new(silk::Silk::new(spec)?),
+        CodecKind::G729 => Box::new(g729::G729::new(spec)?),
+        CodecKind::Gsm => Box::new(gsm::Gsm::new(spec)?),
+        CodecKind::Speex => Box::new(speex::Speex::new(spec)?),
+        CodecKind::Ilbc => Box::new(ilbc::Ilbc::new(spec)?),
         CodecKind::ComfortNoise | CodecKind::TelephoneEvent => {
-            Err(CodecError::BadSpec("not a voice codec"))
+            return Err(CodecError::BadSpec("not a voice codec"));
         }
-        kind => Err(CodecError::Missing(format!(
-            "{} is not built in",
-            kind.encoding()
-        ))),
+    })
+}
+
+/// The length of packet that is nearest to `wished` milliseconds among those the codec has, the shorter of two.
+///
+/// `frame_ms` is iLBC's: 20 or 30.
+#[must_use]
+pub fn packet_ms(kind: CodecKind, frame_ms: u8, wished: u8) -> u8 {
+    let frames: &[u8] = match kind {
+        CodecKind::Opus => &[10, 20, 40, 60, 80, 100, 120],
+        CodecKind::Silk => &[20, 40, 60, 80, 100],
+        CodecKind::Gsm | CodecKind::Speex => &[20, 40, 60, 80, 100, 120],
+        CodecKind::Ilbc if frame_ms == 20 => &[20, 40, 60, 80, 100, 120],
+        CodecKind::Ilbc => &[30, 60, 90, 120],
+        _ => &[10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 110, 120],
+    };
+    frames
+        .iter()
+        .copied()
+        .min_by_key(|length| length.abs_diff(wished))
+        .unwrap_or(wished)
+}
+
+/// The frames of one packet's sound, for codecs whose frames have one length.
+fn frames_of<const SAMPLES: usize>(sound: &[i16]) -> Result<&[[i16; SAMPLES]], CodecError> {
+    match sound.as_chunks::<SAMPLES>() {
+        (frames, []) if !frames.is_empty() && sound.len() <= 8 * MOST_MS as usize => Ok(frames),
+        _ => Err(CodecError::Failed),
     }
 }

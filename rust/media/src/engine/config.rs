@@ -1,6 +1,9 @@
 //! What the owner gives an engine and gets from it.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use sealtone_codec_protocol::Format;
 
 use crate::clock::Micros;
 use crate::pool::{PoolConfig, PoolError, PoolState};
@@ -34,6 +37,8 @@ pub struct EngineConfig {
     pub silence: Micros,
     /// Local addresses whose ports are bound in advance from the start.
     pub local_ips: Vec<IpAddr>,
+    /// The program of the codec processes; none: nothing is heard or played through codecs.
+    pub codec_process: Option<PathBuf>,
 }
 
 /// What can go wrong at the owner's side.
@@ -41,6 +46,8 @@ pub struct EngineConfig {
 pub enum EngineError {
     /// No such call or leg, or it is closed.
     Unknown,
+    /// There are no codec processes: why.
+    NoCodecs(String),
     /// Two legs of different calls cannot be bridged.
     ForeignLeg,
     /// No port.
@@ -61,6 +68,9 @@ impl std::fmt::Display for EngineError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Unknown => write!(f, "no such call or leg, or it is closed"),
+            Self::NoCodecs(why) => {
+                write!(f, "nothing can be heard or played through codecs: {why}")
+            }
             Self::ForeignLeg => write!(f, "only legs of one call can be bridged"),
             Self::Ports(error) => error.fmt(f),
             Self::Key(error) => error.fmt(f),
@@ -113,6 +123,10 @@ pub struct LegPlan<'a> {
     /// Packets pass as they are, to and from another sealed leg only. Such a leg has no keys, and whether
     /// its media is secure only its phone knows: `secure_required` says nothing of it.
     pub sealed: bool,
+    /// What the remote may send, by payload type: how to decode it where it is heard through codecs.
+    pub formats: &'a [Format],
+    /// What it is sent where the codec process makes it: a voice format, then events and comfort noise.
+    pub transmit: &'a [Format],
 }
 
 /// A leg just opened.
@@ -145,6 +159,14 @@ pub struct EngineState {
     pub faults: u64,
     /// Events dropped because nobody read them.
     pub events_dropped: u64,
+    /// Packets given to codec processes.
+    pub codec_packets: u64,
+    /// Packets not given to them, their sockets being full or they away.
+    pub codec_dropped: u64,
+    /// Times that one was lost.
+    pub codec_lost: u64,
+    /// Packets of theirs that were not sent.
+    pub codec_refused: u64,
     /// The ports.
     pub ports: PoolState,
 }

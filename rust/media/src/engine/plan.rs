@@ -2,6 +2,8 @@
 
 use std::hash::BuildHasher;
 
+use sealtone_codec_protocol::MAX_FORMATS;
+
 use super::{Engine, EngineError, Key, LegPlan};
 use crate::command::{Command, KeyChange, Plan};
 use crate::srtp::{SrtpError, SrtpReceiver, SrtpSender, Suite};
@@ -18,6 +20,9 @@ impl Engine {
     pub fn update_leg(&self, leg: u64, plan: &LegPlan<'_>) -> Result<(), EngineError> {
         if plan.sealed && (plan.rx.is_some() || plan.tx.is_some()) {
             return Err(EngineError::Invalid("a sealed leg has no keys"));
+        }
+        if plan.formats.len() > MAX_FORMATS || plan.transmit.len() > MAX_FORMATS {
+            return Err(EngineError::Invalid("at most 32 formats each way"));
         }
         let mut payload_types = 0;
         for &payload_type in plan.payload_types {
@@ -57,11 +62,14 @@ impl Engine {
             clock_rate: plan.clock_rate,
             new_latch: plan.new_latch,
             sealed: plan.sealed,
+            formats: plan.formats.to_vec(),
+            transmit: plan.transmit.to_vec(),
             rtcp_socket,
         };
-        let mux = plan.rtcp_mux;
+        let (mux, sealed) = (plan.rtcp_mux, plan.sealed);
         self.post(worker, Command::Update(entry.slot, Box::new(plan)))?;
         entry.has_rtcp_socket = !mux;
+        entry.sealed = sealed;
         entry.rx = rx_print;
         entry.tx = tx_print;
         Ok(())

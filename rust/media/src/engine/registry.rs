@@ -18,6 +18,8 @@ pub(super) struct LegEntry {
     pub(super) number: u16,
     pub(super) open: bool,
     pub(super) has_rtcp_socket: bool,
+    /// Nothing of it is ever decoded.
+    pub(super) sealed: bool,
     /// Keyed hashes of the present keys: an unchanged key must keep its state.
     pub(super) rx: Option<u64>,
     pub(super) tx: Option<u64>,

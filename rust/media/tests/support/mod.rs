@@ -34,6 +34,7 @@ pub fn config() -> EngineConfig {
         dscp: 0,
         silence: 300_000,
         local_ips: Vec::new(),
+        codec_process: None,
     }
 }
 
@@ -57,6 +58,8 @@ pub fn plan(remote: SocketAddr) -> LegPlan<'static> {
         clock_rate: 8_000,
         new_latch: false,
         sealed: false,
+        formats: &[],
+        transmit: &[],
     }
 }
 

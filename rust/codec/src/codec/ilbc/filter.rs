@@ -1,0 +1,117 @@
+//! Filters, and the inner products that take most of the codec's time.
+
+use super::{Lpc, ORDER};
+
+/// Lanes of an inner product: sums kept apart, so that the compiler may use vector instructions.
+const LANES: usize = 8;
+
+/// The inner product of two vectors, up to the end of the shorter.
+pub fn dot(left: &[f32], right: &[f32]) -> f32 {
+    let shorter = left.len().min(right.len());
+    let (left, right) = (&left[..shorter], &right[..shorter]);
+    let mut lanes = [0.0_f32; LANES];
+    let (left_chunks, left_rest) = left.as_chunks::<LANES>();
+    let (right_chunks, right_rest) = right.as_chunks::<LANES>();
+    for (left, right) in left_chunks.iter().zip(right_chunks) {
+        for lane in 0..LANES {
+            lanes[lane] += left[lane] * right[lane];
+        }
+    }
+    let rest: f32 = left_rest.iter().zip(right_rest).map(|(l, r)| l * r).sum();
+    let [a, b, c, d, e, f, g, h] = lanes;
+    ((a + e) + (c + g)) + ((b + f) + (d + h)) + rest
+}
+
+/// The energy of a vector.
+pub fn energy(vector: &[f32]) -> f32 {
+    dot(vector, vector)
+}
+
+/// The inner products of `target` with every window of its length in `signal`, by the window's beginning.
+///
+/// `products` has as many places as there are windows.
+pub fn correlate(signal: &[f32], target: &[f32], products: &mut [f32]) {
+    debug_assert_eq!(products.len() + target.len(), signal.len() + 1);
+    let (chunks, rest) = products.as_chunks_mut::<LANES>();
+    let vectored = chunks.len() * LANES;
+    for (chunk, begin) in chunks.iter_mut().zip((0..).step_by(LANES)) {
+        let mut sums = [0.0_f32; LANES];
+        for (window, &weight) in signal[begin..].windows(LANES).zip(target) {
+            for lane in 0..LANES {
+                sums[lane] += window[lane] * weight;
+            }
+        }
+        *chunk = sums;
+    }
+    for (product, begin) in rest.iter_mut().zip(vectored..) {
+        *product = dot(&signal[begin..begin + target.len()], target);
+    }
+}
+
+/// Filters by 1/A(z), in place. The first [`ORDER`] samples are what the filter put out before.
+pub fn synthesise(lpc: &Lpc, signal: &mut [f32]) {
+    for at in ORDER..signal.len() {
+        let mut sample = signal[at];
+        // The newest sample last, so that only that product has to wait for it.
+        for (&past, &weight) in signal[at - ORDER..at].iter().zip(lpc.iter().rev()) {
+            sample -= weight * past;
+        }
+        signal[at] = sample;
+    }
+}
+
+/// Filters by A(z). The first [`ORDER`] samples of `signal` came before those filtered.
+pub fn analyse(lpc: &Lpc, signal: &[f32], residual: &mut [f32]) {
+    residual.copy_from_slice(&signal[ORDER..]);
+    for (delay, &weight) in (1..).zip(lpc) {
+        for (sample, &past) in residual.iter_mut().zip(&signal[ORDER - delay..]) {
+            *sample += weight * past;
+        }
+    }
+}
+
+/// A second-order high-pass.
+#[derive(Clone)]
+pub struct HighPass {
+    zeros: [f32; 3],
+    poles: [f32; 2],
+    inputs: [f32; 2],
+    outputs: [f32; 2],
+}
+
+impl HighPass {
+    /// Cuts off at 90 Hz, before the encoder (RFC 3951 appendix A.28).
+    pub fn before_encoder() -> Self {
+        Self::new(
+            [0.927_274_4, -1.854_494_1, 0.927_274_4],
+            [-1.905_946_5, 0.911_402_4],
+        )
+    }
+
+    /// Cuts off at 65 Hz, after the decoder (RFC 3951 appendix A.30).
+    pub fn after_decoder() -> Self {
+        Self::new(
+            [0.939_805_8, -1.879_583_4, 0.939_805_8],
+            [-1.933_073_5, 0.935_892],
+        )
+    }
+
+    fn new(zeros: [f32; 3], poles: [f32; 2]) -> Self {
+        Self {
+            zeros,
+            poles,
+            inputs: [0.0; 2],
+            outputs: [0.0; 2],
+        }
+    }
+
+    /// The next sample.
+    pub fn pass(&mut self, sample: f32) -> f32 {
+        let ([x1, x2], [y1, y2]) = (self.inputs, self.outputs);
+        let fed = self.zeros[0] * sample + self.zeros[1] * x1 + self.zeros[2] * x2;
+        let passed = fed - self.poles[1] * y2 - self.poles[0] * y1;
+        self.inputs = [sample, x1];
+        self.outputs = [passed, y1];
+        passed
+    }
+}

@@ -1,0 +1,402 @@
+//! Sound in, RTP payloads out.
+//!
+//! The media clock is our own: it goes on by one packet for each packet's worth of sound that comes in, whether a packet
+//! is sent for it or not. Sequence number, SSRC and the random start of the timestamp are the business of who sends.
+
+use std::collections::VecDeque;
+
+use crate::codec::{Codec, CodecError, open};
+use crate::conceal::{Concealment, HISTORY_MS};
+use crate::event::{TelephoneEvent, code_of};
+use crate::noise::{VoiceActivity, describe};
+use crate::resample::Resampler;
+use crate::stretch::{join, loudness, samples};
+use crate::tone::Tone;
+use sealtone_codec_protocol::{CodecKind, CodecSpec};
+
+/// Digits that wait to be sent; more are dropped.
+const MOST_DIGITS: usize = 64;
+/// Packets that wait to be taken; then the oldest are dropped.
+const MOST_OUTGOING: usize = 64;
+/// The shortest and the longest digit that is sent, milliseconds (ITU-T Q.24: 40 ms are recognised).
+const DIGIT_MS: std::ops::RangeInclusive<u32> = 50..=8_000;
+/// Silence between two digits that are sent as tones, milliseconds.
+const BETWEEN_TONES_MS: u32 = 60;
+/// Loudness of events, minus dBm0.
+const EVENT_VOLUME: u8 = 10;
+/// How often the last packet of an event is sent (RFC 4733 section 2.5.1.4).
+const ENDS: u8 = 3;
+/// Comfort noise is described again after so long, milliseconds, or when it has become so much louder or quieter.
+const NOISE_EVERY_MS: u32 = 400;
+const NOISE_CHANGE: f32 = 1.6;
+/// How long one source of sound passes into another, milliseconds.
+const JOIN_MS: u32 = 8;
+
+/// What a leg is sent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TransmitterConfig {
+    /// Payload type of the voice.
+    pub payload_type: u8,
+    /// Its codec. `dtx` is also what permits comfort noise.
+    pub spec: CodecSpec,
+    /// Payload type of telephone-event and its clock rate, Hz. Without it digits are sent as tones.
+    pub telephone_event: Option<(u8, u32)>,
+    /// Payload type of comfort noise.
+    pub comfort_noise: Option<u8>,
+}
+
+/// A packet to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    /// RTP's payload type.
+    pub payload_type: u8,
+    /// Whether a talk spurt or an event begins.
+    pub marker: bool,
+    /// RTP's timestamp, counted from 0.
+    pub timestamp: u32,
+    /// What it carries.
+    pub payload: Vec<u8>,
+}
+
+/// A digit on its way.
+enum Sending {
+    Event {
+        payload_type: u8,
+        code: u8,
+        /// Where its present segment began, on the voice's clock.
+        timestamp: u32,
+        /// Units of the event's clock that have passed, of the present segment and before it.
+        passed: u32,
+        before: u32,
+        total: u32,
+        ends: u8,
+        marker: bool,
+    },
+    Tone {
+        tone: Tone,
+        silence: usize,
+    },
+}
+
+/// One stream's sending. Pure.
+pub struct Transmitter {
+    config: TransmitterConfig,
+    encoder: Box<dyn Codec>,
+    pending: Vec<i16>,
+    history: Vec<i16>,
+    source_changes: bool,
+    timestamp: u32,
+    marker: bool,
+    digits: VecDeque<(char, u32)>,
+    sending: Option<Sending>,
+    activity: VoiceActivity,
+    noise: Option<(f32, u32)>,
+    outgoing: VecDeque<Outgoing>,
+    expected_loss: u8,
+}
+
+impl Transmitter {
+    /// Begins with a talk spurt.
+    ///
+    /// # Errors
+    /// The codec is missing here, or is none.
+    pub fn new(config: TransmitterConfig) -> Result<Self, CodecError> {
+        let encoder = open_encoder(&config)?;
+        Ok(Self {
+            config,
+            encoder,
+            pending: Vec::new(),
+            history: Vec::new(),
+            source_changes: false,
+            timestamp: 0,
+            marker: true,
+            digits: VecDeque::new(),
+            sending: None,
+            activity: VoiceActivity::default(),
+            noise: None,
+            outgoing: VecDeque::new(),
+            expected_loss: 0,
+        })
+    }
+
+    /// Goes on with another codec or other payload types. The timestamp goes on; digits on their way are sent as they
+    /// were begun.
+    ///
+    /// # Errors
+    /// As `new`; nothing was changed then.
+    pub fn reconfigure(&mut self, config: TransmitterConfig) -> Result<(), CodecError> {
+        if config.spec != self.config.spec {
+            self.encoder = open_encoder(&config)?;
+            self.encoder.expect_loss(self.expected_loss);
+            let (from, to) = (self.config.spec.sample_rate, config.spec.sample_rate);
+            for sound in [&mut self.pending, &mut self.history] {
+                let before = std::mem::take(sound);
+                Resampler::new(from, to).process(&before, sound);
+            }
+            if from != to && matches!(self.sending, Some(Sending::Tone { .. })) {
+                self.sending = None;
+            }
+            self.marker = true;
+            self.noise = None;
+        }
+        self.config = config;
+        Ok(())
+    }
+
+    /// What it sends, and how.
+    #[must_use]
+    pub fn config(&self) -> &TransmitterConfig {
+        &self.config
+    }
+
+    /// How much of what is sent gets lost, percent, as RTCP says.
+    pub fn expect_loss(&mut self, percent: u8) {
+        if percent != self.expected_loss {
+            self.expected_loss = percent;
+            self.encoder.expect_loss(percent);
+        }
+    }
+
+    /// What is pushed next comes from somewhere else; it is joined without a click.
+    pub fn source_changes(&mut self) {
+        self.source_changes = true;
+    }
+
+    /// So many samples' time passes without any sound, and without anything being sent.
+    pub fn skip(&mut self, count: usize) {
+        let all = self.pending.len() + count;
+        let length = self.config.spec.packet_samples().max(1);
+        self.pending.clear();
+        self.pending.resize(all % length, 0);
+        let passed = (all / length) as u64 * u64::from(self.packet_units());
+        self.timestamp = self.timestamp.wrapping_add(passed as u32);
+        self.marker = true;
+        self.source_changes = true;
+    }
+
+    /// Takes sound, of any length, at the spec's `sample_rate`.
+    pub fn push(&mut self, sound: &[i16]) {
+        let from = self.pending.len();
+        self.pending.extend_from_slice(sound);
+        if self.source_changes && !sound.is_empty() {
+            self.source_changes = false;
+            let rate = self.config.spec.sample_rate;
+            let mut tail = Vec::new();
+            Concealment::new(&self.history, rate).extend(samples(rate, JOIN_MS), &mut tail);
+            join(&tail, &mut self.pending[from..]);
+        }
+        let kept = samples(self.config.spec.sample_rate, HISTORY_MS);
+        self.history.extend_from_slice(&self.pending[from..]);
+        if self.history.len() > 2 * kept {
+            self.history.drain(..self.history.len() - kept);
+        }
+        let length = self.config.spec.packet_samples().max(1);
+        let mut pending = std::mem::take(&mut self.pending);
+        let whole = pending.len() / length * length;
+        for packet in pending[..whole].chunks_exact_mut(length) {
+            self.send_packet(packet);
+            self.timestamp = self.timestamp.wrapping_add(self.packet_units());
+        }
+        pending.drain(..whole);
+        self.pending = pending;
+    }
+
+    /// Sends a digit in place of the sound that comes next, once those before it are sent: as an event (RFC 4733), or as
+    /// tones where the far side knows no events.
+    pub fn send_digit(&mut self, digit: char, duration_ms: u32) {
+        if code_of(digit).is_some() && self.digits.len() < MOST_DIGITS {
+            let duration_ms = duration_ms.clamp(*DIGIT_MS.start(), *DIGIT_MS.end());
+            self.digits.push_back((digit, duration_ms));
+        }
+    }
+
+    /// The next packet to send, if there is one.
+    pub fn take(&mut self) -> Option<Outgoing> {
+        self.outgoing.pop_front()
+    }
+
+    /// Timestamp units of a packet.
+    fn packet_units(&self) -> u32 {
+        let spec = &self.config.spec;
+        (spec.packet_samples() as u64 * u64::from(spec.clock_rate)
+            / u64::from(spec.sample_rate.max(1))) as u32
+    }
+
+    fn send_packet(&mut self, sound: &mut [i16]) {
+        if self.sending.is_none() {
+            self.begin_digit();
+        }
+        match &mut self.sending {
+            None => {}
+            Some(Sending::Event { .. }) => {
+                self.go_on_with_event();
+                return;
+            }
+            Some(Sending::Tone { tone, silence }) => {
+                let mut made = Vec::with_capacity(sound.len());
+                tone.extend(sound.len(), &mut made);
+                let quiet = (sound.len() - made.len()).min(*silence);
+                *silence -= quiet;
+                let replaced = made.len() + quiet;
+                made.resize(replaced, 0);
+                sound[..replaced].copy_from_slice(&made);
+                if *silence == 0 {
+                    self.sending = None;
+                    // Of the voice, the rest of this packet would begin with a click.
+                    sound[replaced..].fill(0);
+                    self.history.clear();
+                    self.source_changes = true;
+                }
+                self.send_voice(sound);
+                return;
+            }
+        }
+        if !self.send_noise_instead(sound) {
+            self.send_voice(sound);
+        }
+    }
+
+    fn send_voice(&mut self, sound: &[i16]) {
+        self.noise = None;
+        let mut payload = Vec::with_capacity(sound.len());
+        if self.encoder.encode(sound, &mut payload).is_err() || payload.is_empty() {
+            // Nothing to be sent; what comes after is a new talk spurt.
+            self.marker = true;
+            return;
+        }
+        let marker = std::mem::take(&mut self.marker);
+        self.send(self.config.payload_type, marker, self.timestamp, payload);
+    }
+
+    /// Says what silence sounds like, for codecs that cannot say it in their own way. Returns whether this is silence.
+    fn send_noise_instead(&mut self, sound: &[i16]) -> bool {
+        let spec = self.config.spec;
+        let by_itself = matches!(
+            spec.kind,
+            CodecKind::Opus | CodecKind::G729 | CodecKind::Speex | CodecKind::Silk
+        );
+        let Some(payload_type) = self.config.comfort_noise else {
+            return false;
+        };
+        if !spec.dtx || by_itself {
+            return false;
+        }
+        let ms = u32::from(spec.packet_ms);
+        if self.activity.is_voice(sound, ms) {
+            return false;
+        }
+        let loud = loudness(sound);
+        let again = self.noise.is_none_or(|(told, since_ms)| {
+            let change = (loud + 1.0) / (told + 1.0);
+            since_ms >= NOISE_EVERY_MS || !(1.0 / NOISE_CHANGE..NOISE_CHANGE).contains(&change)
+        });
+        if again {
+            let mut payload = Vec::new();
+            describe(sound, &mut payload);
+            self.send(payload_type, false, self.timestamp, payload);
+            self.noise = Some((loud, ms));
+        } else if let Some((_, since_ms)) = &mut self.noise {
+            *since_ms += ms;
+        }
+        self.marker = true;
+        true
+    }
+
+    fn begin_digit(&mut self) {
+        let Some((digit, duration_ms)) = self.digits.pop_front() else {
+            return;
+        };
+        self.sending = match (self.config.telephone_event, code_of(digit)) {
+            (Some((payload_type, clock_rate)), Some(code)) => Some(Sending::Event {
+                payload_type,
+                code,
+                timestamp: self.timestamp,
+                passed: 0,
+                before: 0,
+                total: (u64::from(duration_ms) * u64::from(clock_rate) / 1_000) as u32,
+                ends: ENDS,
+                marker: true,
+            }),
+            _ => {
+                let rate = self.config.spec.sample_rate;
+                Tone::new(digit, duration_ms, rate).map(|tone| Sending::Tone {
+                    tone,
+                    silence: samples(rate, BETWEEN_TONES_MS),
+                })
+            }
+        };
+    }
+
+    fn go_on_with_event(&mut self) {
+        let event_clock = self
+            .config
+            .telephone_event
+            .map_or(0, |(_, clock_rate)| clock_rate);
+        let spec = self.config.spec;
+        let step = u32::from(spec.packet_ms) * (event_clock / 1_000);
+        let Some(Sending::Event {
+            payload_type,
+            code,
+            timestamp,
+            passed,
+            before,
+            total,
+            ends,
+            marker,
+        }) = &mut self.sending
+        else {
+            return;
+        };
+        *passed = (*passed + step.max(1)).min(*total);
+        let mut packets = Vec::new();
+        let event = |duration, end| TelephoneEvent {
+            code: *code,
+            end,
+            volume: EVENT_VOLUME,
+            duration,
+        };
+        if *passed - *before > u32::from(u16::MAX) {
+            // Another segment begins (RFC 4733 section 2.5.1.3).
+            packets.push((*timestamp, event(u16::MAX, false)));
+            *before += u32::from(u16::MAX);
+            let units =
+                u64::from(u16::MAX) * u64::from(spec.clock_rate) / u64::from(event_clock.max(1));
+            *timestamp = timestamp.wrapping_add(units as u32);
+        }
+        let end = *passed == *total;
+        packets.push((*timestamp, event((*passed - *before) as u16, end)));
+        let (payload_type, mut first) = (*payload_type, std::mem::take(marker));
+        if end {
+            *ends -= 1;
+        }
+        if *ends == 0 {
+            self.sending = None;
+            self.marker = true;
+            self.history.clear();
+            self.source_changes = true;
+        }
+        for (timestamp, event) in packets {
+            let marker = std::mem::take(&mut first);
+            self.send(payload_type, marker, timestamp, event.octets().to_vec());
+        }
+    }
+
+    fn send(&mut self, payload_type: u8, marker: bool, timestamp: u32, payload: Vec<u8>) {
+        if self.outgoing.len() == MOST_OUTGOING {
+            self.outgoing.pop_front();
+        }
+        self.outgoing.push_back(Outgoing {
+            payload_type,
+            marker,
+            timestamp,
+            payload,
+        });
+    }
+}
+
+fn open_encoder(config: &TransmitterConfig) -> Result<Box<dyn Codec>, CodecError> {
+    if config.spec.packet_samples() == 0 {
+        return Err(CodecError::BadSpec("a packet without sound"));
+    }
+    open(&config.spec)
+}

@@ -1,0 +1,263 @@
+//! Sending, and digits from end to end.
+
+mod network;
+
+use network::{Chance, hear, packets, receiver_config, sharpest_bend, spec, voice, voice_config};
+use proptest::prelude::*;
+use sealtone_codec::{
+    CodecKind, CodecSpec, Outgoing, Receiver, ReceiverConfig, Transmitter, TransmitterConfig,
+};
+
+fn pcmu() -> CodecSpec {
+    spec(CodecKind::Pcmu)
+}
+
+fn transmitter() -> Transmitter {
+    Transmitter::new(voice_config(pcmu())).unwrap()
+}
+
+fn all(transmitter: &mut Transmitter) -> Vec<Outgoing> {
+    std::iter::from_fn(|| transmitter.take()).collect()
+}
+
+#[test]
+fn the_timestamp_goes_on_by_the_sound_that_is_pushed_in_pieces_of_any_length() {
+    let mut transmitter = transmitter();
+    for length in [1, 159, 160, 320, 7, 153] {
+        transmitter.push(&vec![100; length]);
+    }
+    let packets = all(&mut transmitter);
+    let timestamps: Vec<u32> = packets.iter().map(|packet| packet.timestamp).collect();
+    assert_eq!(timestamps, [0, 160, 320, 480, 640]);
+    assert!(packets.iter().all(|packet| packet.payload.len() == 160));
+    let markers: Vec<bool> = packets.iter().map(|packet| packet.marker).collect();
+    assert_eq!(markers, [true, false, false, false, false]);
+}
+
+#[test]
+fn a_digit_is_sent_in_place_of_the_voice_with_one_timestamp_and_three_ends() {
+    let mut transmitter = transmitter();
+    transmitter.push(&voice(8_000, 100));
+    assert_eq!(all(&mut transmitter).len(), 5);
+    transmitter.send_digit('7', 90);
+    transmitter.push(&voice(8_000, 200));
+    let packets = all(&mut transmitter);
+    let events: Vec<_> = packets
+        .iter()
+        .filter(|packet| packet.payload_type == 101)
+        .collect();
+    assert_eq!(events.len(), 7);
+    assert!(
+        events
+            .iter()
+            .all(|event| event.timestamp == 800 && event.payload[0] == 7)
+    );
+    let durations: Vec<u16> = events
+        .iter()
+        .map(|event| u16::from_be_bytes([event.payload[2], event.payload[3]]))
+        .collect();
+    assert_eq!(durations, [160, 320, 480, 640, 720, 720, 720]);
+    let ends = events.iter().map(|event| event.payload[1] >> 7);
+    assert!(ends.eq([0, 0, 0, 0, 1, 1, 1]));
+    assert!(events.iter().all(|event| event.payload[1] & 0x3f == 10));
+    let markers = events.iter().map(|event| event.marker);
+    assert!(markers.eq([true, false, false, false, false, false, false]));
+    // The voice goes on where it would be without the digit, as a new talk spurt.
+    let voice_again = &packets[7..];
+    assert_eq!(voice_again.len(), 3);
+    assert_eq!(voice_again[0].timestamp, 800 + 7 * 160);
+    assert!(voice_again[0].marker);
+    assert!(!voice_again[1].marker);
+}
+
+#[test]
+fn a_long_digit_on_a_fast_clock_is_sent_in_segments_and_is_one() {
+    let mut transmitter = Transmitter::new(TransmitterConfig {
+        telephone_event: Some((101, 48_000)),
+        spec: CodecSpec {
+            clock_rate: 48_000,
+            ..pcmu()
+        },
+        ..voice_config(pcmu())
+    })
+    .unwrap();
+    transmitter.send_digit('#', 3_000);
+    let mut reader = sealtone_codec::event::EventReader::default();
+    for _ in 0..160 {
+        transmitter.push(&[0; 160]);
+        for packet in all(&mut transmitter) {
+            if packet.payload_type == 101 {
+                reader.receive(1, packet.timestamp, 48_000, &packet.payload, 0);
+            }
+        }
+    }
+    let digits: Vec<_> = reader
+        .digits()
+        .map(|digit| (digit.digit, digit.duration_ms))
+        .collect();
+    assert_eq!(digits, [('#', 3_000)]);
+}
+
+#[test]
+fn digits_are_sent_as_tones_where_no_events_are_known_and_found_again() {
+    let config = TransmitterConfig {
+        telephone_event: None,
+        ..voice_config(pcmu())
+    };
+    let mut transmitter = Transmitter::new(config).unwrap();
+    for digit in "159D*0".chars() {
+        transmitter.send_digit(digit, 80);
+    }
+    let (mut sent, mut sound) = (Vec::new(), Vec::new());
+    for (index, block) in voice(8_000, 3_000).chunks(160).enumerate() {
+        transmitter.push(block);
+        for packet in all(&mut transmitter) {
+            let sequence = sent.len() as u16;
+            sent.push(network::sent(
+                &packet,
+                sequence,
+                1_000_000 + index as u64 * 20_000,
+            ));
+        }
+        sound.extend_from_slice(block);
+    }
+    let config = ReceiverConfig {
+        detect_tones: true,
+        ..receiver_config(pcmu(), 8_000)
+    };
+    let mut heard = hear(Receiver::new(config), 8_000, &sent, 7_000, |_, arrive| {
+        arrive(10_000)
+    });
+    let digits: String = heard
+        .receiver
+        .digits()
+        .iter()
+        .map(|digit| digit.digit)
+        .collect();
+    assert_eq!(digits, "159D*0");
+}
+
+#[test]
+fn the_voice_after_a_long_digit_is_not_taken_for_late() {
+    for clock_rate in [8_000, 48_000] {
+        let config = TransmitterConfig {
+            telephone_event: Some((101, clock_rate)),
+            ..voice_config(pcmu())
+        };
+        let mut transmitter = Transmitter::new(config).unwrap();
+        let mut sent = Vec::new();
+        for (index, block) in voice(8_000, 12_000).chunks(160).enumerate() {
+            if index % 200 == 100 {
+                transmitter.send_digit('8', 1_200);
+            }
+            transmitter.push(block);
+            for packet in all(&mut transmitter) {
+                let sequence = sent.len() as u16;
+                let sent_us = 1_000_000 + index as u64 * 20_000;
+                sent.push(network::sent(&packet, sequence, sent_us));
+            }
+        }
+        let mut config = receiver_config(pcmu(), 8_000);
+        config.formats[1].1.clock_rate = clock_rate;
+        let receiver = Receiver::new(config);
+        let mut heard = hear(receiver, 8_000, &sent, 7_000, |_, arrive| arrive(10_000));
+        let stats = heard.receiver.stats();
+        assert_eq!((stats.lost, stats.late, stats.discarded), (0, 0, 0));
+        assert!(stats.delay_ms <= 22, "{clock_rate}: {stats:?}");
+        assert_eq!(stats.stretched, 0, "{clock_rate}: {stats:?}");
+        assert!(stats.concealed_ms <= 4 * 260, "{clock_rate}: {stats:?}");
+        assert_eq!(heard.receiver.digits().len(), 3);
+        // While a key is pressed nothing is heard.
+        let pressed = &heard.sound[160 * 130..160 * 150];
+        assert!(pressed.iter().all(|&sample| sample == 0));
+    }
+}
+
+#[test]
+fn sound_from_another_source_and_another_codec_begin_without_a_click() {
+    let mut transmitter = transmitter();
+    let one = voice(8_000, 1_000);
+    transmitter.push(&one[..4_000]);
+    transmitter.source_changes();
+    let another: Vec<i16> = voice(8_000, 2_000)[9_037..14_000]
+        .iter()
+        .map(|sample| -sample)
+        .collect();
+    transmitter.push(&another);
+    transmitter.skip(800);
+    transmitter.push(&one[4_000..]);
+    let (mut codec, mut sound) = (sealtone_codec::open(&pcmu()).unwrap(), Vec::new());
+    let packets = all(&mut transmitter);
+    for packet in &packets {
+        codec.decode(&packet.payload, &mut sound).unwrap();
+    }
+    let last = packets.last().unwrap().timestamp;
+    assert!(last > packets.len() as u32 * 160 + 600);
+    assert!(sharpest_bend(&sound) < 1.8 * sharpest_bend(&one) + 300.0);
+    let pcma = TransmitterConfig {
+        payload_type: 8,
+        spec: spec(CodecKind::Pcma),
+        ..voice_config(pcmu())
+    };
+    transmitter.reconfigure(pcma).unwrap();
+    transmitter.push(&one[..160]);
+    let next = transmitter.take().unwrap();
+    assert_eq!((next.payload_type, next.marker), (8, true));
+    assert!(next.timestamp - last <= 320);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn digits_come_once_over_a_lossy_network(
+        seed in any::<u64>(),
+        loss in 0.0_f64..0.25,
+        text in "[0-9*#A-D]{1,8}",
+    ) {
+        let mut transmitter = transmitter();
+        for digit in text.chars() {
+            transmitter.send_digit(digit, 100);
+        }
+        let mut sent = Vec::new();
+        for index in 0..150 {
+            transmitter.push(&[0; 160]);
+            for packet in all(&mut transmitter) {
+                let sequence = sent.len() as u16;
+                sent.push(network::sent(&packet, sequence, 1_000_000 + index * 20_000));
+            }
+        }
+        let mut chance = Chance::new(seed);
+        let mut heard = hear(Receiver::new(receiver_config(pcmu(), 8_000)), 8_000, &sent, 0, |_, arrive| {
+            if chance.part() >= loss {
+                arrive(u64::from(chance.next() % 30_000));
+                if chance.part() < 0.1 {
+                    arrive(u64::from(chance.next() % 60_000));
+                }
+            }
+        });
+        let digits: String = heard.receiver.digits().iter().map(|digit| digit.digit).collect();
+        prop_assert_eq!(digits, text);
+    }
+}
+
+#[test]
+fn what_is_heard_of_a_quiet_network_is_exactly_what_was_sent() {
+    let sound = voice(8_000, 3_000);
+    let sent = packets(voice_config(pcmu()), &sound, 0.0);
+    let heard = hear(
+        Receiver::new(receiver_config(pcmu(), 8_000)),
+        8_000,
+        &sent,
+        7_000,
+        |_, arrive| arrive(0),
+    );
+    let mut decoded = Vec::new();
+    let mut codec = sealtone_codec::open(&pcmu()).unwrap();
+    for packet in &sent {
+        codec.decode(&packet.payload, &mut decoded).unwrap();
+    }
+    // But for the first milliseconds, which are faded in.
+    let begin = &decoded[100..decoded.len()];
+    assert!(heard.sound.windows(begin.len()).any(|part| part == begin));
+}

@@ -1,0 +1,338 @@
+//! A leg that the codec process hears, or speaks for.
+
+use sealtone_codec_protocol::{CodecKind, Format, LegId, Packet, Sent, Statistics};
+
+use super::{Heard, Leg};
+use crate::bridge::Fields;
+use crate::clock::{Micros, SECOND};
+use crate::codecs::Link;
+use crate::command::DROP;
+use crate::event::{EventQueue, What};
+use crate::port::Datagram;
+use crate::rate::Rate;
+
+/// Packets of the codec process sent, per leg and second: twice those of 10 ms packets and a digit's repetitions.
+const SENT_RATE: u32 = 250;
+
+/// Faults told, per leg and second.
+const FAULT_RATE: u32 = 2;
+/// Codec processes that may die over a leg, each within [`FORGIVEN_AFTER`] of the one before.
+const DEATHS: u8 = 3;
+const FORGIVEN_AFTER: Micros = 60 * SECOND;
+
+/// Who makes what a leg is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mouth {
+    /// The leg that is joined to it.
+    Relay,
+    /// The codec process.
+    Codecs,
+}
+
+/// Sounds that play to a leg.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Playing {
+    /// Told when all were played.
+    pub number: u32,
+    /// From the beginning again and again.
+    pub repeat: bool,
+    /// Mixed with what the leg hears.
+    pub over: bool,
+    /// The sounds' numbers.
+    pub sounds: Vec<u16>,
+}
+
+/// What the codec process has been told of a leg.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// It has the leg, with its formats as they are.
+    pub set_up: bool,
+    /// The leg is spoken for, and hears that one or nobody.
+    pub mouth: Option<Option<LegId>>,
+    /// What plays.
+    pub playing: Option<u32>,
+    /// How much of what is sent gets lost, percent.
+    pub loss: u8,
+}
+
+/// What a leg is to the codec process.
+#[derive(Debug, Default)]
+pub(super) struct CodecLeg {
+    formats: Vec<Format>,
+    transmit: Vec<Format>,
+    /// Bit n: the process may send payload type n.
+    may_send: u128,
+    /// RTP clock of what the process sends, Hz.
+    clock_rate: u32,
+    playing: Option<Playing>,
+    /// Recordings that hear it.
+    recorded: u32,
+    told: Told,
+    sequence: u16,
+    sent: Rate,
+    faults: Rate,
+    deaths: u8,
+    died_at: Micros,
+}
+
+impl Leg {
+    pub(super) fn apply_formats(&mut self, formats: Vec<Format>, transmit: Vec<Format>) {
+        let mut events = formats
+            .iter()
+            .filter(|format| format.spec.kind == CodecKind::TelephoneEvent);
+        self.event_types =
+            std::array::from_fn(|_| events.next().map_or(DROP, |format| format.payload_type));
+        let codecs = &mut self.cold.codecs;
+        if (&codecs.formats, &codecs.transmit) != (&formats, &transmit) {
+            codecs.told.set_up = false;
+        }
+        codecs.clock_rate = transmit.first().map_or(0, |voice| voice.spec.clock_rate);
+        codecs.may_send = transmit
+            .iter()
+            .fold(0, |types, format| types | 1 << format.payload_type);
+        (codecs.formats, codecs.transmit) = (formats, transmit);
+    }
+
+    /// This leg's name with the codec process: never that of another, even in the same slot.
+    #[must_use]
+    pub fn codec_id(&self, slot: u32) -> LegId {
+        self.cold.id << 32 | u64::from(slot)
+    }
+
+    /// What the remote may send, and what it is sent.
+    #[must_use]
+    pub fn formats(&self) -> (&[Format], &[Format]) {
+        (&self.cold.codecs.formats, &self.cold.codecs.transmit)
+    }
+
+    /// What plays to the leg.
+    #[must_use]
+    pub fn playing(&self) -> Option<&Playing> {
+        self.cold.codecs.playing.as_ref()
+    }
+
+    /// Whether anything records the leg.
+    #[must_use]
+    pub fn is_recorded(&self) -> bool {
+        self.cold.codecs.recorded > 0
+    }
+
+    /// One recording more, or one less.
+    pub fn record(&mut self, begins: bool) {
+        let recorded = &mut self.cold.codecs.recorded;
+        *recorded = if begins {
+            *recorded + 1
+        } else {
+            recorded.saturating_sub(1)
+        };
+    }
+
+    /// Plays something else, or nothing.
+    pub fn play(&mut self, playing: Option<Playing>) {
+        self.cold.codecs.playing = playing;
+    }
+
+    /// Everything was played; false if that was something else.
+    pub fn has_played(&mut self, number: u32, events: &EventQueue) -> bool {
+        let playing = &mut self.cold.codecs.playing;
+        let ended = playing
+            .take_if(|playing| playing.number == number)
+            .is_some();
+        if ended {
+            self.cold.codecs.told.playing = None;
+            self.tell(What::Played(number), events);
+        }
+        ended
+    }
+
+    /// What the codec process has been told of it.
+    pub fn told(&mut self) -> &mut Told {
+        &mut self.cold.codecs.told
+    }
+
+    /// A codec process died while it worked on this leg.
+    pub fn blame(&mut self, now: Micros) {
+        let codecs = &mut self.cold.codecs;
+        if now.saturating_sub(codecs.died_at) > FORGIVEN_AFTER {
+            codecs.deaths = 0;
+        }
+        codecs.deaths = codecs.deaths.saturating_add(1);
+        codecs.died_at = now;
+        self.counters.codec_deaths.add(1);
+    }
+
+    /// Too many died of it: what its remote sends reaches no codec any more.
+    #[must_use]
+    pub fn is_barred(&self) -> bool {
+        self.cold.codecs.deaths >= DEATHS
+    }
+
+    /// They died all the same: nothing is encoded for it either.
+    #[must_use]
+    pub fn is_silenced(&self) -> bool {
+        self.cold.codecs.deaths >= 2 * DEATHS
+    }
+
+    /// Lets the codec process speak for the leg, or the leg that it is joined to. The stream goes on.
+    pub fn set_mouth(&mut self, mouth: Mouth) {
+        if self.mouth != mouth {
+            self.mouth = mouth;
+            self.rewriter.resync();
+        }
+    }
+
+    /// Gives an accepted packet to the codec process, reads a digit from it, or both.
+    #[inline(never)]
+    pub fn look_aside(
+        &mut self,
+        slot: u32,
+        heard: &Heard,
+        datagram: &Datagram,
+        now: Micros,
+        events: &EventQueue,
+        link: &mut Link,
+    ) {
+        let payload = &datagram.content()[heard.header_len..];
+        if self.copied {
+            self.counters.codec_packets.add(1);
+            link.packet(Packet {
+                leg: self.codec_id(slot),
+                sequence: heard.fields.sequence,
+                timestamp: heard.fields.timestamp,
+                payload_type: heard.source_type,
+                marker: heard.fields.marker,
+                ssrc: heard.fields.ssrc,
+                at_us: link.system_time(now),
+                payload,
+            });
+        }
+        // Of a leg that is heard through codecs the process tells digits, tones among them.
+        if self.event_types.contains(&heard.source_type) && !self.tells_digits_by_codecs() {
+            let clock_rate = self.event_clock(heard.source_type);
+            let Fields {
+                ssrc, timestamp, ..
+            } = heard.fields;
+            let digits = self
+                .cold
+                .digits
+                .take(ssrc, timestamp, payload, clock_rate, now);
+            for (digit, duration_ms) in digits.into_iter().flatten() {
+                self.tell_digit(digit, duration_ms, events);
+            }
+        }
+    }
+
+    /// An accepted packet goes to no other leg: counted, unless the codec process has it.
+    pub fn count_unsent(&self) {
+        if !self.copied {
+            self.counters.gate_drops.add(1);
+        }
+    }
+
+    fn tells_digits_by_codecs(&self) -> bool {
+        matches!(self.target, super::Target::Codecs(_))
+    }
+
+    fn event_clock(&self, payload_type: u8) -> u32 {
+        let formats = &self.cold.codecs.formats;
+        let format = formats
+            .iter()
+            .find(|format| format.payload_type == payload_type);
+        format.map_or(8_000, |format| format.spec.clock_rate)
+    }
+
+    /// The codec process has heard a digit.
+    pub fn take_digit(&mut self, digit: u8, duration_ms: u16, now: Micros, events: &EventQueue) {
+        if self.tells_digits_by_codecs() && self.cold.digits.admit(now) {
+            self.tell_digit(digit, duration_ms, events);
+        }
+    }
+
+    fn tell_digit(&self, digit: u8, duration_ms: u16, events: &EventQueue) {
+        self.counters.digits.add(1);
+        self.tell(What::Digit { digit, duration_ms }, events);
+    }
+
+    /// Tells the digit whose end was lost.
+    pub(super) fn tend_digits(&mut self, now: Micros, events: &EventQueue) {
+        if let Some((digit, duration_ms)) = self
+            .cold
+            .digits
+            .expire(self.event_clock(self.event_types[0]), now)
+        {
+            self.tell_digit(digit, duration_ms, events);
+        }
+    }
+
+    /// Sends a packet that the codec process made: only of a format of the leg's, not more than anybody can use,
+    /// and through the gates that stand before everything else. True if it may have gone.
+    pub fn send_made(&mut self, sent: &Sent<'_>, datagram: &mut Datagram, now: Micros) -> bool {
+        let codecs = &mut self.cold.codecs;
+        let wanted = self.mouth == Mouth::Codecs
+            && codecs.may_send >> sent.payload_type & 1 == 1
+            && codecs.sent.take(SENT_RATE, SECOND, now);
+        if !wanted {
+            self.counters.codec_refused.add(1);
+            return false;
+        }
+        codecs.sequence = codecs.sequence.wrapping_add(1);
+        let heard = Heard {
+            fields: Fields {
+                ssrc: sent.stream,
+                sequence: codecs.sequence,
+                timestamp: sent.timestamp,
+                marker: sent.marker,
+            },
+            payload_type: sent.payload_type,
+            source_type: sent.payload_type,
+            aside: false,
+            header_len: 0,
+            clock_rate: self.sent_clock_rate(),
+        };
+        datagram.fill(sent.payload);
+        let before = self.counters.tx_packets.get();
+        self.emit(&heard, datagram, now);
+        let went = self.counters.tx_packets.get() != before;
+        self.counters.codec_tx_packets.add(u64::from(went));
+        true
+    }
+
+    /// RTP clock of what is sent to the remote, Hz.
+    #[must_use]
+    pub fn sent_clock_rate(&self) -> u32 {
+        match (self.mouth, self.cold.codecs.clock_rate) {
+            (Mouth::Codecs, rate) if rate > 0 => rate,
+            _ => self.clock_rate,
+        }
+    }
+
+    /// How much of what the codec process sends gets lost, percent, where it has not been told yet.
+    pub fn untold_loss(&mut self) -> Option<u8> {
+        let lost = (self.counters.remote_fraction_lost.get() * 100).div_ceil(256) as u8;
+        let told = &mut self.cold.codecs.told;
+        let news = self.mouth == Mouth::Codecs && told.set_up && told.loss != lost;
+        news.then(|| {
+            told.loss = lost;
+            lost
+        })
+    }
+
+    /// The codec process cannot do what it was told.
+    pub fn tell_fault(&mut self, reason: &str, now: Micros, events: &EventQueue) {
+        if self.cold.codecs.faults.take(FAULT_RATE, SECOND, now) {
+            self.tell(What::CodecFault(reason.to_owned()), events);
+        }
+    }
+
+    /// What the codec process says came of the remote's packets.
+    pub fn take_statistics(&self, statistics: &Statistics) {
+        let counters = &self.counters;
+        counters.concealed_ms.set(statistics.concealed_ms);
+        counters.fec_used.set(statistics.fec_used);
+        counters.late.set(statistics.late);
+        counters.undecoded.set(statistics.discarded);
+        counters
+            .jitter_buffer_ms
+            .set(u64::from(statistics.delay_ms));
+    }
+}
