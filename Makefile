@@ -230,7 +230,8 @@ $(STAMPS)/compiled: $(PYTHON_SOURCES) tools/compile.py $(STAMPS)/engine $(STAMPS
 		$(has_headers) || ($(call apt_install,python3-dev)) || true; fi
 	$(call say,Compiling the packages that calls pass through (some minutes$(comma) whenever they have changed))
 	@$(BIN)/python tools/compile.py $(COMPILED) >.cache/compile.log 2>&1 || { rm -rf $(COMPILED); \
-		printf 'Not compiled, so that each call costs more: %s (.cache/compile.log)\n' "$$(tail -n 1 .cache/compile.log)" >&2; }
+		printf 'Not compiled, so that each call costs more: %s (.cache/compile.log). To try again: rm %s\n' \
+			"$$(tail -n 1 .cache/compile.log | cut -c -80)" $@ >&2; }
 	@touch $@
 
 # What the server says and plays. A server without a voice still runs, so that missing programs stop nothing here:

@@ -45,12 +45,15 @@ class ParallelBuild(build_ext):
     """Compiles the many C files of an extension on every core; setuptools would take one after the other."""
 
     def build_extension(self, ext: Extension) -> None:
+        # Another compiler than the ones that mypyc is tried with warns of other things.
+        options = [option for option in ext.extra_compile_args if option != "-Werror"]
+
         def compiled(source: str) -> list[str]:
             return self.compiler.compile(
                 [source],
                 output_dir=self.build_temp,
                 include_dirs=ext.include_dirs,
-                extra_postargs=ext.extra_compile_args,
+                extra_postargs=options,
                 depends=ext.depends,
             )
 
