@@ -102,7 +102,7 @@ test: $(STAMPS)/dev $(STAMPS)/compiled $(STAMPS)/sounds ## Every test, with real
 	@$(BIN)/python -m pytest $(TEST_ARGS)
 	$(call say,Python tests of signalling$(comma) calls and attacks once more$(comma) compiled as make run has them)
 	@[ -d $(COMPILED) ] || { cat .cache/compile.log; exit 1; }
-	@$(BIN)/python -m pytest -o pythonpath="$(COMPILED) tests" $(COMPILED_TESTS) $(TEST_ARGS)
+	@$(BIN)/python -m pytest -o pythonpath="$(COMPILED) tests sounds" $(COMPILED_TESTS) $(TEST_ARGS)
 
 .PHONY: lint
 lint: $(STAMPS)/dev $(STAMPS)/engine ## Formatting, linters, types, floors
