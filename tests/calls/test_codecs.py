@@ -14,6 +14,7 @@ from calls.codec_scenes import (
     lists,
     said,
     sends,
+    switches,
     talk_both_ways,
 )
 from calls.listening import press
@@ -183,6 +184,79 @@ def test_a_phone_may_switch_between_agreed_codecs_at_any_packet() -> None:
     assert not is_transcoded(world)
     assert [sends(world, a, number) for number in (8, 0, 8, 101)] == [8, 0, 8, 101]
     assert [sends(world, b, number) for number in (0, 8, 101)] == [0, 8, 101]
+
+
+@pytest.mark.parametrize("renegotiates", [0, 1])
+def test_a_phone_that_switches_by_itself_to_what_the_other_lacks_is_heard_through_codecs_until_they_agree_anew(
+    renegotiates: int,
+) -> None:
+    world = able()
+    a, b, _ = three(world)
+    a.codecs, b.codecs = (PCMU, EVENTS), (PCMU, G722, PCMA, EVENTS)
+    in_call(world, a, b)
+    assert not is_transcoded(world)
+    assert sends(world, b, 9) is None
+    switches(world, b, 9)
+    assert is_transcoded(world)
+    assert [sends(world, b, number) for number in (9, 0, 8)] == [0, 0, 0]
+    assert sends(world, a, 0) == 0
+    assert not a.saw(sip.OfferReceived)
+    assert not b.saw(sip.OfferReceived)
+    (told,) = [event for event in world.events if event.kind == "changed"]
+    assert "G722/8000" in told.detail
+    phone, other = (a, b)[renegotiates], (b, a)[renegotiates]
+    phone.hold(phone.session)
+    world.run(1)
+    phone.resume(phone.session)
+    world.run(1)
+    assert not is_transcoded(world)
+    talk_both_ways(world, phone, other)
+    nobody_hangs(world)
+
+
+def test_the_record_names_the_codec_that_a_phone_has_switched_to_by_itself() -> None:
+    world = able()
+    a, b, _ = three(world)
+    a.codecs, b.codecs = (PCMU, EVENTS), (PCMU, PCMA, EVENTS)
+    in_call(world, a, b)
+    switches(world, b, 8)
+    switches(world, b, 0)
+    hang_up(world, a)
+    (leg_a, leg_b) = world.record.legs
+    assert (leg_a.codec, leg_b.codec, leg_b.codec_tx) == ("PCMU/8000", "PCMA/8000", "PCMU/8000")
+    assert leg_a.transcoded
+    assert leg_b.transcoded
+
+
+def test_a_session_that_is_only_refreshed_stays_with_the_codec_that_the_phone_has_switched_to() -> None:
+    world = able()
+    a, b, _ = three(world)
+    a.codecs, b.codecs = (PCMU, EVENTS), (PCMU, PCMA, EVENTS)
+    in_call(world, a, b)
+    switches(world, b, 8)
+    assert is_transcoded(world)
+    for _ in range(2):
+        b.do(lambda now: b.session.offer(b.offer(), now))
+        world.run(1)
+    assert is_transcoded(world)
+    a.codecs = (PCMA, EVENTS)
+    a.do(lambda now: a.session.offer(a.offer(), now))
+    world.run(1)
+    assert not is_transcoded(world), "now the other phone has it"
+    assert sends(world, b, 8) == 8
+
+
+def test_what_was_not_agreed_or_cannot_be_decoded_changes_nothing_however_often_it_is_sent() -> None:
+    world = World(codecs={**ALL_CODECS, "g722": "no library"})
+    a, b, _ = three(world)
+    a.codecs, b.codecs = (PCMU, PCMA), (PCMU, G722, EVENTS)
+    in_call(world, a, b)
+    for phone in (a, b):
+        for number in range(128):
+            world.exchange.receive_unmapped(leg_of(world, phone), number, world.now)
+    world.run(1)
+    assert not is_transcoded(world)
+    talk_both_ways(world, a, b)
 
 
 # packets

@@ -102,6 +102,18 @@ def join(a: Leg, b: Leg) -> None:
         exchange.plane.bridge(a.port.id, b.port.id, map_ab, map_ba)
 
 
+def follow_switch(leg: Leg, payload_type: int) -> bool:
+    """Whether a phone sends a codec that was agreed with it and that the other one lacks: it will be heard through
+    codecs then, until it is agreed anew on something. What passes unseen is nothing to us."""
+    media, other = leg.media, leg.call.other(leg)
+    if media is None or other is None or leg.sealed is not None or leg.transcoded:
+        return False
+    codec = codec_choice.sent_as(media, payload_type, encodings(leg))
+    if codec is not None:
+        leg.sends = codec
+    return codec is not None
+
+
 class InUse(NamedTuple):
     """What a leg's phone sends and is sent: codecs as text, and the sound in one packet to it, milliseconds."""
 
@@ -115,6 +127,8 @@ def in_use(leg: Leg) -> InUse:
     chosen, wanted = leg.chosen_codec, leg.transmits
     if chosen is None:
         return InUse()
+    if leg.sends is not None:
+        return InUse(text_of(leg.sends), text_of(chosen), wanted[0].packet_ms if wanted else None)
     sent, packet_ms = text_of(chosen), wanted[0].packet_ms if wanted else leg.said.ptime_ms
     other = leg.call.other(leg)
     theirs = other.chosen_codec if other is not None and not leg.transcoded else None
