@@ -329,6 +329,42 @@ def test_a_phone_changes_its_codec_and_the_other_is_left_alone(who: int) -> None
 
 
 @pytest.mark.parametrize("who", [0, 1])
+@pytest.mark.parametrize("codecs", [{}, ALL_CODECS], ids=["passes", "decodes"])
+def test_a_wish_for_other_packets_in_a_relayed_call_is_told_to_the_phone_that_makes_them(
+    codecs: dict[str, str], who: int
+) -> None:
+    world = World(codecs=codecs)
+    phones = three(world)[:2]
+    in_call(world, *phones)
+    asks, makes = phones[who], phones[1 - who]
+    asks.packets, makes.packets = (40, None), (40, None)
+    asks.do(lambda now: asks.session.offer(asks.offer(), now))
+    world.run(1)
+    assert len(makes.saw(sip.OfferReceived)) == 1
+    assert [phone.heard.ptime_ms for phone in phones if phone.heard is not None] == [40, 40]
+    assert not is_transcoded(world)
+    talk_both_ways(world, *phones)
+
+
+@pytest.mark.parametrize("who", [0, 1])
+def test_a_wish_for_other_packets_in_a_transcoded_call_is_fulfilled_here(who: int) -> None:
+    world = able()
+    a, b, _ = three(world)
+    a.codecs, b.codecs = (OPUS, EVENTS), (G729, EVENTS)
+    in_call(world, a, b)
+    asks, other = ((a, b), (b, a))[who]
+    before = plan_of(world, other)
+    asks.packets = (60, None)
+    asks.do(lambda now: asks.session.offer(asks.offer(), now))
+    world.run(1)
+    assert asks.session.state == "confirmed"
+    assert not other.saw(sip.OfferReceived)
+    assert plan_of(world, asks).transmit[0].packet_ms == 60
+    assert plan_of(world, other)._replace(new_latch=before.new_latch) == before
+    assert is_transcoded(world)
+
+
+@pytest.mark.parametrize("who", [0, 1])
 def test_hold_and_resume_of_a_transcoded_call_keep_both_codecs(who: int) -> None:
     world = able()
     a, b, _ = three(world)
@@ -513,6 +549,34 @@ def test_an_echo_is_not_decoded_and_its_caller_is_told_nothing_of_other_codecs()
     press(world, a, "1")  # skips the announcement
     assert world.plane.echoes
     assert not world.plane.through_codecs
+
+
+@pytest.mark.parametrize(("names", "mine"), [((), G722), (("opus", "g729"), G729), (("pcmu",), PCMU)])
+def test_a_service_that_is_asked_for_an_offer_offers_the_users_codecs(names: tuple[str, ...], mine: Codec) -> None:
+    world = able()
+    a = world.phone("1000")
+    a.codecs = (mine, EVENTS)
+    lists(a, *names)
+
+    def answers(event: sip.Event) -> bool:
+        if isinstance(event, sip.Answered):
+            event.session.answer(a.answer_body(event.session.remote_body), world.now)
+        elif isinstance(event, sip.OfferReceived):
+            event.session.answer(a.answer_body(event.body), world.now)
+        return isinstance(event, sip.Answered | sip.OfferReceived)
+
+    a.on_event = answers
+    a.call("*43", body=None)
+    world.run(1)
+    assert a.session.state == "confirmed"
+    known = ["opus", "g722", "pcma", "pcmu", "g729", "ilbc", "speex", "speex", "silk", "gsm"]
+    assert said(a.heard) == (list(names) or known)
+    assert plan_of(world, a).transmit[0].encoding == mine.encoding.lower()
+    assert plan_of(world, a).transmit[1].encoding == "telephone-event"
+    a.do(a.session.request_offer)
+    world.run(1)
+    assert sorted(said(a.heard)) == sorted(names or known)
+    assert a.session.state == "confirmed"
 
 
 def test_codecs_open_no_way_past_a_policy() -> None:

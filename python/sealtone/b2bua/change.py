@@ -5,7 +5,8 @@ How it works:
 1. A phone's new offer is judged like its first one; what would lower a required protection is refused and the call
    stays as it was.
 2. What the other phone would not notice (a new address, new keys, a session refresh) is answered here. So are other
-   codecs, where the server can turn them into what the other phone has in use.
+   codecs, where the server can turn them into what the other phone has in use, and other packet times where it makes
+   the packets.
 3. What it would notice (direction, codecs) is offered to it; its answer makes ours. Until then the phone that asked
    waits, and whatever else is offered on either side meets 491 in the session below.
 4. A re-INVITE without an offer is given one at once, from what the other phone can do; should the answer change
@@ -22,7 +23,7 @@ from sealtone.b2bua.applications import music_on_hold
 from sealtone.b2bua.leg import Leg, Refused
 from sealtone.b2bua.leg_codecs import answer_for, can_go_beside, follow_switch, offer_for, text_of, to_narrow
 from sealtone.b2bua.record import EndedBy
-from sealtone.b2bua.service import basic_codecs, first_codec
+from sealtone.b2bua.service import first_codec, own_codecs
 from sealtone.sip import events as sip
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def on_offer_requested(leg: Leg, _: sip.OfferRequested, now: float) -> None:
         return
     try:
         if other is None:
-            body = leg.offer(first_codec(leg) if leg.described else basic_codecs(leg), None)
+            body = leg.offer(own_codecs(leg), None)
         else:
             body = offer_for(leg, other, None, fully=True)
     except Refused as refusal:

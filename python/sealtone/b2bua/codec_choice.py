@@ -102,6 +102,12 @@ def _added(source: Codecs, names: tuple[str, ...], common: Codecs, server: Encod
 
 
 @remembered
+def of_our_own(names: tuple[str, ...], server: Encodings) -> Codecs:
+    """What the server itself offers to a phone of a user with the codecs `names`: all that it can decode of these."""
+    return _added((), names, (), server)
+
+
+@remembered
 def _in_order(names: tuple[str, ...]) -> tuple[str, ...]:
     """A user's list in names of the catalogue; an encoding alone means all that it has."""
     if not names:
@@ -223,9 +229,9 @@ def joined(a: Negotiated, b: Negotiated, server: Encodings) -> Joined:
     Where the server can do neither well, packets are passed on: some may be understood.
     """
     return _joined(
-        *(a.local.codecs, a.remote.codecs, a.agreed, a.sends, a.local.ptime_ms, a.remote.ptime_ms, a.remote.maxptime_ms),
-        *(b.local.codecs, b.remote.codecs, b.agreed, b.sends, b.local.ptime_ms, b.remote.ptime_ms, b.remote.maxptime_ms),
-        server,
+        *(a.local.codecs, a.remote.codecs, a.agreed, a.local.ptime_ms, a.remote.ptime_ms, a.remote.maxptime_ms),
+        *(b.local.codecs, b.remote.codecs, b.agreed, b.local.ptime_ms, b.remote.ptime_ms, b.remote.maxptime_ms),
+        *(a.sends, b.sends, server),
     )
 
 
@@ -238,7 +244,10 @@ def _joined(*said: Any) -> Joined:
             agreed,
             sends,
         )
-        for local, remote, agreed, sends, told_ms, wanted_ms, most_ms in (said[:7], said[7:14])
+        for local, remote, agreed, told_ms, wanted_ms, most_ms, sends in (
+            (*said[:6], said[12]),
+            (*said[6:12], said[13]),
+        )
     )
     if joining(a, b, said[14]) == "transcode":
         return Joined(True, {}, {})

@@ -64,10 +64,14 @@ def still_holds(leg: Leg, told: tuple[Codec, ...], other: Leg) -> bool:
 
 
 def can_go_beside(leg: Leg, before: tuple[object, ...], other: Leg) -> bool:
-    """Whether the phone's offer under way asks for other codecs, and nothing else, than was `visible` `before`, and the
-    server can see to it that the other phone goes on as it is."""
-    if leg.sealed is not None or before[1] is not leg.said.direction:
+    """Whether the phone's offer under way asks for other codecs or packets, and nothing else, than was `visible`
+    `before`, and the server can see to it that the other phone goes on as it is."""
+    codecs, direction, ptime_ms, *_ = before
+    said = leg.said
+    if leg.sealed is not None or direction is not said.direction:
         return False
+    if said.ptime_ms != ptime_ms and said.codecs == codecs and not leg.transcoded:
+        return False  # packets are passed on as the other phone makes them: it is told the wish
     return codec_choice.stays(leg.said.codecs, other.codecs_for_peer(), leg.user.codecs, encodings(leg))
 
 
