@@ -140,9 +140,10 @@ fuzz: $(STAMPS)/fuzz $(STAMPS)/engine ## Every fuzz target for FUZZ_SECONDS (=60
 .PHONY: lock
 lock: $(STAMPS)/dev ## Renew the pinned Python packages
 	@command -v $(BIN)/uv >/dev/null || $(BIN)/python -m pip install --quiet uv
-	@for name in run dev quality bench fuzz; do \
+	@for name in run dev quality peers bench fuzz; do \
+		case $$name in quality|peers) alone=--no-deps;; *) alone=;; esac; \
 		$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
-			--no-annotate --universal --python-version 3.11 requirements/$$name.in -o requirements/$$name.txt; \
+			--no-annotate --universal --python-version 3.11 $$alone requirements/$$name.in -o requirements/$$name.txt; \
 	done
 
 .PHONY: clean
@@ -169,7 +170,7 @@ $(STAMPS)/run: requirements/run.txt $(STAMPS)/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-$(STAMPS)/dev: requirements/dev.txt requirements/quality.txt $(STAMPS)/run
+$(STAMPS)/dev: requirements/dev.txt requirements/quality.txt requirements/peers.txt $(STAMPS)/run
 	$(call say,Installing test tools)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@test -e "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" \
@@ -177,6 +178,8 @@ $(STAMPS)/dev: requirements/dev.txt requirements/quality.txt $(STAMPS)/run
 	@# Built from source, with what is pinned and not with whatever a build environment of its own would fetch.
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation \
 		-r requirements/quality.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: \
+		-r requirements/peers.txt || printf 'Tests with phones and codecs of PyPI (requirements/peers.in) are skipped.\n'
 	@touch $@
 
 $(STAMPS)/bench $(STAMPS)/fuzz: $(STAMPS)/%: requirements/%.txt $(STAMPS)/dev
