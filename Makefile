@@ -23,8 +23,9 @@ BIN := .venv/bin
 STAMPS := .cache/stamps
 RUST_SOURCES := $(shell find rust -name '*.rs' -not -path '*/target/*') $(wildcard rust/*/Cargo.toml) Cargo.toml Cargo.lock
 
+SOUND_PROGRAMS := espeak-ng:espeak-ng sox:sox
 TEST_PROGRAMS := linphonec:linphone-cli baresip:baresip-core sipp:sip-tester tshark:tshark sox:sox stunnel4:stunnel4 \
-	openssl:openssl ip:iproute2 nft:nftables aplay:alsa-utils :libbzrtp0
+	openssl:openssl ip:iproute2 nft:nftables aplay:alsa-utils espeak-ng:espeak-ng age:age flac:flac opusdec:opus-tools :libbzrtp0
 BENCH_PROGRAMS := rtpengine:rtpengine-daemon kamailio:kamailio taskset:util-linux :libbzrtp0
 
 # Libraries that codecs are taken from, where they are there: library:package.
@@ -72,19 +73,19 @@ help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: run
-run: $(STAMPS)/engine ## Build if needed, start the server in DATA (=data); options in ARGS
+run: $(STAMPS)/engine $(STAMPS)/sounds ## Build if needed, start the server in DATA (=data); options in ARGS
 	$(call install_codec_libraries)
 	@exec $(BIN)/sealtone serve --data $(DATA) $(ARGS)
 
 .PHONY: demo
-demo: $(STAMPS)/engine ## A call between two phones of our own, and what a wiretap sees of it
+demo: $(STAMPS)/engine $(STAMPS)/sounds ## A call between two phones of our own, and what a wiretap sees of it
 	@exec $(BIN)/sealtone demo $(ARGS)
 
 .PHONY: build
-build: $(STAMPS)/engine ## Build only
+build: $(STAMPS)/engine $(STAMPS)/sounds ## Build only
 
 .PHONY: test
-test: $(STAMPS)/dev $(STAMPS)/engine ## Every test, with real phones; options for pytest in TEST_ARGS
+test: $(STAMPS)/dev $(STAMPS)/engine $(STAMPS)/sounds ## Every test, with real phones; options for pytest in TEST_ARGS
 	$(call install_programs,$(TEST_PROGRAMS))
 	$(call install_codec_libraries)
 	$(call say,Rust tests)
@@ -139,7 +140,7 @@ fuzz: $(STAMPS)/fuzz $(STAMPS)/engine ## Every fuzz target for FUZZ_SECONDS (=60
 .PHONY: lock
 lock: $(STAMPS)/dev ## Renew the pinned Python packages
 	@command -v $(BIN)/uv >/dev/null || $(BIN)/python -m pip install --quiet uv
-	@for name in run dev bench fuzz; do \
+	@for name in run dev quality bench fuzz; do \
 		$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
 			--no-annotate --universal --python-version 3.11 requirements/$$name.in -o requirements/$$name.txt; \
 	done
@@ -148,7 +149,7 @@ lock: $(STAMPS)/dev ## Renew the pinned Python packages
 clean: ## Remove everything built; data stays
 	@rm -rf .venv target .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache benches/loadgen/target
 	@find python tests benches fuzz -name __pycache__ -type d -prune -exec rm -rf {} +
-	@rm -f python/sealtone/media/_engine*.so python/sealtone/media/sealtone-codecs
+	@rm -rf python/sealtone/media/_engine*.so python/sealtone/media/sealtone-codecs python/sealtone/sounds
 
 # Set-up. Each stamp stands for a finished step, so that the second time costs nothing.
 
@@ -168,9 +169,14 @@ $(STAMPS)/run: requirements/run.txt $(STAMPS)/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-$(STAMPS)/dev: requirements/dev.txt $(STAMPS)/run
+$(STAMPS)/dev: requirements/dev.txt requirements/quality.txt $(STAMPS)/run
 	$(call say,Installing test tools)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@test -e "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" \
+		|| { $(call apt_install,build-essential python3-dev); }
+	@# Built from source, with what is pinned and not with whatever a build environment of its own would fetch.
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation \
+		-r requirements/quality.txt
 	@touch $@
 
 $(STAMPS)/bench $(STAMPS)/fuzz: $(STAMPS)/%: requirements/%.txt $(STAMPS)/dev
@@ -200,6 +206,17 @@ $(STAMPS)/rust:
 $(STAMPS)/engine: $(RUST_SOURCES) pyproject.toml $(STAMPS)/run $(STAMPS)/rust
 	$(call say,Building the media core (the first time takes some minutes))
 	@cargo build --release --locked --quiet --package sealtone-codec-process --bin sealtone-codecs
-	@install -m 755 target/release/sealtone-codecs python/sealtone/media/sealtone-codecs
+	@install -s -m 755 target/release/sealtone-codecs python/sealtone/media/sealtone-codecs
 	@PIP_QUIET=2 VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/maturin develop --release --locked --quiet
 	@touch $@
+
+# What the server says and plays. A server without a voice still runs, so that missing programs stop nothing here:
+# root gets them, anybody else is told, and the next time they are looked for again.
+$(STAMPS)/sounds: $(wildcard sounds/*) python/sealtone/zrtp/words.py $(STAMPS)/run
+	@if [ "$$(id -u)" = 0 ]; then $(MAKE) sound-programs || true; fi
+	$(call say,Making the sounds)
+	@PYTHONPATH=python $(BIN)/python sounds/build.py python/sealtone/sounds && touch $@ || true
+
+.PHONY: sound-programs
+sound-programs:
+	$(call install_programs,$(SOUND_PROGRAMS))

@@ -4,7 +4,8 @@ Invariants:
 1. Whatever the bytes, the only way out besides a result is `SdpError`.
 2. What was parsed is written in a form that is parsed to the same lines.
 3. An audio line that was read can be written as our own description, and is then read back the same.
-4. Under `require`, nothing is accepted without a key over TLS; without TLS no key is ever used.
+4. What was read of a codec's parameters is written in a form that is read back the same.
+5. Under `require`, nothing is accepted without a key over TLS; without TLS no key is ever used.
 """
 
 import sys
@@ -20,6 +21,7 @@ with atheris.instrument_imports(include=["sealtone"]):
         SdpError,
         SessionDescription,
         answer_codecs,
+        fmtp,
         payload_map,
         read_answer,
         read_audio_lines,
@@ -73,6 +75,10 @@ def check_rewriting(audio: AudioDescription) -> None:
     assert {sent: received for received, sent in mapping.items()} == payload_map(OFFER.codecs, audio.codecs)
     numbers = [codec.payload_type for codec in renumbered(audio.codecs, OFFER.codecs)]
     assert len(set(numbers)) == len(numbers)
+    for codec in audio.codecs:
+        parameters = fmtp.read(codec)
+        assert fmtp.read(codec._replace(fmtp=fmtp.written(parameters))) == parameters
+        assert all(made.same_format(codec) for made in (fmtp.ours(codec), fmtp.answered(codec)))
 
 
 def check_judging_offer(found: tuple[AudioDescription, ...]) -> None:

@@ -23,9 +23,20 @@ from typing import TextIO
 import uvloop
 
 from sealtone import __version__
-from sealtone.admin import FirstUse, first_use
+from sealtone.admin import FirstUse, first_use, recording_files
 from sealtone.config import Config
-from sealtone.media import CodecsLost, Engine, EngineConfig, PacketReceived, Primitives, Silent
+from sealtone.media import (
+    CodecFault,
+    CodecsLost,
+    Digit,
+    Engine,
+    EngineConfig,
+    PacketReceived,
+    Played,
+    Primitives,
+    RecordingEnded,
+    Silent,
+)
 from sealtone.net.control import SOCKET_FILE, ControlSocket
 from sealtone.net.errors import ControlError, ListenError
 from sealtone.net.listen import nearest_free_port
@@ -37,6 +48,8 @@ from sealtone.server.control import control_actions
 from sealtone.server.journal import Journal
 from sealtone.server.media_plane import EnginePlane, codec_notes
 from sealtone.server.node import Node
+from sealtone.server.recordings import purge_recordings
+from sealtone.server.sound_files import FOLDER, SoundFiles
 from sealtone.server.zrtp_memory import ZrtpMemory
 from sealtone.sip.flow import Flow, Hop
 from sealtone.store import Store, StoreError
@@ -110,11 +123,17 @@ class Server:
         self._parts.callback(engine.stop)
         for note in codec_notes(engine):
             self._journal.say(note)
+        sounds = SoundFiles(FOLDER, engine.load_sound)
+        if sounds.note:
+            self._notes.append(sounds.note)
         loop.add_reader(engine.event_fd(), self._on_media_events)
         self._parts.callback(loop.remove_reader, engine.event_fd())
+        self._zrtp = ZrtpMemory(store, await store.read(read_zrtp_records))
         self.node = node = Node(
             user_agent=f"Sealtone/{__version__}",
-            plane=EnginePlane(engine, self._media_address, loop.call_later),
+            plane=EnginePlane(
+                engine, self._media_address, loop.call_later, sounds, recording_files.folder_of(config.data)
+            ),
             store=store,
             snapshot=snapshot,
             contact_for=self._contact,
@@ -122,10 +141,11 @@ class Server:
             journal=self._journal,
             entropy=os.urandom,
             rules=Rules(),
-            zrtp=ZrtpMemory(store, await store.read(read_zrtp_records)),
+            zrtp=self._zrtp,
             zrtp_crypto=StandardCrypto(Primitives()),
         )
         await store.delete_expired(time.time())
+        await store.submit(lambda transaction: recording_files.close_interrupted(transaction, config.data))
         node.registrar.load(await store.load_bindings(time.time()))
         self._transports = transports = Transports(
             node.on_message, node.on_closed, node.on_send_failed, certificates=self._certificates
@@ -146,7 +166,8 @@ class Server:
                 reload=self._reload_on_request,
             )
         )
-        for background in (self._watch_changes, self._renew_daily, self._purge_calls):
+        purges = (self._purge_calls, self._purge_recordings, self._purge_secrets)
+        for background in (self._watch_changes, self._renew_daily, *purges):
             task = loop.create_task(background(), name=background.__name__)
             task.add_done_callback(self._on_background_end)
             self._tasks.add(task)
@@ -272,6 +293,14 @@ class Server:
             if isinstance(event, PacketReceived):
                 if event.protocol == "zrtp":
                     self.node.on_zrtp(event.leg, event.data)
+            elif isinstance(event, Digit):
+                self.node.on_digit(event.leg, event.digit)
+            elif isinstance(event, Played):
+                self.node.on_played(event.leg, event.playing)
+            elif isinstance(event, RecordingEnded):
+                self.node.on_recording_ended(event.recording, event.reason, event.octets, event.seconds)
+            elif isinstance(event, CodecFault):
+                self._journal.say(f"error media leg={event.leg} is sent no sound: {event.reason}")
             elif isinstance(event, CodecsLost):
                 self._journal.say(f"error media worker={event.worker} its codec process ended and is started again")
             elif isinstance(event, Silent):
@@ -317,6 +346,26 @@ class Server:
                     pause = _PURGE_PAUSE_S
             except StoreError as error:
                 self._journal.say(f"error outdated call records were not deleted, next try in {pause:g} s: {error}")
+            await asyncio.sleep(pause)
+
+    async def _purge_secrets(self) -> None:
+        """Forget phones whose retained secrets are of no more use."""
+        while True:
+            try:
+                await self._zrtp.purge(int(time.time()))
+            except StoreError as error:
+                self._journal.say(f"error old ZRTP secrets were not deleted, next try in {_PURGE_S:g} s: {error}")
+            await asyncio.sleep(_PURGE_S)
+
+    async def _purge_recordings(self) -> None:
+        """Delete recordings that are kept no longer, their files first, and files that belong to none for long."""
+        while True:
+            pause = _PURGE_S
+            try:
+                if await purge_recordings(self._store, self._config.data, time.time()):
+                    pause = _PURGE_PAUSE_S
+            except _EXPECTED as error:
+                self._journal.say(f"error outdated recordings were not deleted, next try in {pause:g} s: {error}")
             await asyncio.sleep(pause)
 
     def _on_background_end(self, task: asyncio.Task[None]) -> None:

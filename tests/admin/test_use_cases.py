@@ -9,6 +9,7 @@ import pytest
 from sealtone.admin import (
     Actor,
     Conflict,
+    DomainChange,
     FirstUse,
     InvalidInput,
     NotFound,
@@ -26,9 +27,10 @@ from sealtone.admin import (
     set_call_retention,
     set_domain_enabled,
     set_secret,
+    update_domain,
     update_sip_user,
 )
-from sealtone.model import Protection, Strictness
+from sealtone.model import Announcements, Language, NoticeTo, OpenNotice, Protection, Strictness
 from sealtone.sip.digest import ha1
 from sealtone.store import Database, Transaction
 from sealtone.store.directory import insert_account, load_snapshot, read_changes
@@ -122,10 +124,58 @@ def test_every_change_is_logged_with_who_and_the_fields_before_and_after(
     assert change.after == {"strictness": "require", "codecs": "opus,pcmu"}
 
 
+def test_what_a_domain_says_and_plays_is_saved_logged_and_reaches_its_users(
+    transaction: Transaction, started: FirstUse
+) -> None:
+    form = DomainChange("ru", music_on_hold=False, open_notice="notice", open_notice_to="both")
+    update_domain(transaction, OPERATOR, 5.0, "office.example", form)
+    update_domain(transaction, OPERATOR, 6.0, "office.example", DomainChange(open_notice="tone"))
+    last, first = read_changes(transaction, limit=2)
+    assert (first.subject, first.action) == ("domain office.example", "change")
+    assert first.before == {"language": "en", "music_on_hold": "yes", "open_notice": "off", "open_notice_to": "caller"}
+    assert first.after == {"language": "ru", "music_on_hold": "no", "open_notice": "notice", "open_notice_to": "both"}
+    assert (last.before, last.after) == ({"open_notice": "notice"}, {"open_notice": "tone"})
+    snapshot = load_snapshot(transaction)
+    wishes = Announcements(Language.RUSSIAN, False, OpenNotice.TONE, NoticeTo.BOTH)
+    domain, user = snapshot.domain("office.example"), snapshot.user("1000@office.example")
+    assert domain is not None
+    assert user is not None
+    assert domain.announcements == user.announcements == wishes
+    assert set_domain_enabled(transaction, OPERATOR, 7.0, "office.example", enabled=False).announcements == wishes
+
+
+def test_a_user_may_be_spoken_to_in_another_language_than_the_domains(
+    transaction: Transaction, started: FirstUse
+) -> None:
+    def spoken() -> Language:
+        user = load_snapshot(transaction).user("1000@office.example")
+        assert user is not None
+        return user.language
+
+    assert spoken() is Language.ENGLISH
+    update_sip_user(transaction, OPERATOR, 5.0, "1000@office.example", SipUserChange(language="ru"))
+    assert spoken() is Language.RUSSIAN
+    (change,) = read_changes(transaction, limit=1)
+    assert (change.before, change.after) == ({"language": "domain"}, {"language": "ru"})
+    update_sip_user(transaction, OPERATOR, 6.0, "1000@office.example", SipUserChange(language="domain"))
+    assert spoken() is Language.ENGLISH
+
+
+@pytest.mark.parametrize(
+    "form", [DomainChange(language="de"), DomainChange(open_notice="on"), DomainChange(open_notice_to="callee")]
+)
+def test_a_domain_takes_no_other_words_than_it_knows_and_names_those(
+    transaction: Transaction, started: FirstUse, form: DomainChange
+) -> None:
+    with pytest.raises(InvalidInput, match=r"is no (language|open_notice|open_notice_to): .* or .* is"):
+        update_domain(transaction, OPERATOR, 5.0, "office.example", form)
+
+
 def test_a_change_of_nothing_is_not_logged(transaction: Transaction, started: FirstUse) -> None:
     logged = read_changes(transaction)
     update_sip_user(transaction, OPERATOR, 5.0, "1000@office.example", SipUserChange(strictness="prefer"))
     set_domain_enabled(transaction, OPERATOR, 5.0, "office.example", enabled=True)
+    update_domain(transaction, OPERATOR, 5.0, "office.example", DomainChange("en", True, "off", "caller"))
     assert read_changes(transaction) == logged
 
 
@@ -178,6 +228,7 @@ def test_another_tenants_things_look_as_if_they_were_not_there(transaction: Tran
         lambda: set_domain_enabled(transaction, stranger, 2.0, "office.example", enabled=False),
         lambda: create_sip_user(transaction, stranger, 2.0, "1009@office.example"),
         lambda: set_secret(transaction, stranger, 2.0, "1000@office.example"),
+        lambda: update_domain(transaction, stranger, 2.0, "office.example", DomainChange(language="ru")),
         lambda: update_sip_user(transaction, stranger, 2.0, "1000@office.example", SipUserChange(enabled=False)),
         lambda: delete_sip_user(transaction, stranger, 2.0, "1000@office.example"),
         lambda: list_sip_users(transaction, stranger, "office.example"),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from sealtone.b2bua.codec_choice import answered, could_pass, formats_of, joining, known_after, offered, transmit_of
+from sealtone.b2bua.codec_choice import answered, could_pass, joined, joining, known_after, offered, payloads_of
 from sealtone.b2bua.leg_media import Negotiated, Refused, map_between
 from sealtone.sdp import AudioDescription, Codec, permitted_codecs
 from sealtone.sdp.catalogue import CATALOGUE, is_voice, name_of
@@ -147,12 +147,13 @@ def test_both_legs_agree_on_something_that_reaches_the_other(
     if how == "transcode":
         for leg, choice in zip(legs, choices, strict=True):
             assert choice.encoding.lower() in server
-            assert transmit_of(leg)[0].encoding == choice.encoding.lower()
-            numbers = [one.payload_type for one in formats_of(leg)]
+            assert payloads_of(leg).transmit[0].encoding == choice.encoding.lower()
+            numbers = [one.payload_type for one in payloads_of(leg).formats]
             assert len(set(numbers)) == len(numbers)
             assert set(numbers) >= {codec.payload_type for codec in leg.agreed if name_of(codec)}
     else:
-        mapping = map_between(one, other)
+        mapping = joined(one, other, server).map_ab
+        assert mapping == map_between(one, other)
         assert len(set(mapping.values())) == len(mapping)
         if choices[0].same_format(choices[1]):
             assert mapping[choices[0].payload_type] == choices[1].payload_type

@@ -5,7 +5,7 @@ What becomes of a packet it can say, by the same rules as the real core: `zrtp_i
 
 from typing import NamedTuple
 
-from sealtone.b2bua.plane import MediaCounters, MediaPlan, MediaPort, NoMediaPorts
+from sealtone.b2bua.plane import CannotHear, MediaCounters, MediaPlan, MediaPort, NoMediaPorts, RecordingWish
 from sealtone.sip.flow import Hop
 
 ALL_CODECS = dict.fromkeys(
@@ -20,6 +20,17 @@ class Rtp(NamedTuple):
     payload_type: int
 
 
+class Play(NamedTuple):
+    """Sounds played to a leg under a number."""
+
+    leg: int
+    number: int
+    sounds: tuple[str, ...]
+    repeat: bool = False
+    over: bool = False
+    """Mixed with what the leg hears else."""
+
+
 class BookedPlane:
     """Says at any moment which legs are joined and with which plan; raises where the real core does."""
 
@@ -32,13 +43,26 @@ class BookedPlane:
         self.joined: dict[int, int] = {}
         self.maps: dict[int, dict[int, int]] = {}
         self.echoes: set[int] = set()
+        self.plays: dict[int, Play] = {}
+        """What is played to each leg now."""
+        self.heard: list[Play] = []
+        """All that was ever played, in order."""
         self.sent: list[tuple[int, bytes]] = []
         """ZRTP packets on their way out, by leg; whoever carries them empties it."""
         self.known: dict[str, str] = {}
         """What `codecs` says; `ALL_CODECS` for a core that can do everything."""
         self.through_codecs: set[int] = set()
+        self.counted: dict[int, MediaCounters] = {}
+        """What legs have counted, other than a hundred packets each way."""
+        self.cannot_hear = ""
+        """Why there are no codecs here."""
+        self.recordings: dict[int, tuple[int, int | None, RecordingWish]] = {}
+        """Those that run."""
+        self.ended_recordings: list[int] = []
+        """Those that were told to end; whoever carries the news empties it."""
         self._calls = 0
         self._legs = 0
+        self._numbers = 0
 
     def open_call(self) -> int:
         self._calls += 1
@@ -149,6 +173,7 @@ class BookedPlane:
 
     def unbridge(self, leg: int) -> None:
         assert leg in self.legs
+        self.echoes.discard(leg)
         other = self.joined.pop(leg, None)
         self.through_codecs.discard(leg)
         if other is not None:
@@ -158,14 +183,52 @@ class BookedPlane:
     def echo(self, leg: int) -> None:
         self.echoes.add(leg)
 
+    def play(self, leg: int, sounds: tuple[str, ...], *, repeat: bool = False, over: bool = False) -> int:
+        assert leg in self.legs
+        if self.cannot_hear or not self.plans[leg].transmit:
+            raise CannotHear(self.cannot_hear or "nothing says what to send")
+        plan = self.plans[leg]
+        assert not plan.sealed, "nothing is played into a sealed leg"
+        assert not plan.secure_required or plan.tx is not None, "nothing is played before there are keys"
+        play = Play(leg, len(self.heard) + 1, sounds, repeat, over)
+        self.plays[leg] = play
+        self.heard.append(play)
+        return play.number
+
+    def stop_playing(self, leg: int) -> None:
+        assert leg in self.legs
+        self.plays.pop(leg, None)
+
+    def finish(self, leg: int) -> int:
+        """All of it was played; its number, to be told."""
+        play = self.plays.pop(leg)
+        assert not play.repeat
+        return play.number
+
+    def start_recording(self, a: int, b: int | None, wish: RecordingWish) -> int:
+        for leg in (a, b):
+            assert leg is None or not self.plans[leg].sealed, "a sealed leg has nothing to record"
+            assert leg in self.legs or leg is None
+        if self.cannot_hear:
+            raise CannotHear(self.cannot_hear)
+        self._numbers += 1
+        self.recordings[self._numbers] = (a, b, wish)
+        return self._numbers
+
+    def stop_recording(self, recording: int) -> None:
+        if self.recordings.pop(recording, None) is not None:
+            self.ended_recordings.append(recording)
+
     def counters(self, leg: int) -> MediaCounters:
         assert leg in self.legs
-        return MediaCounters(packets_in=100, packets_out=100)
+        return self.counted.get(leg, MediaCounters(packets_in=100, packets_out=100))
 
     def close_leg(self, leg: int) -> MediaCounters:
         counters = self.counters(leg)
         self.unbridge(leg)
+        self.plays.pop(leg, None)
         del self.legs[leg]
+        assert all(leg not in (a, b) for a, b, _ in self.recordings.values()), "recorded beyond its end"
         self.plans.pop(leg, None)
         self.echoes.discard(leg)
         return counters

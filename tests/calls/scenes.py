@@ -73,6 +73,7 @@ def all_gone(world: World) -> None:
     assert not world.plane.legs
     assert not world.plane.open_calls
     assert (exchange._per_user, exchange._legs, exchange._by_aor, exchange._sharing) == ({}, {}, {}, {})
+    assert (exchange._by_port, exchange._recorded) == ({}, {})
     assert world.endpoint.session_count == 0
     assert {phone.number for phone in world.phones.values() for one in phone.sessions if one.state != "ended"} == set()
 

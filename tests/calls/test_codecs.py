@@ -1,10 +1,23 @@
 """Phones that differ in codecs: passed on where they share one, through codecs where they do not."""
 
-from dataclasses import replace
-
 import pytest
 
-from calls.media import ALL_CODECS, Rtp
+from calls.codec_scenes import (
+    EVENTS_48,
+    G722,
+    G729,
+    ILBC,
+    able,
+    hang_up,
+    is_transcoded,
+    leg_of,
+    lists,
+    said,
+    sends,
+    talk_both_ways,
+)
+from calls.listening import press
+from calls.media import ALL_CODECS
 from calls.scenes import (
     all_gone,
     attended,
@@ -17,64 +30,10 @@ from calls.scenes import (
     reliable_invitation,
     three,
 )
-from calls.world import EVENTS, OPUS, PCMA, PCMU, PLAIN, REQUIRE, Phone, World
+from calls.world import EVENTS, OPUS, PCMA, PCMU, PLAIN, REQUIRE, World
 from sealtone.model import LegPolicy
-from sealtone.sdp import AudioDescription, Codec, Direction
+from sealtone.sdp import Codec, Direction
 from sealtone.sip import events as sip
-
-G729, G722 = Codec(18, "G729", 8000), Codec(9, "G722", 8000)
-ILBC = Codec(102, "iLBC", 8000, 1, "mode=20")
-EVENTS_48 = Codec(97, "telephone-event", 48000, 1, "0-16")
-
-
-def able(seed: int = 1, **settings: object) -> World:
-    """A town whose server can decode everything."""
-    return World(seed, codecs=ALL_CODECS, **settings)  # type: ignore[arg-type]
-
-
-def lists(phone: Phone, *names: str) -> None:
-    phone.user = replace(phone.user, codecs=names)
-
-
-def said(audio: AudioDescription | None) -> list[str]:
-    assert audio is not None
-    return [codec.encoding.lower() for codec in audio.codecs if not codec.is_telephone_event]
-
-
-def leg_of(world: World, phone: Phone) -> int:
-    (leg,) = [leg for leg, plan in world.plane.plans.items() if plan.remote and plan.remote[0] == phone.address[0]]
-    return leg
-
-
-def is_transcoded(world: World) -> bool:
-    ((a, b),) = world.joined()
-    assert (a in world.plane.through_codecs) == (b in world.plane.through_codecs)
-    return a in world.plane.through_codecs
-
-
-def sends(world: World, phone: Phone, payload_type: int) -> int | None:
-    """Under which payload type what a phone sends reaches the other one; None where it does not."""
-    arrived = world.plane.rtp_in(leg_of(world, phone), Rtp(None, payload_type))
-    return arrived[1].payload_type if arrived is not None else None
-
-
-def choice_of(phone: Phone) -> Codec:
-    """The codec that the phone sends, as it was told to number it: the first of its own that it was told."""
-    assert phone.heard is not None
-    return next(codec for mine in phone.codecs for codec in phone.heard.codecs if codec.same_format(mine))
-
-
-def talk_both_ways(world: World, a: Phone, b: Phone) -> None:
-    """Each phone sends its choice, and the other gets what it agreed to."""
-    for sender, receiver in ((a, b), (b, a)):
-        arrived = sends(world, sender, choice_of(sender).payload_type)
-        assert arrived in plan_of(world, receiver).payload_types
-
-
-def hang_up(world: World, phone: Phone) -> None:
-    phone.do(phone.session.bye)
-    world.run(1)
-
 
 # a call is set up
 
@@ -443,6 +402,19 @@ def test_a_blind_transfer_to_a_phone_with_another_codec_goes_through_codecs() ->
     assert not world.plane.legs
 
 
+def test_a_phone_that_changed_to_the_common_codec_does_so_again_after_a_transfer() -> None:
+    world = able()
+    a, b, c = three(world)
+    a.codecs, b.codecs, c.codecs = (PCMU, PCMA, EVENTS), (G722, PCMA, EVENTS), (PCMA, EVENTS)
+    in_call(world, a, b)
+    assert not is_transcoded(world)
+    refer(a, a.session, "<sip:1002@office.example>")
+    world.run(4)
+    assert b.session.state == c.session.state == "confirmed"
+    assert not is_transcoded(world)
+    talk_both_ways(world, b, c)
+
+
 def test_an_attended_transfer_joins_phones_of_different_codecs() -> None:
     world = able()
     a, b, c = three(world)
@@ -464,6 +436,7 @@ def test_an_echo_is_not_decoded_and_its_caller_is_told_nothing_of_other_codecs()
     a.call("*43")
     world.run(1)
     assert said(a.heard) == ["pcma"]
+    press(world, a, "1")  # skips the announcement
     assert world.plane.echoes
     assert not world.plane.through_codecs
 

@@ -12,7 +12,8 @@ from calls.media import BookedPlane
 from sealtone.b2bua.events import CallEvent
 from sealtone.b2bua.exchange import Exchange, ExchangeSettings
 from sealtone.b2bua.plane import Destination, NoRoute, Ring, Service
-from sealtone.model import Account, LegPolicy, Protection, SipUser, Strictness
+from sealtone.model import Account, LegPolicy, Protection, RecordingFacts, SipUser, Strictness
+from sealtone.model.directory import DEFAULT_SERVICES
 from sealtone.model.record import CallRecord
 from sealtone.sdp import AudioDescription, Codec, Direction, OwnDescription, SdpError, read_answer, read_audio
 from sealtone.sip import events as sip
@@ -218,6 +219,8 @@ class World:
         self.groups: dict[str, list[Phone]] = {}
         self.events: list[CallEvent] = []
         self.records: list[CallRecord] = []
+        self.recordings: dict[str, RecordingFacts] = {}
+        """As the store has them."""
         self.refused: list[tuple[str, float]] = []
         self.account = Account(1, "office")
         self.wire: list[bytes] = []
@@ -263,8 +266,8 @@ class World:
 
     def resolve(self, uri: str, caller: SipUser) -> Ring | Service | NoRoute:
         number = uri.partition(":")[2].partition("@")[0]
-        if number == "*43":
-            return Service("echo")
+        if number in DEFAULT_SERVICES:
+            return Service(DEFAULT_SERVICES[number])
         found = self.groups.get(number)
         if not found:
             return NoRoute(404, "Nobody here has that number")
@@ -320,6 +323,10 @@ class World:
                     busy = True
                     self.after(self.latency_s, self._arrive(data, phone))
         self.carry_media()
+        for number in self.plane.ended_recordings:
+            self.exchange.receive_recording_ended(number, "", 1000, 5.0, self.now)
+        self.plane.ended_recordings.clear()
+        self.recordings |= {facts.id: facts for facts in self.exchange.recordings()}
         told = self.exchange.events()
         assert self.may_fail or all(event.kind != "error" for event in told), told
         self.events += told

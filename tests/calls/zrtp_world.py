@@ -14,10 +14,8 @@ from calls.media import Rtp
 from calls.world import Phone, World
 from sealtone.b2bua.call import Call
 from sealtone.b2bua.leg import Leg
-from sealtone.b2bua.plane import NoRoute, Ring, Service
 from sealtone.b2bua.zrtp_agreement import ZrtpTerms
-from sealtone.model import LegPolicy, LegSecurity, MediaPath, Protection, SipUser, Strictness, ZrtpStage
-from sealtone.model.directory import ENROLMENT_SERVICE
+from sealtone.model import LegPolicy, LegSecurity, MediaPath, Protection, Strictness, ZrtpStage
 from sealtone.model.record import LegRecord
 from sealtone.sdp import AudioDescription, Codec, SdpError, read_answer, read_audio
 from sealtone.sip import events as sip
@@ -330,11 +328,6 @@ class ZrtpWorld(World):
         phone = ZrtpPhone(self, number, self.next_index, transport=transport, policy=policy)
         self.add(phone)
         return phone
-
-    def resolve(self, uri: str, caller: SipUser) -> Ring | Service | NoRoute:
-        if uri.partition(":")[2].partition("@")[0] == "*44":
-            return Service(ENROLMENT_SERVICE)
-        return super().resolve(uri, caller)
 
     # media
 

@@ -42,7 +42,17 @@ class Heard(NamedTuple):
 
 def build() -> None:
     """Builds the program; that takes nothing where `cargo test` has done it."""
-    command = ["cargo", "build", "--release", "--locked", "--quiet", "--package", "sealtone-codec", "--example", "chain"]
+    command = [
+        "cargo",
+        "build",
+        "--release",
+        "--locked",
+        "--quiet",
+        "--package",
+        "sealtone-codec",
+        "--example",
+        "chain",
+    ]
     subprocess.run(command, cwd=ROOT, check=True)
 
 

@@ -38,9 +38,20 @@ SAME = 0.05
 PAIRS = [(first, second) for first in FLOORS for second in FLOORS if first != second]
 
 ON_LOSS = {
-    "pcmu": (3.6, 2.8, 2.35),
+    "pcmu": (3.75, 3.14, 2.56),
+    "pcma": (3.75, 3.14, 2.56),
+    "g722": (3.63, 2.92, 2.33),
+    "opus/16000@32000+fec": (3.47, 3.19, 2.91),
+    "opus/48000@32000+fec": (3.32, 2.70, 2.76),
+    "silk/16000@40000+fec": (3.48, 3.23, 2.95),
+    "g729": (2.38, 2.00, 1.68),
+    "ilbc/20": (2.81, 2.53, 2.20),
+    "ilbc/30": (2.75, 2.42, 2.12),
+    "gsm": (2.39, 2.13, 1.86),
+    "speex/8000": (2.86, 2.36, 1.91),
+    "speex/16000": (2.94, 2.38, 1.91),
 }
-"""What is left at 1, 5 and 10 % of packets lost."""
+"""What was left at 1, 5 and 10 % of packets lost when this was written, less 0.15: concealment does not get worse."""
 
 LOSSES = (1, 5, 10)
 
@@ -55,6 +66,10 @@ def loss_job(codec: str, loss_percent: int) -> Job:
     return Job(codec, loss_percent=loss_percent, seeds=3)
 
 
+def jitter_job(codec: str) -> Job:
+    return Job(codec, jitter_ms=40)
+
+
 @pytest.fixture(scope="module")
 def results() -> Iterator[Results]:
     """All calls, made side by side on every core. The tests wait for theirs."""
@@ -66,13 +81,15 @@ def results() -> Iterator[Results]:
     jobs = [Job(codec) for codec in FLOORS]
     jobs += [pair_job(*pair) for pair in PAIRS]
     jobs += [loss_job(codec, loss) for codec in ON_LOSS for loss in LOSSES]
+    jobs += [loss_job(codec.removesuffix("+fec"), 10) for codec in ON_LOSS if codec.endswith("+fec")]
+    jobs += [jitter_job(codec) for codec in ("pcmu", "opus/16000@32000", "g729")]
     with ProcessPoolExecutor() as pool:
         yield {job: pool.submit(run, job, voices) for job in jobs}
         pool.shutdown(cancel_futures=True)
 
 
 def heard(results: Results, job: Job) -> Heard:
-    answer = results[job].result(timeout=120)
+    answer = results[job].result(timeout=600)
     if answer is None:
         pytest.skip("a codec's library is missing")
     return answer
@@ -93,6 +110,30 @@ def test_a_call_between_two_codecs_sounds_as_good_as_they_let_it(results: Result
     ideal = run(Job(first, second, is_ideal=True), make_speech())
     assert ideal is not None
     assert call.pesq >= ideal.pesq - SAME
+
+
+@pytest.mark.slow
+def test_a_tenth_of_the_packets_lost_is_made_up_for_by_redundancy(results: Results) -> None:
+    for codec, floor in (
+        ("opus/48000@32000+fec", 2.62),
+        ("opus/16000@32000+fec", 2.62),
+        ("silk/16000@40000+fec", 2.62),
+    ):
+        call = heard(results, loss_job(codec, 10))
+        without = heard(results, loss_job(codec.removesuffix("+fec"), 10))
+        assert call.fec_used > 100
+        assert call.pesq >= floor - MARGIN
+        assert call.pesq >= without.pesq + 0.3
+        # One packet more is waited for, and no longer.
+        assert call.delay_ms <= 45
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("codec", ["pcmu", "opus/16000@32000", "g729"])
+def test_jitter_costs_delay_and_not_quality(results: Results, codec: str) -> None:
+    call = heard(results, jitter_job(codec))
+    assert call.pesq >= heard(results, Job(codec)).pesq - 0.2
+    assert call.delay_ms <= 70
 
 
 @pytest.mark.slow

@@ -157,6 +157,10 @@ class Linphone(RealPhone):
     def transfer(self, uri: str) -> None:
         self._say(f"transfer {uri}")
 
+    def press(self, key: str) -> None:
+        """A key in a call: linphonec takes a line of one key for that."""
+        self._say(key)
+
     def states(self) -> list[str]:
         return [_STATES[name] for name in _MOVES.findall(self._log()) if name in _STATES]
 

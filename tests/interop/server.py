@@ -14,7 +14,7 @@ from pathlib import Path
 import sealtone
 from interop.processes import LOOPBACK, Program, eventually, free_ports
 from sealtone.admin.actor import Actor
-from sealtone.admin.domains import create_domain
+from sealtone.admin.domains import DomainChange, create_domain, update_domain
 from sealtone.admin.sip_users import SipUserChange, create_sip_user
 from sealtone.model.record import CallRecord
 from sealtone.store import Store, Transaction
@@ -44,6 +44,8 @@ serve(load_config({"data": sys.argv[1]}), lambda ready: print("ready", flush=Tru
 class Server:
     """Started by `with`. `user(kind)` hands each user out once, so that tests do not meet."""
 
+    MUSIC = False
+    """Whether who is on hold hears music."""
     DOMAINS = (DOMAIN,)
     """The first is the one meant where none is named. Each is an account's own."""
     USERS = {"open": 20, "srtp": 250, "strict": 20, "sealed": 30, "direct": 20, "ended": 60, "wishing": 20}
@@ -120,6 +122,8 @@ class Server:
                 for domain in self.DOMAINS:
                     account = rows.insert_account(transaction, f"Account of {domain}", now)
                     create_domain(transaction, actor, now, domain, account)
+                    # What phones hear is measured: where music belongs, the test says so.
+                    update_domain(transaction, actor, now, domain, DomainChange(music_on_hold=self.MUSIC))
                     for kind, (protection, strictness, path) in _KINDS.items():
                         start = next(first)
                         count = self.USERS[kind] if domain == self.DOMAINS[0] else self.USERS_ELSEWHERE

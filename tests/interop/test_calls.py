@@ -191,10 +191,10 @@ def test_the_echo_service_sends_back_what_is_said(server, registered, kind, line
     caller.wait_registered()
     caller.call(caller.uri("*43"))
     caller.wait_for("established")
-    caller.wait_audio(A_HZ)
+    time.sleep(8)  # once it has said what it is
     caller.hang_up()
     caller.wait_for("closed")
-    caller.prove_heard(A_HZ)
+    assert caller.heard_at_the_end(A_HZ, 1.5).share > 0.9
 
 
 def test_one_user_with_two_phones_rings_on_both_and_the_first_answer_wins(server, registered):

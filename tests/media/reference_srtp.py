@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from media.reference_skein import skein_512
-from media.reference_twofish import Twofish
+from zrtp.reference.skein import skein512
+from zrtp.reference.twofish import Twofish
 
 Encrypt = Callable[[bytes], bytes]
 
@@ -41,8 +41,8 @@ _CIPHERS = {"AES": _aes, "2FS": _twofish}
 _TAGS: dict[str, tuple[Callable[[bytes, bytes], bytes], int, int, int]] = {
     "HS80": (_hmac_sha1, 20, 10, 10),
     "HS32": (_hmac_sha1, 20, 4, 10),
-    "SK32": (lambda key, data: skein_512(data, 32, key), 32, 4, 4),
-    "SK64": (lambda key, data: skein_512(data, 64, key), 32, 8, 8),
+    "SK32": (lambda key, data: skein512(data, 4, key), 32, 4, 4),
+    "SK64": (lambda key, data: skein512(data, 8, key), 32, 8, 8),
 }
 
 

@@ -2,63 +2,40 @@
 
 from __future__ import annotations
 
-import itertools
 import struct
-import threading
 import time
 from collections.abc import Iterator
 
 import pytest
 
-from media.conftest import LOCAL, Phone, config, settle
-from sealtone.media import Engine, LegPlan, MediaLeg, NoCodecs, PayloadFormat
-
-PCMU = PayloadFormat(0, "pcmu", 8000)
-PCMA = PayloadFormat(8, "pcma", 8000)
-EVENTS = PayloadFormat(101, "telephone-event", 8000)
-
-
-def plan(phone: Phone, *formats: PayloadFormat, **changes: object) -> LegPlan:
-    types = tuple(one.payload_type for one in formats)
-    base = LegPlan(remote=phone.address, payload_types=types, formats=formats, transmit=formats)
-    return base._replace(**changes)  # type: ignore[arg-type]
-
-
-def transcoded(engine: Engine, plan_a: LegPlan, plan_b: LegPlan) -> tuple[int, MediaLeg, MediaLeg]:
-    call = engine.open_call()
-    leg_a, leg_b = engine.open_leg(call, LOCAL), engine.open_leg(call, LOCAL)
-    engine.update_leg(leg_a.id, plan_a)
-    engine.update_leg(leg_b.id, plan_b)
-    engine.transcode(leg_a.id, leg_b.id)
-    settle()
-    return call, leg_a, leg_b
-
-
-class Talking:
-    """A phone that sends the same octet for 20 ms after 20 ms, until it is closed."""
-
-    def __init__(self, phone: Phone, leg: MediaLeg, octet: int, payload_type: int) -> None:
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._talk, args=(phone, leg, bytes([octet]) * 160, payload_type))
-        self._thread.start()
-
-    def _talk(self, phone: Phone, leg: MediaLeg, payload: bytes, payload_type: int) -> None:
-        due = time.monotonic()
-        while not self._ended.is_set():
-            phone.send(leg, payload, payload_type)
-            due += 0.02
-            time.sleep(max(0.0, due - time.monotonic()))
-
-    def __enter__(self) -> Talking:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join()
-
-
-def heard(phone: Phone, packets: int) -> list[bytes]:
-    return [phone.hear() for _ in range(packets)]
+from media.codec_calls import (
+    EVENTS,
+    OTHERS,
+    PCMA,
+    PCMU,
+    Mirror,
+    Tone,
+    bridged,
+    digits,
+    drained,
+    event_packets,
+    heard,
+    heard_for,
+    joined,
+    key,
+    mixed,
+    plan,
+    sequence_of,
+    share,
+    sine,
+    sound_of,
+    steps,
+    timestamp_of,
+    transcoded,
+    ulaw,
+)
+from media.conftest import LOCAL, Phone, config, settle, wait_for
+from sealtone.media import Engine, PayloadFormat, Played, Srtp
 
 
 @pytest.fixture
@@ -71,39 +48,279 @@ def engine() -> Iterator[Engine]:
 def test_two_phones_without_a_common_codec_hear_each_other(engine: Engine) -> None:
     alice, bob = Phone(ssrc=1), Phone(ssrc=2)
     call, leg_a, leg_b = transcoded(engine, plan(alice, PCMU), plan(bob, PCMA))
-    with Talking(alice, leg_a, 0x80, 0), Talking(bob, leg_b, 0xAA, 8):
-        at_bob, at_alice = heard(bob, 30), heard(alice, 30)
-    # The loudest sound of one law is the loudest of the other, within a step.
-    assert at_bob[-1][1] & 0x7F == 8
-    assert at_bob[-1][12:] == bytes([0xAA]) * 160
-    assert at_alice[-1][1] & 0x7F == 0
-    assert at_alice[-1][12:] == bytes([0x80]) * 160
-    sequences = [struct.unpack("!H", packet[2:4])[0] for packet in at_bob]
-    assert [(after - before) & 0xFFFF for before, after in itertools.pairwise(sequences)] == [1] * 29
-    times = [struct.unpack("!I", packet[4:8])[0] for packet in at_bob]
-    assert {(after - before) & 0xFFFFFFFF for before, after in itertools.pairwise(times)} == {160}
-    stats = engine.close_call(call)[leg_b.id]
-    assert stats.codec_tx_packets == stats.tx_packets >= 30
+    with Tone(alice, leg_a, 1000):
+        at_bob = heard(bob, 40)
+    assert {packet[1] & 0x7F for packet in at_bob} == {8}
+    assert share(sound_of(at_bob[20:], 8), 1000) > 0.95
+    assert set(steps([sequence_of(packet) for packet in at_bob], 1 << 16)) == {1}
+    assert set(steps([timestamp_of(packet) for packet in at_bob], 1 << 32)) == {160}
+    assert len({packet[8:12] for packet in at_bob}) == 1
+    final = engine.close_call(call)
+    assert final[leg_b.id].codec_tx_packets == final[leg_b.id].tx_packets >= 40
+    assert final[leg_a.id].codec_packets == final[leg_a.id].rx_packets
 
 
-def test_every_encoding_is_told_with_whether_it_can_be_had(engine: Engine) -> None:
-    codecs = engine.codecs()
-    assert codecs["pcmu"] == codecs["pcma"] == codecs["telephone-event"] == ""
-    assert len(codecs) == 11
-
-
-def test_without_the_program_calls_are_relayed_and_nothing_is_transcoded() -> None:
-    engine = Engine(config(codec_process=None))
+@pytest.mark.parametrize("other", OTHERS, ids=lambda one: one.encoding)
+def test_a_phone_is_heard_through_every_codec_and_back(engine: Engine, other: PayloadFormat) -> None:
+    if missing := engine.codecs()[other.encoding]:
+        pytest.skip(missing)
     alice, bob = Phone(ssrc=1), Phone(ssrc=2)
-    call = engine.open_call()
-    leg_a, leg_b = engine.open_leg(call, LOCAL), engine.open_leg(call, LOCAL)
-    engine.update_leg(leg_a.id, plan(alice, PCMU))
-    engine.update_leg(leg_b.id, plan(bob, PCMU))
-    with pytest.raises(NoCodecs, match="no codec process"):
-        engine.transcode(leg_a.id, leg_b.id)
-    assert all(engine.codecs().values())
-    engine.bridge(leg_a.id, leg_b.id)
+    _, leg_a, leg_b = transcoded(engine, plan(alice, PCMU), plan(bob, other))
+    with Mirror(bob, leg_b), Tone(alice, leg_a, 1000):
+        at_alice = heard(alice, 75)
+    assert {packet[1] & 0x7F for packet in at_alice} == {0}
+    assert share(sound_of(at_alice[45:], 0), 1000) > 0.5
+    stats = engine.leg_stats(leg_b.id)
+    assert stats.undecoded == 0
+    assert stats.codec_tx_packets > 30
+
+
+def test_both_legs_encrypt_what_is_transcoded_between_them(engine: Engine) -> None:
+    alice, bob = Phone(ssrc=1), Phone(ssrc=2)
+    keys = [key() for _ in range(4)]
+    secure_a = plan(alice, PCMU, rx=keys[0], tx=keys[1], secure_required=True)
+    secure_b = plan(bob, PCMA, rx=keys[2], tx=keys[3], secure_required=True)
+    _, leg_a, leg_b = transcoded(engine, secure_a, secure_b)
+    sending, receiving = Srtp(*keys[0]), Srtp(*keys[3])
+    with Tone(alice, leg_a, 1000, sending.protect_rtp):
+        on_the_wire = heard(bob, 40)
+    assert {len(packet) for packet in on_the_wire} == {12 + 160 + 10}
+    opened = [receiving.unprotect_rtp(packet) for packet in on_the_wire]
+    assert share(sound_of(opened[20:], 8), 1000) > 0.95
+    assert engine.leg_stats(leg_b.id).insecure_drops == 0
+
+
+def test_nothing_of_ours_leaves_a_leg_that_must_be_secure_and_has_no_keys_yet(engine: Engine) -> None:
+    alice, bob = Phone(ssrc=1), Phone(ssrc=2)
+    _, leg_a, leg_b = transcoded(engine, plan(alice, PCMU), plan(bob, PCMA, secure_required=True))
+    engine.load_sound("tone", 8000, sine(500, 8000))
+    with Tone(alice, leg_a):
+        assert bob.hears_nothing(0.3)
+        engine.play(leg_b.id, ("tone",))
+        assert bob.hears_nothing(0.3)
+    stats = engine.leg_stats(leg_b.id)
+    assert stats.insecure_drops > 20
+    assert stats.tx_packets == 0
+    tx = key()
+    engine.update_leg(leg_b.id, plan(bob, PCMA, secure_required=True, tx=tx, rx=key()))
+    with Tone(alice, leg_a):
+        Srtp(*tx).unprotect_rtp(bob.hear())
+
+
+def test_nothing_is_made_for_a_phone_on_hold_and_it_is_heard_again_after(engine: Engine) -> None:
+    alice, bob = Phone(ssrc=1), Phone(ssrc=2)
+    _, leg_a, leg_b = transcoded(engine, plan(alice, PCMU), plan(bob, PCMA))
+    with Tone(alice, leg_a, 1000):
+        before = heard(bob, 20)
+        engine.update_leg(leg_b.id, plan(bob, PCMA, send=False))
+        settle()
+        heard_for(bob, 0.05)
+        assert bob.hears_nothing(0.2)
+        engine.update_leg(leg_b.id, plan(bob, PCMA))
+        after = heard(bob, 20)
+    assert after[0][8:12] == before[0][8:12]
+    numbers = [sequence_of(packet) for packet in before + after]
+    assert len(set(numbers)) == len(numbers)
+    assert share(sound_of(after, 8), 1000) > 0.95
+
+
+def test_a_call_goes_from_relay_to_codecs_and_back_without_a_number_twice(engine: Engine) -> None:
+    alice, bob = Phone(ssrc=1), Phone(ssrc=2)
+    _, leg_a, leg_b = bridged(engine, plan(alice, PCMU), plan(bob, PCMU))
+    packets = []
+    with Tone(alice, leg_a, 1000):
+        for _ in range(3):
+            packets += heard_for(bob, 0.2)
+            engine.transcode(leg_a.id, leg_b.id)
+            packets += heard_for(bob, 0.3)
+            engine.bridge(leg_a.id, leg_b.id)
+    numbers = [sequence_of(packet) for packet in packets]
+    assert all(1 <= step < 100 for step in steps(numbers, 1 << 16))
+    assert all(1 <= step < 8000 for step in steps([timestamp_of(packet) for packet in packets], 1 << 32))
+    assert len({packet[8:12] for packet in packets}) == 1
+    assert len(packets) > 55
+    assert engine.leg_stats(leg_b.id).codec_tx_packets > 20
+
+
+def test_joining_through_codecs_again_changes_nothing(engine: Engine) -> None:
+    alice, bob = Phone(ssrc=1), Phone(ssrc=2)
+    _, leg_a, leg_b = transcoded(engine, plan(alice, PCMU), plan(bob, PCMA))
+    with Tone(alice, leg_a, 1000):
+        heard(bob, 30)
+        for _ in range(5):
+            engine.transcode(leg_a.id, leg_b.id)
+            engine.update_leg(leg_b.id, plan(bob, PCMA))
+            packets = heard(bob, 10)
+            assert share(sound_of(packets, 8), 1000) > 0.95
+            assert not any(packet[1] & 0x80 for packet in packets)
+
+
+def test_a_payload_type_that_changes_its_meaning_in_mid_call_is_followed(engine: Engine) -> None:
+    alice, bob = Phone(ssrc=1), Phone(ssrc=2)
+    _, leg_a, leg_b = transcoded(engine, plan(alice, PCMU), plan(bob, PCMA))
+    with Tone(alice, leg_a, 1000):
+        before = heard(bob, 20)
+        engine.update_leg(leg_b.id, plan(bob, PCMU))
+        wait_for(lambda: bob.hear()[1] & 0x7F == 0)
+        after = heard(bob, 20)
+    assert share(sound_of(after, 0), 1000) > 0.95
+    assert after[0][8:12] == before[0][8:12]
+
+
+def test_a_sound_is_played_in_place_of_what_a_relayed_leg_hears_and_its_end_is_told(engine: Engine) -> None:
+    alice, bob = Phone(ssrc=1), Phone(ssrc=2)
+    _, leg_a, leg_b = bridged(engine, plan(alice, PCMU), plan(bob, PCMU))
+    engine.load_sound("low", 16000, sine(400, 8000, 16000))
+    with Tone(alice, leg_a, 1000):
+        relayed = heard(bob, 15)
+        playing = engine.play(leg_b.id, ("low", "low"))
+        during = heard(bob, 45)
+        events = drained(engine, lambda event: isinstance(event, Played))
+        after = heard(bob, 25)
+    assert events[-1] == Played(leg_b.id, playing)
+    assert share(sound_of(relayed, 0), 1000) > 0.95
+    assert share(sound_of(during[5:40], 0), 400) > 0.95
+    assert share(sound_of(after[10:], 0), 1000) > 0.95
+    numbers = [sequence_of(packet) for packet in relayed + during + after]
+    assert len(set(numbers)) == len(numbers)
+
+
+def test_a_sound_played_over_a_relayed_call_is_mixed_with_it(engine: Engine) -> None:
+    alice, bob = Phone(ssrc=1), Phone(ssrc=2)
+    _, leg_a, leg_b = bridged(engine, plan(alice, PCMU), plan(bob, PCMU))
+    engine.load_sound("low", 8000, sine(400, 8000))
+    with Tone(alice, leg_a, 1000):
+        heard(bob, 5)
+        engine.play(leg_b.id, ("low",), over=True)
+        during = sound_of(heard(bob, 45)[20:], 0)
+    assert 0.3 < share(during, 400) < 0.7
+    assert 0.3 < share(during, 1000) < 0.7
+
+
+def test_music_goes_on_until_it_is_stopped_and_then_the_call_does(engine: Engine) -> None:
+    alice, bob = Phone(ssrc=1), Phone(ssrc=2)
+    _, leg_a, leg_b = transcoded(engine, plan(alice, PCMU), plan(bob, PCMA))
+    engine.load_sound("music", 8000, sine(400, 1600))
+    engine.play(leg_b.id, ("music",), repeat=True)
+    with Tone(alice, leg_a, 1000):
+        assert share(sound_of(heard(bob, 60)[10:], 8), 400) > 0.95
+        engine.stop_playing(leg_b.id)
+        assert share(sound_of(heard(bob, 30)[10:], 8), 1000) > 0.95
+    assert not any(isinstance(event, Played) for event in engine.events())
+
+
+def test_a_leg_that_is_joined_to_nobody_is_played_to_and_what_is_not_loaded_is_refused(engine: Engine) -> None:
+    alice = Phone(ssrc=1)
+    leg = engine.open_leg(engine.open_call(), LOCAL)
+    engine.update_leg(leg.id, plan(alice, PCMU))
+    engine.load_sound("prompt", 8000, sine(400, 4000))
+    with pytest.raises(ValueError, match="not loaded"):
+        engine.play(leg.id, ("prompt", "unknown"))
+    with pytest.raises(ValueError, match="sound"):
+        engine.load_sound("odd", 8000, b"123")
+    playing = engine.play(leg.id, ("prompt",))
+    assert share(sound_of(heard(alice, 20), 0), 400) > 0.95
+    assert drained(engine, lambda event: isinstance(event, Played))[-1] == Played(leg.id, playing)
+    heard_for(alice, 0.1)
+    assert alice.hears_nothing(0.2)
+
+
+def test_a_sealed_leg_is_neither_decoded_nor_played_to(engine: Engine) -> None:
+    alice, bob = Phone(ssrc=1), Phone(ssrc=2)
+    _, leg_a, leg_b = joined(engine, plan(alice, PCMU, sealed=True), plan(bob, PCMA))
+    engine.load_sound("prompt", 8000, sine(400, 4000))
+    for attempt in (
+        lambda: engine.transcode(leg_a.id, leg_b.id),
+        lambda: engine.transcode(leg_b.id, leg_a.id),
+        lambda: engine.play(leg_a.id, ("prompt",)),
+    ):
+        with pytest.raises(ValueError, match="sealed"):
+            attempt()
+    # Sealed after it was joined: nothing is decoded or made any more.
+    _, leg_a, leg_b = transcoded(engine, plan(alice, PCMU), plan(bob, PCMA))
+    engine.update_leg(leg_a.id, plan(alice, PCMU, sealed=True))
     settle()
-    alice.send(leg_a, b"x")
-    assert bob.hear()[12:] == b"x"
-    engine.stop()
+    before = engine.leg_stats(leg_a.id)
+    alice.send(leg_a, bytes(160))
+    time.sleep(0.1)
+    after = engine.leg_stats(leg_a.id)
+    assert after.rx_packets == before.rx_packets + 1
+    assert (after.codec_packets, after.codec_tx_packets) == (before.codec_packets, before.codec_tx_packets)
+
+
+def test_the_digits_of_a_relayed_leg_are_told_once_each_and_passed_on(engine: Engine) -> None:
+    alice, bob = Phone(ssrc=1), Phone(ssrc=2)
+    _, leg_a, _ = bridged(engine, plan(alice, PCMU, EVENTS), plan(bob, PCMU, EVENTS))
+    event_packets(alice, leg_a, 5, presses=2)
+    event_packets(alice, leg_a, 11)
+    time.sleep(0.05)
+    assert digits(engine.events()) == [(leg_a.id, "5"), (leg_a.id, "5"), (leg_a.id, "#")]
+    assert len(heard_for(bob, 0.1)) == 18
+    assert engine.leg_stats(leg_a.id).digits == 3
+
+
+def test_digits_cross_from_one_codec_to_another_and_are_told_once(engine: Engine) -> None:
+    alice, bob = Phone(ssrc=1), Phone(ssrc=2)
+    events = EVENTS._replace(payload_type=96)
+    _, leg_a, _ = transcoded(engine, plan(alice, PCMU, EVENTS), plan(bob, PCMA, events))
+    with Tone(alice, leg_a, 1000):
+        heard(bob, 10)
+    event_packets(alice, leg_a, 7)
+    packets = heard_for(bob, 0.6)
+    seven = [packet for packet in packets if packet[1] & 0x7F == 96]
+    assert {packet[12] for packet in seven} == {7}
+    assert len({timestamp_of(packet) for packet in seven}) == 1
+    assert sum(packet[13] >> 7 for packet in seven) == 3
+    assert digits(engine.events()) == [(leg_a.id, "7")]
+
+
+def test_a_tone_of_a_phone_without_events_is_a_digit_to_the_phone_with_them(engine: Engine) -> None:
+    alice, bob = Phone(ssrc=1), Phone(ssrc=2)
+    _, leg_a, _ = transcoded(engine, plan(alice, PCMU), plan(bob, PCMA, EVENTS))
+    both = mixed(sine(852, 1600, amplitude=6000), sine(1477, 1600, amplitude=6000))
+    sound = ulaw(bytes(3200) + both + bytes(6400))
+    for at in range(0, len(sound), 160):
+        alice.send(leg_a, sound[at : at + 160])
+        time.sleep(0.02)
+    packets = heard_for(bob, 0.5)
+    assert {packet[12] for packet in packets if packet[1] & 0x7F == 101} == {9}
+    assert digits(engine.events()) == [(leg_a.id, "9")]
+
+
+def test_a_digit_of_ours_is_sent_as_an_event_or_as_a_tone(engine: Engine) -> None:
+    alice, bob = Phone(ssrc=1), Phone(ssrc=2)
+    _, leg_a, leg_b = transcoded(engine, plan(alice, PCMU), plan(bob, PCMA, EVENTS))
+    heard(bob, 3)
+    engine.send_digit(leg_b.id, "#", 100)
+    engine.send_digit(leg_a.id, "1", 200)
+    assert {packet[12] for packet in heard(bob, 15) if packet[1] & 0x7F == 101} == {11}
+    sound = sound_of(heard(alice, 20), 0)
+    assert share(sound, 697) > 0.1
+    assert share(sound, 1209) > 0.1
+    with pytest.raises(ValueError, match="digit"):
+        engine.send_digit(leg_b.id, "x")
+
+
+def test_reports_towards_a_transcoded_leg_tell_what_was_sent_to_it(engine: Engine) -> None:
+    alice, bob, control = Phone(ssrc=1), Phone(ssrc=2), Phone()
+    _, leg_a, leg_b = transcoded(engine, plan(alice, PCMU), plan(bob, PCMA, remote_rtcp=control.address))
+    with Tone(alice, leg_a):
+        newest = bob.hear()
+        report = None
+        control.socket.settimeout(0.01)
+        while report is None:
+            newest = bob.hear()
+            try:
+                report = control.socket.recv(2048)
+            except TimeoutError:
+                continue
+            at = time.monotonic()
+        sent = engine.leg_stats(leg_b.id)
+    assert report[1] == 200
+    ssrc, _, _, timestamp, packets, octets = struct.unpack("!6I", report[4:28])
+    assert struct.pack("!I", ssrc) == newest[8:12]
+    assert 0 <= sent.tx_packets - packets <= 3
+    assert octets == packets * 160
+    assert at
+    # The time of the report lies within a packet or two of the newest packet's.
+    assert (timestamp - timestamp_of(newest) + 800) % (1 << 32) < 1600

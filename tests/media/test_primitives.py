@@ -1,5 +1,6 @@
 """The primitives of ZRTP beside plain Python written from the papers and RFCs."""
 
+import hmac
 import json
 import sys
 import threading
@@ -10,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from media import reference_curve3617 as curve
-from media.reference_skein import skein_512
-from media.reference_twofish import twofish_cfb
-from sealtone.media import KEY_AGREEMENT_LENGTHS, KeyAgreementName, Primitives, SkeinName
+from sealtone.media import KEY_AGREEMENT_LENGTHS, KeyAgreementName, MacName, Primitives, SkeinName
+from zrtp.reference import curve3617 as curve
+from zrtp.reference.skein import skein512
+from zrtp.reference.twofish import cfb
 
 core = Primitives()
-SKEIN_BITS: dict[SkeinName, int] = {"SKN2": 256, "SKN3": 384, "Skein-512": 512}
+SKEIN_OCTETS: dict[SkeinName, int] = {"SKN2": 32, "SKN3": 48, "Skein-512": 64}
 TWOFISH_KEYS = st.sampled_from((16, 24, 32)).flatmap(lambda size: st.binary(min_size=size, max_size=size))
 
 
@@ -66,34 +67,41 @@ def test_the_primes_of_rfc_3526_are_safe_primes(prime: int) -> None:
     assert _probably_prime((prime - 1) // 2)
 
 
-@pytest.mark.parametrize("name", SKEIN_BITS)
+@pytest.mark.parametrize("name", SKEIN_OCTETS)
 @given(data=st.binary(max_size=300))
 @settings(max_examples=25, deadline=None)
 def test_skein_hashes_as_the_reference_does(name: SkeinName, data: bytes) -> None:
-    assert core.zrtp_hash(name, data) == skein_512(data, SKEIN_BITS[name])
+    assert core.zrtp_hash(name, data) == skein512(data, SKEIN_OCTETS[name])
 
 
-@pytest.mark.parametrize("name", SKEIN_BITS)
+@pytest.mark.parametrize("name", SKEIN_OCTETS)
 @given(key=st.binary(max_size=200), data=st.binary(max_size=300))
 @settings(max_examples=25, deadline=None)
 def test_the_skein_mac_is_that_of_the_reference(name: SkeinName, key: bytes, data: bytes) -> None:
-    assert core.zrtp_mac(name, key, data) == skein_512(data, SKEIN_BITS[name], key)
+    assert core.zrtp_mac(name, key, data) == skein512(data, SKEIN_OCTETS[name], key)
+
+
+@pytest.mark.parametrize(("name", "standard"), [("S256", "sha256"), ("S384", "sha384")])
+@given(key=st.binary(max_size=200), data=st.binary(max_size=300))
+@settings(max_examples=100, deadline=None)
+def test_hmac_is_that_of_the_standard_library(name: MacName, standard: str, key: bytes, data: bytes) -> None:
+    assert core.zrtp_mac(name, key, data) == hmac.digest(key, data, standard)
 
 
 @pytest.mark.parametrize("length", [0, 1, 63, 64, 65, 127, 128, 129, 192])
 def test_skein_agrees_with_the_reference_at_the_edges_of_blocks(length: int) -> None:
     data = bytes(range(length))
-    assert core.zrtp_hash("SKN2", data) == skein_512(data, 256)
-    assert core.zrtp_mac("SKN3", data, data) == skein_512(data, 384, data)
+    assert core.zrtp_hash("SKN2", data) == skein512(data, 32)
+    assert core.zrtp_mac("SKN3", data, data) == skein512(data, 48, data)
 
 
 @given(key=TWOFISH_KEYS, iv=st.binary(min_size=16, max_size=16), data=st.binary(max_size=70))
 @settings(max_examples=25, deadline=None)
 def test_twofish_cfb_is_that_of_the_reference_both_ways(key: bytes, iv: bytes, data: bytes) -> None:
     sealed = core.twofish_cfb(key, iv, data, encrypt=True)
-    assert sealed == twofish_cfb(key, iv, data, encrypt=True)
+    assert sealed == cfb(key, iv, data, encrypt=True)
     assert core.twofish_cfb(key, iv, sealed, encrypt=False) == data
-    assert twofish_cfb(key, iv, sealed, encrypt=False) == data
+    assert cfb(key, iv, sealed, encrypt=False) == data
 
 
 @pytest.mark.parametrize("name", PRIMES)
@@ -147,25 +155,25 @@ def test_a_leading_zero_of_a_secret_is_kept(name: KeyAgreementName) -> None:
 def test_curve3617_has_the_published_order() -> None:
     assert curve.on_curve(curve.BASE)
     assert curve.multiply(curve.ORDER, curve.BASE) == curve.NEUTRAL
-    assert _probably_prime(curve.PRIME)
+    assert _probably_prime(curve.P)
     assert _probably_prime(curve.ORDER)
 
 
-PRIVATE_E414 = st.binary(min_size=52, max_size=52).filter(curve.clamped)
+PRIVATE_E414 = st.binary(min_size=52, max_size=52).filter(curve.scalar_of)
 
 
 @given(private=PRIVATE_E414, other=PRIVATE_E414)
 @settings(max_examples=15, deadline=None)
 def test_curve3617_agrees_with_the_reference(private: bytes, other: bytes) -> None:
-    peer = curve.multiply(curve.clamped(other), curve.BASE)
+    peer = curve.multiply(curve.scalar_of(other), curve.BASE)
     assert core.dh_public("E414", other) == curve.encode(peer)
-    shared = curve.multiply(curve.clamped(private), peer)
+    shared = curve.multiply(curve.scalar_of(private), peer)
     assert core.dh_shared("E414", private, curve.encode(peer)) == shared[0].to_bytes(52, "big")
 
 
 @pytest.mark.parametrize("private", [b"\xff" * 52, bytes(51) + b"\x08", b"\x20" + bytes(51)], ids=["all", "8", "top"])
 def test_curve3617_takes_the_edges_of_private_keys(private: bytes) -> None:
-    expected = curve.multiply(curve.clamped(private), curve.BASE)
+    expected = curve.multiply(curve.scalar_of(private), curve.BASE)
     assert core.dh_public("E414", private) == curve.encode(expected)
 
 
@@ -177,13 +185,19 @@ def test_curve3617_agrees_with_gnu_zrtp() -> None:
         assert core.dh_shared("E414", private, public) == bytes.fromhex(key["shared"])
 
 
+def _square_root(square: int) -> int | None:
+    """Modulo the prime, which is 3 modulo 4."""
+    root = pow(square, (curve.P + 1) // 4, curve.P)
+    return root if root * root % curve.P == square % curve.P else None
+
+
 def _points_of_order_eight() -> list[curve.Point]:
     """The eight points that three doublings take to the neutral one."""
     found = [curve.NEUTRAL]
     x = 1
     while len(found) < 8:
         x += 1
-        root = curve.square_root((1 - x * x) * pow(1 - 3617 * x * x, -1, curve.PRIME))
+        root = _square_root((1 - x * x) * pow(1 - 3617 * x * x, -1, curve.P))
         if root is None:
             continue
         generator = curve.multiply(curve.ORDER, (x, root))
@@ -204,7 +218,7 @@ def test_points_that_give_no_secret_are_refused() -> None:
         with pytest.raises(ValueError, match="public value"):
             core.dh_shared("E414", private, curve.encode(bad))
     with pytest.raises(ValueError, match="public value"):
-        core.dh_shared("E414", private, curve.encode((x, y + curve.PRIME)))
+        core.dh_shared("E414", private, curve.encode((x, y + curve.P)))
     for length in (0, 52, 103, 105):
         with pytest.raises(ValueError, match="public value"):
             core.dh_shared("E414", private, curve.encode(curve.BASE)[:length].ljust(length, b"\0"))
@@ -232,6 +246,8 @@ def test_wrong_names_and_lengths_are_value_errors() -> None:
         core.dh_public("EC25", bytes(32))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="S256"):
         core.zrtp_hash("S256", b"")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="S512"):
+        core.zrtp_mac("S512", b"", b"")  # type: ignore[arg-type]
     for key, iv in ((bytes(15), bytes(16)), (bytes(32), bytes(15))):
         with pytest.raises(ValueError, match="bytes"):
             core.twofish_cfb(key, iv, b"", encrypt=True)

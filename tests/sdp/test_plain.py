@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from tests.sdp.bodies import KEY, LINPHONE, lines, offer
 
+from sdp.bodies import KEY, LINPHONE, lines, offer
 from sealtone.sdp import AudioDescription, SdpError, SessionDescription, read_answer, read_audio_lines
 from sealtone.sdp.plain import read_plain
 

@@ -129,6 +129,9 @@ async def test_ipv6_and_ipv4_phones_call_each_other(tmp_path: Path) -> None:
             await asyncio.sleep(0.5)
             assert call.stats().received > 15
             await call.hang_up()
+        (record,) = await whole.records()
+        for leg, host in zip(record.legs, ("[::1]", "127.0.0.1"), strict=True):
+            assert leg.remote_signalling.rpartition(":")[0] == leg.remote_media.rpartition(":")[0] == host
 
 
 async def test_a_message_reaches_the_other_phone_and_the_answer_comes_back(tmp_path: Path) -> None:

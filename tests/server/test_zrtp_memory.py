@@ -9,6 +9,7 @@ from sealtone.b2bua.zrtp_agreement import Remembered
 from sealtone.server import zrtp_memory
 from sealtone.server.zrtp_memory import ZrtpMemory
 from sealtone.store import Store
+from sealtone.store.directory import insert_account, read_accounts
 from sealtone.store.zrtp_cache import read_zrtp_records
 from sealtone.zrtp import CacheRecord, RetainedSecret
 
@@ -50,6 +51,35 @@ async def test_a_record_is_there_at_once_and_after_a_restart_and_nowhere_in_the_
     assert again.find(ZID, record(1).peer_zid) == record(1).with_verified(True)
     assert again.find(ZID, record(2).peer_zid) == record(2)
     assert again.find(OTHER_ZID, record(1).peer_zid) == record(1, SECRET[::-1])
+
+
+async def test_what_has_expired_and_what_an_account_that_is_gone_left_is_forgotten(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    account_id = await store.submit(lambda transaction: insert_account(transaction, "Office", 0.0))
+    (zid,) = [each.zid for each in await store.read(read_accounts) if each.id == account_id]
+    memory = ZrtpMemory(store, {})
+
+    def expiring(number: int, first: int | None, second: int | None, pbx: bytes | None) -> Remembered:
+        old, new = (RetainedSecret(SECRET, expires_at) for expires_at in (first, second))
+        return Remembered(zid, CacheRecord(number.to_bytes(12, "big"), new, old, pbx, verified=True))
+
+    memory.remember(
+        [
+            expiring(1, 900, 1000, None),
+            expiring(2, 900, 1001, None),
+            expiring(3, 1001, 900, None),
+            expiring(4, 900, 1000, SECRET),
+            expiring(5, None, None, None),
+            Remembered(zid, CacheRecord((6).to_bytes(12, "big"))),
+            Remembered(OTHER_ZID, record(1)),
+        ]
+    )
+    await memory.purge(1000)
+    await store.close()
+    for each in (memory, await reopened(tmp_path)):
+        known = [number for number in range(1, 7) if each.find(zid, number.to_bytes(12, "big")) is not None]
+        assert known == [2, 3, 4, 5]
+        assert each.find(OTHER_ZID, record(1).peer_zid) is None
 
 
 async def test_one_account_pushes_out_its_own_oldest_records_and_no_others(

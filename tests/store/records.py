@@ -60,4 +60,5 @@ def call(number: int = 1, *, started_at: float = 1000.0, answered: bool = True, 
         state=CallState.OPEN,
         legs=(caller, callee),
         caller_name="Anna",
+        announced="1000@office.example was told that the other side is not encrypted.",
     )

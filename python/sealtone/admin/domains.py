@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import NamedTuple
+
 from sealtone.admin import fields
 from sealtone.admin.actor import Actor
 from sealtone.admin.errors import Conflict, NotFound
-from sealtone.model import Domain
+from sealtone.model import Announcements, Domain
 from sealtone.store import Transaction
 from sealtone.store import directory as rows
 from sealtone.store.bindings import delete_bindings_of
+
+
+class DomainChange(NamedTuple):
+    """The fields of a form as text; None leaves a field as it is."""
+
+    language: str | None = None
+    music_on_hold: bool | None = None
+    open_notice: str | None = None
+    open_notice_to: str | None = None
 
 
 def create_domain(transaction: Transaction, actor: Actor, now_wall: float, name: str, account_id: int) -> Domain:
@@ -34,7 +46,40 @@ def set_domain_enabled(transaction: Transaction, actor: Actor, now_wall: float, 
         rows.update_domain(transaction, domain.id, enabled=enabled)
         before, after = ("yes", "no") if domain.enabled else ("no", "yes")
         _log(transaction, actor, now_wall, "change", domain, {"enabled": before}, {"enabled": after})
-    return Domain(domain.id, domain.account_id, domain.name, enabled)
+    return replace(domain, enabled=enabled)
+
+
+def update_domain(transaction: Transaction, actor: Actor, now_wall: float, name: str, form: DomainChange) -> Domain:
+    """Changes what the form names. Calls in progress keep what they were decided with."""
+    domain = domain_of(transaction, actor, name)
+    changed = replace(domain, announcements=_changed(domain.announcements, form))
+    before, after = _shown(domain), _shown(changed)
+    names = [name for name in before if before[name] != after[name]]
+    if names:
+        rows.update_announcements(transaction, domain.id, changed.announcements)
+        was, is_now = ({name: shown[name] for name in names} for shown in (before, after))
+        _log(transaction, actor, now_wall, "change", domain, was, is_now)
+    return changed
+
+
+def _changed(wishes: Announcements, form: DomainChange) -> Announcements:
+    return Announcements(
+        wishes.language if form.language is None else fields.language(form.language),
+        wishes.music_on_hold if form.music_on_hold is None else form.music_on_hold,
+        wishes.open_notice if form.open_notice is None else fields.open_notice(form.open_notice),
+        wishes.open_notice_to if form.open_notice_to is None else fields.open_notice_to(form.open_notice_to),
+    )
+
+
+def _shown(domain: Domain) -> dict[str, str]:
+    """The fields as the change log shows them."""
+    wishes = domain.announcements
+    return {
+        "language": wishes.language.value,
+        "music_on_hold": "yes" if wishes.music_on_hold else "no",
+        "open_notice": wishes.open_notice.value,
+        "open_notice_to": wishes.open_notice_to.value,
+    }
 
 
 def delete_domain(

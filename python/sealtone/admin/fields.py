@@ -8,7 +8,17 @@ from enum import StrEnum
 from typing import TypeVar
 
 from sealtone.admin.errors import InvalidInput
-from sealtone.model import MediaPath, Protection, Strictness
+from sealtone.model import (
+    ConsentNotice,
+    Language,
+    MediaPath,
+    NoticeTo,
+    OpenNotice,
+    Protection,
+    RecordingFormat,
+    RecordingPolicy,
+    Strictness,
+)
 from sealtone.sdp.catalogue import CATALOGUE, canonical_name, listed
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -106,6 +116,41 @@ def media_path(text: str) -> MediaPath:
     return _choice("path", text, MediaPath)
 
 
+def recording_policy(text: str) -> RecordingPolicy | None:
+    """`never`, `always` or `on-demand`, or `domain` (None): as the domain has it."""
+    return None if text.strip().lower() == "domain" else _choice("recording", text, RecordingPolicy)
+
+
+def consent_notice(text: str) -> ConsentNotice:
+    """`none`, `tone` or `announcement`."""
+    return _choice("notice", text, ConsentNotice)
+
+
+def recording_format(text: str) -> RecordingFormat:
+    """`opus`, `wav` or `flac`."""
+    return _choice("format", text, RecordingFormat)
+
+
+def language(text: str) -> Language:
+    """`en` or `ru`."""
+    return _choice("language", text, Language)
+
+
+def own_language(text: str) -> Language | None:
+    """`en`, `ru`, or `domain` (None): as the domain has it."""
+    return None if text.strip().lower() == "domain" else _choice("language", text, Language, "domain")
+
+
+def open_notice(text: str) -> OpenNotice:
+    """`off`, `tone` or `notice`."""
+    return _choice("open_notice", text, OpenNotice)
+
+
+def open_notice_to(text: str) -> NoticeTo:
+    """`caller` or `both`."""
+    return _choice("open_notice_to", text, NoticeTo)
+
+
 def codecs(text: str) -> tuple[str, ...]:
     """Names of codecs separated by commas, best first, in any case; empty permits all. Gives their own spelling."""
     names: list[str] = []
@@ -126,10 +171,10 @@ def max_contacts(number: int) -> int:
     return number
 
 
-def _choice(field: str, text: str, choices: type[Choice]) -> Choice:
+def _choice(field: str, text: str, choices: type[Choice], *others: str) -> Choice:
     known: Callable[[str], Choice] = choices
     try:
         return known(text.strip().lower())
     except ValueError:
-        allowed = " or ".join(choice.value for choice in choices)
+        allowed = " or ".join([*(choice.value for choice in choices), *others])
         raise InvalidInput(field, f"“{text}” is no {field}: {allowed} is.") from None

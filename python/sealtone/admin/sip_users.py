@@ -11,9 +11,10 @@ from typing import NamedTuple
 from sealtone.admin import fields
 from sealtone.admin.actor import Actor
 from sealtone.admin.domains import domain_of
-from sealtone.admin.errors import Conflict, NotFound
+from sealtone.admin.errors import Conflict, InvalidInput, NotFound
 from sealtone.admin.secret import digests_of, new_secret
-from sealtone.model import LegPolicy, Protection, SipUser, Strictness
+from sealtone.model import LegPolicy, Protection, RecordingPolicy, RecordingTerms, SipUser, Strictness
+from sealtone.model.recording import INSISTS_ON_PATH, NO_KEY, insists_on_path
 from sealtone.store import Transaction
 from sealtone.store import directory as rows
 from sealtone.store.bindings import delete_bindings_of
@@ -38,6 +39,9 @@ class SipUserChange(NamedTuple):
     codecs: str | None = None
     max_contacts: int | None = None
     enabled: bool | None = None
+    recording: str | None = None
+    """"domain" is as the domain has it."""
+    language: str | None = None
 
 
 def create_sip_user(
@@ -66,6 +70,7 @@ def create_sip_user(
         digests.sha256,
         policy=LegPolicy(Protection.SRTP, Strictness.PREFER),
         zid=account.zid if account is not None else b"",
+        recording=RecordingTerms(None, domain.recording, account.recording_recipient if account is not None else ""),
     )
     user = _changed(blank, form)
     user = replace(user, id=rows.insert_user(transaction, user, now_wall))
@@ -140,14 +145,30 @@ def _changed(user: SipUser, form: SipUserChange) -> SipUser:
         strictness = fields.strictness(form.strictness)
     if form.path is not None:
         path = fields.media_path(form.path)
+    policy = LegPolicy(protection, strictness, path)
+    recording = user.recording
+    if form.recording is not None:
+        recording = recording._replace(own=fields.recording_policy(form.recording))
+    if recording.own is RecordingPolicy.ALWAYS:
+        _check_recordable(policy, recording)
     return replace(
         user,
-        policy=LegPolicy(protection, strictness, path),
+        policy=policy,
+        recording=recording,
         display_name=user.display_name if form.display_name is None else fields.display_name(form.display_name),
         codecs=user.codecs if form.codecs is None else fields.codecs(form.codecs),
         max_contacts=user.max_contacts if form.max_contacts is None else fields.max_contacts(form.max_contacts),
         enabled=user.enabled if form.enabled is None else form.enabled,
+        own_language=user.own_language if form.language is None else fields.own_language(form.language),
     )
+
+
+def _check_recordable(policy: LegPolicy, recording: RecordingTerms) -> None:
+    """Who always wants what cannot be is told when that is saved, and not call by call."""
+    if insists_on_path(policy):
+        raise InvalidInput("recording", f"{INSISTS_ON_PATH}.")
+    if not recording.recipient:
+        raise InvalidInput("recording", NO_KEY)
 
 
 def _shown(user: SipUser) -> dict[str, str]:
@@ -160,6 +181,8 @@ def _shown(user: SipUser) -> dict[str, str]:
         "codecs": ",".join(user.codecs),
         "max_contacts": str(user.max_contacts),
         "enabled": "yes" if user.enabled else "no",
+        "recording": user.recording.own.value if user.recording.own is not None else "domain",
+        "language": user.own_language.value if user.own_language is not None else "domain",
     }
 
 

@@ -19,14 +19,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from sealtone.b2bua import zrtp_in_call
+from sealtone.b2bua.applications import in_call, music_on_hold, open_notice
 from sealtone.b2bua.change import Change, narrow
 from sealtone.b2bua.leg import Leg, Refused
 from sealtone.b2bua.leg_codecs import answer_for, join, offer_for, transcoding, why_refused
 from sealtone.b2bua.leg_security import headers_about
 from sealtone.b2bua.plane import Destination, NoMediaPorts, NoRoute, Service
 from sealtone.b2bua.record import EndedBy, call_record, leg_record, state_of, weaker
+from sealtone.b2bua.recording_in_call import CallRecording
 from sealtone.b2bua.sealed_path import late_path, path_between, why_unseal
-from sealtone.b2bua.service import basic_codecs, first_codec
 from sealtone.model import CallState, OfferPlan, SipUser
 from sealtone.model.directory import ENROLMENT_SERVICE
 from sealtone.model.record import LegRecord
@@ -49,6 +50,7 @@ BUSY_ELSEWHERE = 'SIP;cause=200;text="Call completed elsewhere"'
 class Call:
     """Two legs bridged, or the caller's leg with a service.
 
+    `run` is the service's application, `notice` what has to be said before the two are connected.
     `a` is the caller's leg, `b` the one that answered; `branches` those that ring, `early` the one of them that is
     heard already. Times are monotonic seconds.
     """
@@ -70,9 +72,12 @@ class Call:
         "lost_branches",
         "media_call",
         "moved",
+        "notice",
         "reason",
+        "recording",
         "redirects",
         "ring_until",
+        "run",
         "rung",
         "service",
         "started_at",
@@ -94,8 +99,11 @@ class Call:
         self.keys_until: float | None = None
         self.state: Stage = "routing"
         self.service: str | None = None
+        self.run: in_call.Run | None = None
+        self.notice: open_notice.Notice | None = None
         self.change: Change | None = None
         self.transfer: Transfer | None = None
+        self.recording = CallRecording()
         self.failure: tuple[int, str] | None = None
         self.called_aor = ""
         self.reason = ""
@@ -143,7 +151,8 @@ class Call:
             elif self.redirects and found.name == ENROLMENT_SERVICE:
                 self._note_failure(488, "Who wants to enrol has to dial that number")
             else:
-                self._serve(found.name, now)
+                self._drop_branches(now, BUSY_ELSEWHERE)
+                in_call.serve(self, found.name, now)
                 return True
         else:
             self.called_aor = self.called_aor or found.aor
@@ -174,34 +183,6 @@ class Call:
             return
         leg.place(offer, self.a, now)
         self.branches.append(leg)
-
-    def _serve(self, name: str, now: float) -> None:
-        """Answer with a service: for now the echo test."""
-        leg = self.a
-        self.service = name
-        self._drop_branches(now, BUSY_ELSEWHERE)
-        leg.sealed = None
-        leg.enrols = name == ENROLMENT_SERVICE
-        if leg.enrols and not leg.user.policy.wants_zrtp:
-            self.refuse(488, "Enrolment needs ZRTP: set this user's protection to zrtp", now)
-            return
-        try:
-            if leg.is_answerable:
-                body = leg.answer(first_codec(leg), leg.remote_direction().reverse)
-            elif leg.described:
-                body = leg.local_body()
-            else:
-                body = leg.offer(basic_codecs(leg), None)
-        except Refused as refusal:
-            self.refuse(refusal.status, refusal.reason, now)
-            return
-        leg.session.accept(body, now)
-        self.state = "answered"
-        self.answered_at = now
-        if leg.described:
-            self.link()
-            zrtp_in_call.await_keys(self, now)
-        self.tell("answered", f"{leg.aor} is answered by {name}; {self.drawn()}; {self.security_state()}")
 
     # what the branches say
 
@@ -268,6 +249,7 @@ class Call:
         except Refused as refusal:
             self.refuse(refusal.status, refusal.reason, now)
             return
+        open_notice.arm(self)
         self.link()
         a.session.accept(body, now, headers_about(leg))
         self._is_answered(now)
@@ -309,6 +291,8 @@ class Call:
         except Refused as refusal:
             self.end(EndedBy.SERVER, refusal.reason, now, status=refusal.status)
             return
+        if self.state == "answering":
+            open_notice.arm(self)
         self.link()
         if self.state == "answering":
             self._is_answered(now)
@@ -428,6 +412,7 @@ class Call:
         """Nobody picked up in time, or the phones did not come to keys."""
         if self.state != "ringing":
             zrtp_in_call.on_patience_over(self, now)
+            open_notice.follow(self, now)
             return
         if now < self.ring_until:
             return
@@ -504,7 +489,7 @@ class Call:
         if self.service is not None:
             if a.may_flow():
                 self.weakest = weaker(self.weakest, state_of(self))
-            plane.echo(a.port.id)
+            in_call.follow(self)
             return
         if b is None or b.call is not self:
             return
@@ -513,6 +498,8 @@ class Call:
             return
         flows = a.may_flow() and b.may_flow()
         is_direct = a.sealed is not None and a.sealed.direct
+        if open_notice.holds_apart(self):
+            flows = False
         if flows or is_direct:  # nobody here holds up what goes from phone to phone
             self.weakest = weaker(self.weakest, state_of(self))
         if is_direct or b.is_misled:  # a phone that sends elsewhere hears nothing here, lest half a key agreement pass
@@ -522,6 +509,7 @@ class Call:
             join(a, b)
         else:
             plane.unbridge(a.port.id)
+        music_on_hold.follow(self)
 
     # telling
 

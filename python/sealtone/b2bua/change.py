@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from sealtone.b2bua.applications import music_on_hold
 from sealtone.b2bua.leg import Leg, Refused
 from sealtone.b2bua.leg_codecs import answer_for, can_go_beside, offer_for, text_of, to_narrow
 from sealtone.b2bua.record import EndedBy
@@ -116,7 +117,7 @@ def bring_back(far: Leg, source: Leg, now: float) -> None:
 
 
 def _offer(far: Leg, source: Leg, asker: Leg | None, now: float) -> None:
-    body = offer_for(far, source, source.remote_direction())
+    body = offer_for(far, source, music_on_hold.direction_for(far, source))
     far.call.change = Change(asker, far)
     far.session.offer(body, now)
 
@@ -205,6 +206,7 @@ def _tell_hold(leg: Leg) -> None:
     held = not leg.remote_direction().receives
     if held != leg.was_held:
         leg.was_held = held
+        music_on_hold.follow(leg.call)
         leg.call.tell("held" if held else "resumed", f"by {leg.aor}")
     elif not held:
         leg.call.tell("changed", f"by {leg.aor}: {text_of(leg.chosen_codec)}, {leg.call.drawn()}")

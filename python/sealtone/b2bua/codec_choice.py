@@ -14,30 +14,32 @@ How it works, and its rules:
    that the other agreed to, in frames that both read, in packets that are not longer than the other takes.
 5. Where the server decodes nothing (a sealed or direct path) there are no other codecs than those of both phones.
 
-Everything here is decided again and again for the same few lists, so it is remembered by them.
+Everything here is decided again and again for the same few lists, so it is remembered by these.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
-from sealtone.b2bua.leg_media import Negotiated, Refused
+from sealtone.b2bua.leg_media import Negotiated, Payloads, Refused, map_between
 from sealtone.b2bua.plane import PayloadFormat
-from sealtone.sdp import Codec, SdpError, answer_codecs, fmtp, permitted_codecs, renumbered
+from sealtone.sdp import AudioDescription, Codec, SdpError, answer_codecs, fmtp, permitted_codecs, renumbered
 from sealtone.sdp.catalogue import CATALOGUE, DEFAULT_ORDER, EVENT_CLOCKS, is_voice, listed, name_of, packet_time
+from sealtone.sdp.remember import remembered
 
 Codecs = tuple[Codec, ...]
 Encodings = frozenset[str]
 """Those that the server can decode and encode here, in lower case; empty where it can only pass packets on."""
+NOTHING: Encodings = frozenset()
 
 _EVENTS = "telephone-event"
 _NOISE = "cn"
 _WITH_NOISE = frozenset({"pcmu", "pcma", "g722"})
 """Codecs without a way of their own to say that nobody speaks (RFC 3389 1)."""
 _MOST_NAMED = 12
+_MOST_DESCRIBED = 16
 _UNPRINTABLE = re.compile(r"[^A-Za-z0-9_.+/-]")
 
 
@@ -46,7 +48,7 @@ def encodings_of(known: Mapping[str, str]) -> Encodings:
     return frozenset(encoding.lower() for encoding, why_not in known.items() if not why_not)
 
 
-@lru_cache(maxsize=512)
+@remembered
 def offered(source: Codecs, names: tuple[str, ...], server: Encodings, known: Codecs) -> Codecs:
     """What to offer to a phone of a user with the codecs `names`, where the other phone has `source`.
 
@@ -54,8 +56,7 @@ def offered(source: Codecs, names: tuple[str, ...], server: Encodings, known: Co
     mean in this session already. Raises `Refused` where nothing is left.
     """
     common = permitted_codecs(source, names)
-    added = _added(source, names, common) if server and decodable(source, server) else ()
-    added = tuple([codec for codec in added if codec.encoding.lower() in server])
+    added = _added(source, names, common, server) if server and decodable(source, server) else ()
     if not any(map(is_voice, (*common, *added))):
         raise Refused(488, without_common(source, names))
     try:
@@ -77,7 +78,7 @@ def offered(source: Codecs, names: tuple[str, ...], server: Encodings, known: Co
     return (*filter(is_voice, everything), *(codec for codec in everything if not is_voice(codec)))
 
 
-def _added(source: Codecs, names: tuple[str, ...], common: Codecs) -> Codecs:
+def _added(source: Codecs, names: tuple[str, ...], common: Codecs, server: Encodings) -> Codecs:
     """What the server offers of its own beside `common`: voice codecs, and telephone-event for clocks that lack it.
 
     Events are added where the other phone has them too, or where they have to go through codecs in any case: in a call
@@ -85,7 +86,10 @@ def _added(source: Codecs, names: tuple[str, ...], common: Codecs) -> Codecs:
     """
     has = {name_of(codec) for codec in common}
     voice = [fmtp.ours(CATALOGUE[name].codec) for name in _in_order(names) if name not in has]
-    takes_events = any(codec.is_telephone_event for codec in source) or not any(map(is_voice, common))
+    voice = [codec for codec in voice if codec.encoding.lower() in server]
+    takes_events = _EVENTS in server and (
+        any(codec.is_telephone_event for codec in source) or not any(map(is_voice, common))
+    )
     clocks = [codec.clock for codec in common if codec.is_telephone_event]
     events: list[Codec] = []
     for codec in voice if takes_events else ():
@@ -95,7 +99,7 @@ def _added(source: Codecs, names: tuple[str, ...], common: Codecs) -> Codecs:
     return (*voice, *events)
 
 
-@lru_cache(maxsize=256)
+@remembered
 def _in_order(names: tuple[str, ...]) -> tuple[str, ...]:
     """A user's list in names of the catalogue; an encoding alone means all that it has."""
     if not names:
@@ -109,7 +113,7 @@ def _in_order(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(wanted)
 
 
-@lru_cache(maxsize=512)
+@remembered
 def answered(asked: Codecs, accepted: Codecs, names: tuple[str, ...], server: Encodings) -> Codecs:
     """What to answer to a phone that offered `asked`, where the other one accepted, or has in use, `accepted`.
 
@@ -155,6 +159,13 @@ def stays(asked: Codecs, in_use: Codecs, names: tuple[str, ...], server: Encodin
         return False
 
 
+@remembered
+def of_offer(said: Codecs, names: tuple[str, ...]) -> Codecs:
+    """Those of a phone's offer that its user permits, in the user's order."""
+    return permitted_codecs(said, names)
+
+
+@remembered
 def of_answer(said: Codecs, names: tuple[str, ...]) -> Codecs:
     """Those of a phone's answer that its user permits. The order is the phone's: it says what the phone has chosen."""
     permitted = permitted_codecs(said, names)
@@ -163,12 +174,12 @@ def of_answer(said: Codecs, names: tuple[str, ...]) -> Codecs:
 
 def could_pass(agreed: Codecs, theirs: Codecs) -> bool:
     """Whether a phone has chosen what the other one has not, but agreed to a codec that this one has too."""
-    return not _has(theirs, _first_voice(agreed)) and any(is_voice(codec) and _has(theirs, codec) for codec in agreed)
+    return not _has(theirs, first_voice(agreed)) and any(is_voice(codec) and _has(theirs, codec) for codec in agreed)
 
 
 def gains(asked: Codecs, in_use: Codecs) -> bool:
     """Whether a phone that offered `asked` could be told to use what the other one has chosen."""
-    return _has(asked, _first_voice(in_use))
+    return _has(asked, first_voice(in_use))
 
 
 def shares(source: Codecs, names: tuple[str, ...], among: Codecs | None = None) -> bool:
@@ -181,8 +192,12 @@ def decodable(codecs: Iterable[Codec], server: Encodings) -> bool:
     return any(codec.encoding.lower() in server and name_of(codec) for codec in codecs)
 
 
-def _first_voice(codecs: Iterable[Codec]) -> Codec | None:
-    return next(filter(is_voice, codecs), None)
+def first_voice(codecs: Iterable[Codec]) -> Codec | None:
+    """The first voice codec; None where there is none."""
+    for codec in codecs:
+        if is_voice(codec):
+            return codec
+    return None
 
 
 def _has(codecs: Iterable[Codec], wanted: Codec | None) -> bool:
@@ -192,12 +207,44 @@ def _has(codecs: Iterable[Codec], wanted: Codec | None) -> bool:
 # Of two legs that have agreed on codecs each
 
 
-def joining(a: Negotiated, b: Negotiated, server: Encodings) -> Literal["pass", "transcode"]:
+class Joined(NamedTuple):
+    """How two legs are joined; the maps are of payload types, for packets that are passed on."""
+
+    transcodes: bool
+    map_ab: dict[int, int]
+    map_ba: dict[int, int]
+
+
+def joined(a: Negotiated, b: Negotiated, server: Encodings) -> Joined:
     """How what two phones agreed on goes together.
 
     Where the server can do neither well, packets are passed on: some may be understood.
     """
-    ours, theirs = _first_voice(a.agreed), _first_voice(b.agreed)
+    return _joined(
+        *(a.local.codecs, a.remote.codecs, a.agreed, a.local.ptime_ms, a.remote.ptime_ms, a.remote.maxptime_ms),
+        *(b.local.codecs, b.remote.codecs, b.agreed, b.local.ptime_ms, b.remote.ptime_ms, b.remote.maxptime_ms),
+        server,
+    )
+
+
+@remembered
+def _joined(*said: Any) -> Joined:
+    a, b = (
+        Negotiated(
+            AudioDescription("", 0, remote, ptime_ms=wanted_ms, maxptime_ms=most_ms),
+            AudioDescription("", 0, local, ptime_ms=told_ms),
+            agreed,
+        )
+        for local, remote, agreed, told_ms, wanted_ms, most_ms in (said[:6], said[6:12])
+    )
+    if joining(a, b, said[12]) == "transcode":
+        return Joined(True, {}, {})
+    return Joined(False, map_between(a, b), map_between(b, a))
+
+
+def joining(a: Negotiated, b: Negotiated, server: Encodings) -> Literal["pass", "transcode"]:
+    """Whether packets can be passed on, or have to be made anew."""
+    ours, theirs = first_voice(a.agreed), first_voice(b.agreed)
     if ours is None or theirs is None:
         return "pass"
     if (ours is theirs or ours.same_format(theirs)) and ours.encoding not in ("iLBC", "ilbc", "ILBC"):
@@ -242,7 +289,7 @@ def _is_too_long(sender: Negotiated, receiver: Negotiated) -> bool:
     most = receiver.remote.maxptime_ms
     if most is None:
         return False
-    voice = _first_voice(sender.agreed)
+    voice = first_voice(sender.agreed)
     entry = CATALOGUE.get(name_of(voice)) if voice is not None else None
     usual = entry.packet_ms if entry is not None else 20
     if voice is not None and entry is not None and entry.name == "ilbc":
@@ -250,10 +297,28 @@ def _is_too_long(sender: Negotiated, receiver: Negotiated) -> bool:
     return (sender.remote.ptime_ms or sender.local.ptime_ms or usual) > most
 
 
-@lru_cache(maxsize=512)
-def known_after(known: Codecs, *described: Codecs) -> Codecs:
+class Meanings:
+    """What the payload types of a session mean, for as long as it lasts (RFC 3264 8.3.2)."""
+
+    __slots__ = ("_described",)
+
+    def __init__(self) -> None:
+        self._described: list[Codecs] = []
+
+    def note(self, *described: Codecs) -> None:
+        """These codecs were described, on either side."""
+        self._described += described
+        if len(self._described) > _MOST_DESCRIBED:
+            self._described = [self.known]
+
+    @property
+    def known(self) -> Codecs:
+        return known_after(*self._described) if self._described else ()
+
+
+def known_after(*described: Codecs) -> Codecs:
     """What payload types mean in a session, after these descriptions of it. The first meaning of a number counts."""
-    meanings = {codec.payload_type: codec for codec in known}
+    meanings: dict[int, Codec] = {}
     for codecs in described:
         for codec in codecs:
             meanings.setdefault(codec.payload_type, codec)
@@ -263,19 +328,25 @@ def known_after(known: Codecs, *described: Codecs) -> Codecs:
 # What the media core is told
 
 
-def formats_of(media: Negotiated) -> tuple[PayloadFormat, ...]:
-    """What a phone may send, where the server could decode it: under our numbers, and its own, which many use."""
-    return _formats(media.local.codecs, media.remote.codecs, media.agreed)
-
-
-def transmit_of(media: Negotiated) -> tuple[PayloadFormat, ...]:
-    """What the server sends where it makes the media: the phone's choice, in packets as it wants them."""
+def payloads_of(media: Negotiated) -> Payloads:
+    """What a leg's packets hold, each way."""
     remote = media.remote
-    return _transmit(media.local.codecs, remote.codecs, media.agreed, remote.ptime_ms, remote.maxptime_ms)
+    return _payloads(media.local.codecs, remote.codecs, media.agreed, remote.ptime_ms, remote.maxptime_ms)
 
 
-@lru_cache(maxsize=512)
+@remembered
+def _payloads(local: Codecs, remote: Codecs, agreed: Codecs, ptime_ms: int | None, maxptime_ms: int | None) -> Payloads:
+    voice = first_voice(agreed)
+    return Payloads(
+        types=tuple(dict.fromkeys([codec.payload_type for codec in (*local, *remote)])),
+        clock_rate=voice.clock if voice is not None else 8000,
+        formats=_formats(local, remote, agreed),
+        transmit=_transmit(local, remote, agreed, ptime_ms, maxptime_ms),
+    )
+
+
 def _formats(local: Codecs, remote: Codecs, agreed: Codecs) -> tuple[PayloadFormat, ...]:
+    """What the phone may send, where the server could decode it: under our numbers, and its own, which many use."""
     found: dict[int, PayloadFormat] = {}
     for side in (local, remote):
         for codec in agreed:
@@ -286,11 +357,11 @@ def _formats(local: Codecs, remote: Codecs, agreed: Codecs) -> tuple[PayloadForm
     return tuple(format_ for format_ in found.values() if format_.encoding not in ("red", "ulpfec"))
 
 
-@lru_cache(maxsize=512)
 def _transmit(
     local: Codecs, remote: Codecs, agreed: Codecs, ptime_ms: int | None, maxptime_ms: int | None
 ) -> tuple[PayloadFormat, ...]:
-    voice = _first_voice(agreed)
+    """The phone's choice, in packets as it wants them."""
+    voice = first_voice(agreed)
     if voice is None or not name_of(voice):
         return ()
     chosen = [voice]

@@ -11,14 +11,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sealtone.b2bua import change, transfer, zrtp_in_call
+from sealtone.b2bua import change, recording_in_call, transfer, zrtp_in_call
+from sealtone.b2bua.applications import in_call, open_notice
+from sealtone.b2bua.applications.playing import Playing
 from sealtone.b2bua.call import Call
 from sealtone.b2bua.codec_choice import Encodings, encodings_of
 from sealtone.b2bua.events import CallEvent, CallEventKind
 from sealtone.b2bua.leg import Leg
 from sealtone.b2bua.plane import Directory, MediaPlane, NoMediaPorts
 from sealtone.b2bua.zrtp_agreement import Remembered, ZrtpTerms
-from sealtone.model import SipUser
+from sealtone.model import RecordingFacts, SipUser
 from sealtone.model.record import CallRecord
 from sealtone.sip import events as sip
 from sealtone.sip.endpoint import Endpoint
@@ -61,6 +63,9 @@ class Exchange:
         self._per_user: dict[str, int] = {}
         self._legs: dict[str, list[Leg]] = {}
         self._by_aor: dict[str, list[Leg]] = {}
+        self._by_port: dict[int, Leg] = {}
+        self.playing: dict[int, Playing] = {}
+        """What is played to which port."""
         self._sharing: dict[int, int] = {}
         self._calls_due: list[tuple[float, str]] = []
         self._zrtp_legs: dict[int, Leg] = {}
@@ -69,6 +74,8 @@ class Exchange:
         self._remembered: list[Remembered] = []
         self._codecs: Mapping[str, str] | None = None
         self._encodings: Encodings = frozenset()
+        self._recorded: dict[int, tuple[Call, RecordingFacts]] = {}
+        self._recordings: list[RecordingFacts] = []
         self._events: list[CallEvent] = []
         self._records: list[CallRecord] = []
         self.ended = Call(self, "", 0, "", 0.0)
@@ -127,7 +134,7 @@ class Exchange:
         leg = event.session.owner  # type: ignore[union-attr]
         if isinstance(leg, Leg):
             if leg.call.state != "ended":
-                self.guarded(leg.call, handler, leg, event, now)
+                self._step(leg, handler, leg, event, now)
         elif isinstance(event, sip.InDialogRequest):
             self.endpoint.respond(event.tx, 481, now)
 
@@ -135,7 +142,40 @@ class Exchange:
         """A ZRTP packet that came to the media port of a leg."""
         leg = self._zrtp_legs.get(port)
         if leg is not None and leg.call.state != "ended":
-            self.guarded(leg.call, zrtp_in_call.on_packet, leg, packet, now)
+            self._step(leg, zrtp_in_call.on_packet, leg, packet, now)
+
+    def receive_digit(self, port: int, digit: str, now: float) -> None:
+        """A key (0-9, *, #, A-D) that the phone of a leg pressed: in its media, or in an INFO."""
+        leg = self._by_port.get(port)
+        if leg is not None and leg.call.state != "ended":
+            self._step(leg, in_call.on_digit, leg, digit, now)
+            if leg.call.state == "answered":
+                self.guarded(leg.call, recording_in_call.on_digit, leg, digit, now)
+
+    def receive_played(self, port: int, number: int, now: float) -> None:
+        """All that `MediaPlane.play` gave this number for was played to a leg."""
+        leg = self._by_port.get(port)
+        if leg is None or leg.call.state == "ended":
+            return
+        playing = self.playing.get(port)
+        if playing is not None and playing.number == number:
+            del self.playing[port]
+            self._step(leg, in_call.on_played, leg, now)
+        else:
+            self.guarded(leg.call, recording_in_call.on_played, leg, number, now)
+
+    def _step(self, leg: Leg, step: Callable[..., None], *arguments: Any) -> None:
+        """One step of a leg's call, and of the notice for which its legs are held apart."""
+        self.guarded(leg.call, step, *arguments)
+        if leg.call.notice is not None and leg.call.state != "ended":
+            self.guarded(leg.call, open_notice.follow, leg.call, arguments[-1])
+
+    def receive_recording_ended(self, recording: int, reason: str, octets: int, seconds: float, now: float) -> None:
+        """The media core has ended a recording; `reason` is "" where it was told to."""
+        call, facts = self._recorded.pop(recording, (None, None))
+        if call is not None and facts is not None:
+            facts = facts._replace(ended_at=self.settings.wall_of(now), seconds=seconds, octets=octets, reason=reason)
+            self.guarded(call, recording_in_call.on_ended, call, facts, recording, now)
 
     def next_timeout(self) -> float | None:
         due = [times[0][0] for times in (self._calls_due, self._zrtp_due) if times]
@@ -151,7 +191,7 @@ class Exchange:
             del self._zrtp_wakes[port]
             leg = self._zrtp_legs.get(port)
             if leg is not None and leg.call.state != "ended":
-                self.guarded(leg.call, zrtp_in_call.on_timeout, leg, now)
+                self._step(leg, zrtp_in_call.on_timeout, leg, now)
         while self._calls_due and self._calls_due[0][0] <= now:
             call = self.calls.get(heapq.heappop(self._calls_due)[1])
             if call is not None:
@@ -171,6 +211,8 @@ class Exchange:
         """
         try:
             step(*arguments)
+            if call.state == "answered":
+                recording_in_call.settle(call, arguments[-1])
         except Exception as fault:
             self._break_off(call, fault, arguments[-1])
 
@@ -191,7 +233,7 @@ class Exchange:
     @property
     def has_news(self) -> bool:
         """Whether there is anything to drain."""
-        return bool(self._events or self._records or self._remembered)
+        return bool(self._events or self._records or self._remembered or self._recordings)
 
     def events(self) -> list[CallEvent]:
         events, self._events = self._events, []
@@ -206,6 +248,11 @@ class Exchange:
         remembered, self._remembered = self._remembered, []
         return remembered
 
+    def recordings(self) -> list[RecordingFacts]:
+        """Recordings that have begun or ended, to be kept; a later one of an id takes the place of an earlier."""
+        recordings, self._recordings = self._recordings, []
+        return recordings
+
     # for calls
 
     @property
@@ -215,6 +262,14 @@ class Exchange:
         if codecs is not self._codecs:
             self._codecs, self._encodings = codecs, encodings_of(codecs)
         return self._encodings
+
+    def follow_recording(self, number: int, call: Call, facts: RecordingFacts) -> None:
+        """A recording has begun; its end is told to its call, also after that is over."""
+        self._recorded[number] = (call, facts)
+        self._recordings.append(facts)
+
+    def tell_recording(self, facts: RecordingFacts) -> None:
+        self._recordings.append(facts)
 
     def await_zrtp(self, leg: Leg) -> None:
         """A leg's ZRTP begins, or goes on: its packets go to it from now on."""
@@ -252,6 +307,7 @@ class Exchange:
     def _forget(self, call: Call) -> None:
         if self.calls.pop(call.id, None) is None:
             return
+        recording_in_call.end(call)
         aor = call.a.user.aor
         left = self._per_user.get(aor, 1) - 1
         if left > 0:
@@ -260,10 +316,14 @@ class Exchange:
             self._per_user.pop(aor, None)
 
     def add_leg(self, leg: Leg) -> None:
+        self._by_port[leg.port.id] = leg
         self._legs.setdefault(leg.session.call_id, []).append(leg)
         self._by_aor.setdefault(leg.user.aor, []).append(leg)
 
     def remove_leg(self, leg: Leg) -> None:
+        if self._by_port.get(leg.port.id) is leg:
+            del self._by_port[leg.port.id]
+        self.playing.pop(leg.port.id, None)
         for index, key in ((self._legs, leg.session.call_id), (self._by_aor, leg.user.aor)):
             legs = index.get(key, [])
             if leg in legs:

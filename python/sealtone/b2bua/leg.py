@@ -22,8 +22,9 @@ from sealtone.b2bua.codec_choice import Codecs
 from sealtone.b2bua.invitation import invitation
 from sealtone.b2bua.leg_media import MediaPlace, Negotiated, Packets, Refused, packets_in, place_in, plan_of
 from sealtone.b2bua.leg_security import label_of, security_of
-from sealtone.b2bua.plane import Destination, MediaCounters, MediaPlan, MediaPort
+from sealtone.b2bua.plane import Destination, MediaCounters, MediaPlan, MediaPort, PayloadFormat
 from sealtone.b2bua.record import leg_record
+from sealtone.b2bua.recording_in_call import end as end_recording
 from sealtone.b2bua.zrtp_agreement import ZrtpAgreement
 from sealtone.model import (
     Acceptance,
@@ -47,11 +48,9 @@ from sealtone.sdp import (
     OwnDescription,
     SdpError,
     answer_direction,
-    permitted_codecs,
     read_answer,
     read_audio_lines,
 )
-from sealtone.sdp.catalogue import is_voice
 from sealtone.sip.flow import Hop, is_secure
 from sealtone.srtp_keys import CryptoAttribute, KeyMaterial, MasterKey, answer_to, offer_of
 
@@ -75,12 +74,10 @@ class Leg:
         "_baseline_before",
         "_final",
         "_judged",
-        "_known",
         "_local",
         "_may_flow",
         "_offered",
         "_own",
-        "_plan",
         "_released",
         "_remote",
         "_rx",
@@ -89,15 +86,18 @@ class Leg:
         "_tx",
         "agent",
         "call",
+        "chosen_codec",
         "destination",
         "enrols",
         "established",
         "hop",
         "is_second",
         "left_keys",
+        "meanings",
         "narrowed",
         "note",
         "offer_plan",
+        "plan",
         "port",
         "role",
         "route",
@@ -137,7 +137,8 @@ class Leg:
         self.speaks_zrtp = False  # whether the description in force leaves the keys to ZRTP
         self._final: MediaCounters | None = None
         self._agreed: tuple[Codec, ...] = ()
-        self._known: tuple[Codec, ...] = ()  # what payload types mean in this session, for all of it
+        self.meanings = codec_choice.Meanings()
+        self.chosen_codec: Codec | None = None  # the phone's choice: the first voice codec agreed
         self._baseline = self._baseline_before = MediaCounters()
         self._own = OwnDescription(int.from_bytes(call.exchange.entropy(4)) >> 1)
         self._judged: Acceptance | None = None
@@ -147,7 +148,7 @@ class Leg:
         self._remote: AudioDescription | None = None
         self._rx: MasterKey | None = None
         self._tx: MasterKey | None = None
-        self._plan: MediaPlan | None = None
+        self.plan: MediaPlan | None = None
         self._security: LegSecurity | None = None  # worked out when it is asked for, like what follows from it
         self._may_flow = False
         self._sent: dict[bytes, AudioDescription] = {}
@@ -215,8 +216,8 @@ class Leg:
 
     def codecs_for_peer(self) -> tuple[Codec, ...]:
         """The codecs that this phone can use and its user permits, in the user's order, or as the phone chose them."""
-        choose = codec_choice.of_answer if self.said.codecs is self._agreed else permitted_codecs
-        return choose(self.said.codecs, self.user.codecs)
+        said = self.said.codecs
+        return (codec_choice.of_answer if said is self._agreed else codec_choice.of_offer)(said, self.user.codecs)
 
     def remote_direction(self) -> Direction:
         return self.said.direction
@@ -345,9 +346,9 @@ class Leg:
             raise Refused(planned.status, planned.reason)
         self.offer_plan = plan = planned
         said = self._remote
-        known = self._known if self.sealed is None else ()
+        known = self.meanings.known if self.sealed is None else ()
         codecs = codec_choice.offered(codecs, self.user.codecs, leg_codecs.needed(self, codecs, fully), known)
-        self._known = codec_choice.known_after(self._known, codecs)
+        self.meanings.note(codecs)
         entropy = self.call.exchange.entropy
         if not plan.suites:
             crypto: tuple[CryptoAttribute, ...] = ()
@@ -451,7 +452,8 @@ class Leg:
         self._agreed = agreed
         self._remote = verdict.audio
         self._local = local
-        self._known = codec_choice.known_after(self._known, local.codecs, verdict.audio.codecs)
+        self.chosen_codec = codec_choice.first_voice(agreed)
+        self.meanings.note(local.codecs, verdict.audio.codecs)
         rx: MasterKey | None = verdict.remote.key if verdict.remote is not None else None
         tx: MasterKey | None = own.key if own is not None else None
         self.speaks_zrtp = verdict.protection is Protection.ZRTP
@@ -527,26 +529,22 @@ class Leg:
         media = self.media
         if media is None or self._released:
             return
-        plan = plan_of(self, media, self._plan, codec_choice.formats_of(media), codec_choice.transmit_of(media))
-        if plan != self._plan:
-            self._plan = plan
+        plan = plan_of(self, media, self.plan, codec_choice.payloads_of(media))
+        if plan != self.plan:
+            self.plan = plan
             self.call.exchange.plane.update_leg(self.port.id, plan)
         if self.speaks_zrtp and (self.zrtp is not None or self.sealed is not None):
             self.call.exchange.await_zrtp(self)
 
     @property
-    def chosen_codec(self) -> Codec | None:
-        """The phone's choice: the first voice codec agreed."""
-        return next(filter(is_voice, self._agreed), None)
-
-    @property
-    def offered_codecs(self) -> Codecs:
-        """Of the offer of ours that waits for its answer, or has had none."""
-        return self._offered.codecs if self._offered is not None else ()
+    def transmits(self) -> tuple[PayloadFormat, ...]:
+        """What the server sends to the phone where it makes the media."""
+        return self.plan.transmit if self.plan is not None else ()
 
     def leave(self, call: Call) -> None:
         """Become a leg of another call, media port, keys and all; the call it leaves keeps what it came to there."""
         plane = self.call.exchange.plane
+        end_recording(self.call)
         self.call.moved[id(self)] = leg_record(self, 200, chosen=True)
         self._baseline_before = self._baseline
         self._baseline = plane.counters(self.port.id)
@@ -562,7 +560,7 @@ class Leg:
     def _become(self, call: Call) -> None:
         if call.media_call != self.call.media_call:
             call.exchange.plane.move_leg(self.port.id, call.media_call)
-        self.call = call
+        self.call, self.narrowed = call, False
 
     def counters(self) -> MediaCounters:
         """Since the leg came to this call."""

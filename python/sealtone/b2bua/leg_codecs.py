@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from sealtone.b2bua import codec_choice
-from sealtone.b2bua.leg_media import Refused, map_between, packets_in
+from sealtone.b2bua.leg_media import Refused, packets_in
 from sealtone.model.record import transcoding_drawn
 from sealtone.sdp import Codec, Direction, numbered_as
+from sealtone.sdp.remember import remembered
 
 if TYPE_CHECKING:
     from sealtone.b2bua.leg import Leg
@@ -32,13 +33,13 @@ def answer_for(leg: Leg, far: Leg, *, early: bool = False) -> bytes:
 def encodings(leg: Leg) -> codec_choice.Encodings:
     """What the server may decode in the leg's call: nothing where it hears nothing, or answers itself."""
     call = leg.call
-    return call.exchange.encodings if leg.sealed is None and call.service is None else frozenset()
+    return call.exchange.encodings if leg.sealed is None and call.service is None else codec_choice.NOTHING
 
 
 def needed(leg: Leg, codecs: tuple[Codec, ...], fully: bool) -> codec_choice.Encodings:
     """What the server offers of its own to a phone beside `codecs`: nothing where it is known to have one of these."""
     if leg.media is not None and not fully and codec_choice.shares(codecs, leg.user.codecs, leg.said.codecs):
-        return frozenset()
+        return codec_choice.NOTHING
     return encodings(leg)
 
 
@@ -72,11 +73,14 @@ def can_go_beside(leg: Leg, before: tuple[object, ...], other: Leg) -> bool:
 
 def to_narrow(a: Leg, b: Leg) -> Leg | None:
     """Whose phone should be offered the common codecs alone, so that nothing need be transcoded. Each is asked once."""
-    media, theirs = a.media, b.media
-    if a.sealed is not None or media is None or theirs is None:
+    mine, theirs = a.chosen_codec, b.chosen_codec
+    if mine is None or theirs is None or mine.same_format(theirs):  # as in most calls
         return None
-    for leg, mine, other in ((b, theirs, media), (a, media, theirs)):
-        if not leg.narrowed and codec_choice.could_pass(mine.agreed, other.agreed):
+    ours, other = a.media, b.media
+    if a.sealed is not None or ours is None or other is None:
+        return None
+    for leg, its, far in ((b, other, ours), (a, ours, other)):
+        if not leg.narrowed and codec_choice.could_pass(its.agreed, far.agreed):
             return leg
     return None
 
@@ -89,12 +93,13 @@ def join(a: Leg, b: Leg) -> None:
         a.transcoded = b.transcoded = False
         exchange.plane.bridge(a.port.id, b.port.id, {}, {})
         return
-    how = "pass" if a.sealed is not None else codec_choice.joining(media, theirs, exchange.encodings)
-    a.transcoded = b.transcoded = how == "transcode"
-    if how == "transcode":
+    server = exchange.encodings if a.sealed is None else codec_choice.NOTHING
+    transcodes, map_ab, map_ba = codec_choice.joined(media, theirs, server)
+    a.transcoded = b.transcoded = transcodes
+    if transcodes:
         exchange.plane.transcode(a.port.id, b.port.id)
     else:
-        exchange.plane.bridge(a.port.id, b.port.id, map_between(media, theirs), map_between(theirs, media))
+        exchange.plane.bridge(a.port.id, b.port.id, map_ab, map_ba)
 
 
 class InUse(NamedTuple):
@@ -107,17 +112,19 @@ class InUse(NamedTuple):
 
 def in_use(leg: Leg) -> InUse:
     """By what is agreed. Packets that are passed on are as the other phone makes them."""
-    media, chosen = leg.media, leg.chosen_codec
-    if media is None or chosen is None:
+    chosen, wanted = leg.chosen_codec, leg.transmits
+    if chosen is None:
         return InUse()
-    sent, wanted = chosen, codec_choice.transmit_of(media)
+    sent, packet_ms = text_of(chosen), wanted[0].packet_ms if wanted else leg.said.ptime_ms
     other = leg.call.other(leg)
-    if other is not None and not leg.transcoded and other.chosen_codec is not None:
-        theirs = other.chosen_codec
-        sent = next((codec for codec in media.agreed if codec.same_format(theirs)), chosen)
-    return InUse(text_of(chosen), text_of(sent), wanted[0].packet_ms if wanted else media.remote.ptime_ms)
+    theirs = other.chosen_codec if other is not None and not leg.transcoded else None
+    if theirs is None or theirs is chosen or theirs.same_format(chosen):
+        return InUse(sent, sent, packet_ms)
+    agreed = leg.media.agreed if leg.media is not None else ()
+    return InUse(sent, text_of(next(filter(theirs.same_format, agreed), chosen)), packet_ms)
 
 
+@remembered
 def text_of(codec: Codec | None) -> str:
     """As records have it: ``opus/48000``."""
     return f"{codec.encoding}/{codec.clock}" if codec is not None else ""
@@ -132,7 +139,7 @@ def transcoding(a: Leg, b: Leg | None) -> str:
 
 def why_refused(leg: Leg, status: int, reason: str) -> str:
     """What a phone's refusal is to be told as: with what it was offered, where it accepts none of that."""
-    if status not in (415, 488, 606) or not leg.offered_codecs or leg.offer_plan is None:
+    if status not in (415, 488, 606) or leg.offer_plan is None:
         return reason
-    offered = f"{codec_choice.named(leg.offered_codecs)}; {leg.offer_plan.profile}"
+    offered = f"{codec_choice.named(leg.meanings.known)}; {leg.offer_plan.profile}"
     return f"The phone of {leg.aor} accepts nothing of what it was offered ({offered}): {reason}"

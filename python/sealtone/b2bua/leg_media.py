@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sealtone.b2bua.plane import MediaPlan, PayloadFormat
 from sealtone.sdp import AudioDescription, Codec, payload_map
-from sealtone.sdp.catalogue import is_voice
 from sealtone.sip.flow import Flow
 
 if TYPE_CHECKING:
     from sealtone.b2bua.leg import Leg
+
+
+_PLAIN_CODECS = frozenset(("pcmu", "pcma", "g722", "opus", "gsm", "speex", "telephone-event", "cn"))
 
 
 class Negotiated(NamedTuple):
@@ -37,6 +39,18 @@ class Packets(NamedTuple):
     maxptime_ms: int | None = None
 
 
+class Payloads(NamedTuple):
+    """What a leg's packets hold, each way."""
+
+    types: tuple[int, ...]
+    """What the phone may send: the numbers we gave it (RFC 3264 5.1), and its own, which many phones use."""
+    clock_rate: int
+    """Of the voice codec in use, Hz."""
+    formats: tuple[PayloadFormat, ...]
+    """As in `MediaPlan`; so is the next."""
+    transmit: tuple[PayloadFormat, ...]
+
+
 class MediaPlace(NamedTuple):
     """Where a description says that media is received, and in what packets."""
 
@@ -61,11 +75,10 @@ def plan_of(
     leg: Leg,
     media: Negotiated,
     last: MediaPlan | None,
-    formats: tuple[PayloadFormat, ...] = (),
-    transmit: tuple[PayloadFormat, ...] = (),
+    payloads: Payloads,
 ) -> MediaPlan:
     """The leg's plan, after `last`. Nothing flows where the policy is not met."""
-    remote, local, agreed = media
+    remote, local, _ = media
     flows = leg.may_flow()
     rx, tx = leg.keys
     address = None if remote.null_address else (remote.address, remote.port)
@@ -87,22 +100,15 @@ def plan_of(
         tx=tx,
         # While ZRTP may still bring keys, a leg that waits for them passes nothing plain.
         secure_required=rx is not None or (leg.speaks_zrtp and not sealed and not flows),
-        payload_types=tuple(_payload_types(remote, local)),
-        clock_rate=next((codec.clock for codec in agreed if is_voice(codec)), 8000),
+        payload_types=payloads.types,
+        clock_rate=payloads.clock_rate,
         new_latch=last is None
         or (last.remote != address and address is not None)
         or last.signalling_ip != signalling_ip,
         sealed=sealed,
-        formats=formats,
-        transmit=transmit,
+        formats=payloads.formats,
+        transmit=payloads.transmit,
     )
-
-
-def _payload_types(remote: AudioDescription, local: AudioDescription) -> list[int]:
-    """What the phone may send: the numbers we gave it (RFC 3264 5.1), and its own, which many phones use."""
-    types = [codec.payload_type for codec in local.codecs]
-    types += [codec.payload_type for codec in remote.codecs if codec.payload_type not in types]
-    return types
 
 
 def map_between(media: Negotiated, theirs: Negotiated) -> dict[int, int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sealtone.b2bua.codec_choice import transmit_of
 from sealtone.model.quality import FEWEST_PACKETS, Path, mos
 from sealtone.sdp.catalogue import name_of
 
@@ -37,7 +36,12 @@ def _heard(leg: Leg, counters: MediaCounters, sent: Path) -> float | None:
     if counters.reported_lost is None:
         return None
     lost = min(max(counters.reported_lost, 0), counters.packets_out)
-    heard = sent._replace(received=counters.packets_out - lost, lost=lost, jitter_ms=counters.reported_jitter_ms or 0.0)
+    heard = sent._replace(
+        received=counters.packets_out - lost,
+        lost=lost,
+        jitter_ms=counters.reported_jitter_ms or 0.0,
+        mean_burst=1.0,  # a report tells how much was lost, and not how
+    )
     other = leg.call.other(leg)
     if other is None:
         return mos(heard)
@@ -50,15 +54,10 @@ def _heard(leg: Leg, counters: MediaCounters, sent: Path) -> float | None:
 
 
 def _sent(leg: Leg, counters: MediaCounters) -> Path | None:
-    codec, media = leg.chosen_codec, leg.media
-    if codec is None or media is None:
+    codec, wanted = leg.chosen_codec, leg.transmits
+    if codec is None:
         return None
-    wanted = transmit_of(media)
-    return Path(
-        codec=name_of(codec),
-        received=counters.packets_in,
-        lost=max(counters.lost_in, 0),
-        jitter_ms=counters.jitter_ms,
-        round_trip_ms=counters.round_trip_ms,
-        packet_ms=wanted[0].packet_ms if wanted else 20,
-    )
+    packet_ms = wanted[0].packet_ms if wanted else 20
+    lost, trip_ms = max(counters.lost_in, 0), counters.round_trip_ms
+    burst = max(1.0, lost / counters.gaps_in) if counters.gaps_in else 1.0
+    return Path(name_of(codec), counters.packets_in, lost, counters.jitter_ms, trip_ms, packet_ms, burst)

@@ -1,7 +1,7 @@
 """What a call asks of the media plane and of the directory, as interfaces; the server brings the implementations."""
 
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from sealtone.model import SipUser
 from sealtone.sip.flow import Hop
@@ -75,6 +75,8 @@ class MediaCounters(NamedTuple):
     octets_in: int = 0
     octets_out: int = 0
     lost_in: int = 0
+    gaps_in: int = 0
+    """Runs of lost packets."""
     jitter_ms: float = 0.0
     round_trip_ms: float | None = None
     refused: int = 0
@@ -83,6 +85,12 @@ class MediaCounters(NamedTuple):
     reported_lost: int | None = None
     """Of what we sent, as the phone reports; None where it reported nothing."""
     reported_jitter_ms: float | None = None
+    concealed_ms: int = 0
+    """Sound made up for what was lost or late, where the server decodes."""
+    restored: int = 0
+    """Packets whose sound was taken from the redundancy of the next."""
+    buffer_ms: int = 0
+    """Mean time that sound waits in the jitter buffer; 0 where nothing is decoded."""
 
     def since(self, earlier: "MediaCounters") -> "MediaCounters":
         """What was counted after `earlier`."""
@@ -94,9 +102,21 @@ class MediaCounters(NamedTuple):
             octets_in=self.octets_in - earlier.octets_in,
             octets_out=self.octets_out - earlier.octets_out,
             lost_in=self.lost_in - earlier.lost_in,
+            gaps_in=self.gaps_in - earlier.gaps_in,
             refused=self.refused - earlier.refused,
             reported_lost=None if self.reported_lost is None else self.reported_lost - (earlier.reported_lost or 0),
+            concealed_ms=self.concealed_ms - earlier.concealed_ms,
+            restored=self.restored - earlier.restored,
         )
+
+
+class RecordingWish(NamedTuple):
+    """Where a recording goes (below the folder of recordings), what kind of file, and whose keys open it."""
+
+    path: str
+    format: Literal["opus", "wav", "flac"]
+    recipients: tuple[str, ...]
+    """Public keys (``age1…``)."""
 
 
 class MediaPlane(Protocol):
@@ -142,10 +162,22 @@ class MediaPlane(Protocol):
 
     def play(self, leg: int, sounds: tuple[str, ...], *, repeat: bool = False, over: bool = False) -> int:
         """Plays sounds to a leg, one after the other, in place of what it would hear, or mixed `over` it (the leg is
-        then heard through codecs for so long). Returns a number that `Played` tells when all were played."""
+        then heard through codecs for so long). Returns a number that `Played` tells when all were played.
+
+        Raises `CannotHear`.
+        """
         ...
 
     def stop_playing(self, leg: int) -> None: ...
+
+    def start_recording(self, a: int, b: int | None, wish: RecordingWish) -> int:
+        """Records what legs `a` (left) and `b` (right) send, whether they are joined by relay or through codecs.
+
+        Raises `CannotHear`.
+        """
+        ...
+
+    def stop_recording(self, recording: int) -> None: ...
 
     def counters(self, leg: int) -> MediaCounters: ...
 
@@ -158,6 +190,10 @@ class MediaPlane(Protocol):
     def flush(self) -> None:
         """Called once after each message or timer: the commands that it led to are to be obeyed now."""
         ...
+
+
+class CannotHear(Exception):
+    """What was asked needs media that the server cannot decode, make or play here; the text says why."""
 
 
 class NoMediaPorts(Exception):

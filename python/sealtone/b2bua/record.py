@@ -9,7 +9,7 @@ from sealtone.b2bua.leg_codecs import in_use
 from sealtone.b2bua.leg_quality import quality_of
 from sealtone.model import CallState, call_state
 from sealtone.model.record import CallRecord, LegRecord
-from sealtone.sip.flow import Flow
+from sealtone.sip.flow import Flow, host_port
 
 if TYPE_CHECKING:
     from sealtone.b2bua.call import Call
@@ -57,7 +57,7 @@ def leg_record(leg: Leg, status: int, chosen: bool, role: Literal["caller", "cal
         lost=counters.lost_in,
         jitter_ms=counters.jitter_ms if heard else None,
         rtt_ms=counters.round_trip_ms,
-        remote_signalling=f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+        remote_signalling=host_port(host, port),
         remote_media=counters.heard_from or media_address(leg),
         user_agent=_user_agent(leg)[:_LONGEST_AGENT],
         sip_call_id=leg.session.call_id,
@@ -80,7 +80,7 @@ def shown_name(caller: Leg) -> str:
 def media_address(leg: Leg) -> str:
     """Where the phone says that it receives, as text."""
     media = leg.media
-    return f"{media.remote.address}:{media.remote.port}" if media is not None else ""
+    return host_port(media.remote.address, media.remote.port) if media is not None else ""
 
 
 def _user_agent(leg: Leg) -> str:
@@ -119,6 +119,9 @@ def call_record(call: Call, ended_by: EndedBy, status: int) -> CallRecord:
         legs=tuple(legs),
         caller_name=shown_name(a),
         answered_at=wall(answered) if answered is not None else None,
+        recordings=call.recording.recorded,
+        recording_note=call.recording.note,
+        announced=call.notice.said if call.notice is not None else "",
     )
 
 

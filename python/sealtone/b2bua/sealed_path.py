@@ -23,6 +23,7 @@ import ipaddress
 from typing import TYPE_CHECKING
 
 from sealtone.b2bua.codec_choice import decodable, shares
+from sealtone.b2bua.recording_in_call import needs_server_path
 from sealtone.model import LegPolicy, MediaPath, Protection, Strictness, ZrtpFacts, ZrtpStage
 from sealtone.sip.flow import Flow
 from sealtone.zrtp import HelloHash, Observer, Seen, Side
@@ -57,8 +58,11 @@ def path_between(a: Leg, b: Leg) -> SealedPath | None:
 
     Both users have to want it, and the caller's phone to leave its keys to ZRTP. Once the server itself has begun to
     agree on keys with that phone, this cannot be undone for it. The path is a wish: where no codec is common the media
-    ends in the server after all, which agrees on keys with both phones, and the record says why.
+    ends in the server after all, which agrees on keys with both phones, and the record says why. A call that is always
+    recorded ends in the server too.
     """
+    if needs_server_path(a, b):
+        return None
     if any(not leg.user.policy.wants_zrtp or leg.user.policy.path is MediaPath.SERVER for leg in (a, b)):
         return None
     if a.zrtp is not None or (a.described and a.said_protection is not Protection.ZRTP):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sealtone.b2bua.codec_choice import decodable
 from sealtone.sdp import Codec, permitted_codecs
+from sealtone.sdp.catalogue import is_voice
 
 if TYPE_CHECKING:
     from sealtone.b2bua.leg import Leg
@@ -17,9 +19,12 @@ _BASIC_CODECS = (
 
 
 def first_codec(leg: Leg) -> tuple[Codec, ...]:
-    """The phone's first permitted codec, and telephone-event."""
+    """The phone's first permitted codec that the server can speak in (else its first at all), and telephone-event."""
     codecs = leg.codecs_for_peer()
-    return tuple([codec for codec in codecs if codec.is_telephone_event or codec is codecs[0]])
+    encodings = leg.call.exchange.encodings
+    spoken = [codec for codec in codecs if is_voice(codec) and decodable((codec,), encodings)]
+    best = (spoken or codecs)[:1]
+    return tuple([codec for codec in codecs if codec.is_telephone_event or codec in best])
 
 
 def basic_codecs(leg: Leg) -> tuple[Codec, ...]:

@@ -21,7 +21,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote
 
-from sealtone.b2bua import zrtp_in_call
+from sealtone.b2bua import recording_in_call, zrtp_in_call
+from sealtone.b2bua.applications import in_call, open_notice
 from sealtone.b2bua.call import Call, passed_on
 from sealtone.b2bua.change import Change, bring_back, narrow
 from sealtone.b2bua.leg import Leg, Refused
@@ -147,6 +148,7 @@ class Transfer:
         call.state = "answered"
         for leg in call.legs():
             call.exchange.plane.unbridge(leg.port.id)
+        open_notice.arm(call)
         call.link()
         call.answered_at = now
         zrtp_in_call.relay_sas(call, now)
@@ -206,6 +208,8 @@ class Transfer:
                 bring_back(leg, other, now)
             except Refused:
                 origin.end(EndedBy.SERVER, f"the transfer failed: {reason}", now)
+        if origin.state == "answered":
+            recording_in_call.settle(origin, now)
 
 
 def _owes(party: Party) -> bool:
@@ -231,6 +235,8 @@ def on_in_dialog_request(leg: Leg, event: sip.InDialogRequest, now: float) -> No
         _refer(leg, event.tx, event.request.headers.all("Refer-To"), now)
     elif method in ("INFO", "MESSAGE"):
         other = leg.call.other(leg)
+        if method == "INFO" and (key := in_call.key_in(event.request)):
+            leg.call.exchange.receive_digit(leg.port.id, key, now)
         if other is None or other.session.state != "confirmed":
             endpoint.respond(event.tx, 200 if leg.call.service is not None else 480, now)
             return

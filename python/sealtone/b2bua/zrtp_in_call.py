@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from sealtone.b2bua.leg import Leg
 
 
+SAS_DIFFERS = "the SAS differs: somebody may be listening between phone and server"
+
+
 def on_packet(leg: Leg, packet: bytes, now: float) -> None:
     """A ZRTP packet that the media core received on a leg's port; on a sealed leg, a copy of what it passed on."""
     if leg.sealed is not None:
@@ -109,18 +112,24 @@ def relay_sas(call: Call, now: float) -> None:
 
 def verify(leg: Leg, matches: bool, now: float) -> None:
     """A person compared the SAS of a leg that ends here. Where it differs somebody may listen: the call ends."""
+    if note_comparison(leg, matches, now) and not matches:
+        leg.call.hang_up(SAS_DIFFERS, now)
+
+
+def note_comparison(leg: Leg, matches: bool, now: float) -> bool:
+    """Keep what a person found by comparing the SAS of a leg that ends here. Whether there was one."""
     call, agreement = leg.call, leg.zrtp
     if agreement is None or agreement.session.association is None:
-        return
+        return False
     _step(leg, lambda: agreement.verify(matches), now)
     if not matches:
-        call.tell("warned", f"{leg.aor}: the SAS differs, somebody may be listening between phone and server")
-        call.hang_up("the SAS differs: somebody may be listening between phone and server", now)
-        return
+        call.tell("warned", f"{leg.aor}: {SAS_DIFFERS}")
+        return True
     call.tell("secured", f"{leg.aor}: the SAS matches; {call.security_state()}")
     if call.weakest is CallState.PROTECTED_TO_SERVER and not any(one.left_keys for one in call.legs()):
         # The keys are the same all through the call: what is known of them now was true all along.
         call.weakest = state_of(call)
+    return True
 
 
 # Patience

@@ -37,7 +37,10 @@ def call_row(record: CallRecord) -> dict[str, Any]:
         "status": record.status,
         "reason": record.reason,
         "state": record.state.value,
+        "announced": record.announced,
         "drawn": drawn(record),
+        "recordings": list(record.recordings),
+        "recording_note": record.recording_note,
         "legs": [_leg_row(leg) for leg in record.legs],
     }
 
@@ -132,8 +135,13 @@ def call_lines(row: Mapping[str, Any], now_wall: float) -> Text:
             text.append(f"\n  SAS of {printable(leg['aor'])}: ", "dim").append(facts["sas"], "bold")
             text.append(f" ({compared})", "dim")
         notes |= {printable(warning) for warning in facts.get("warnings", ())}
+    if row.get("announced"):
+        notes.add(printable(row["announced"]))
     for note in sorted(notes):
         text.append(f"\n  {note}", "dim")
+    if row.get("recording_note"):
+        ids = " ".join(row.get("recordings", ()))
+        text.append(f"\n  {printable(row['recording_note'])}{f' ({ids})' if ids else ''}", "dim")
     return text
 
 

@@ -12,14 +12,14 @@ from rich.text import Text
 
 from sealtone import admin
 from sealtone.cli.call_view import call_details, call_lines, call_row
-from sealtone.cli.output import DEFAULT_DATA, DataOption, JsonOption, console, look, print_json
+from sealtone.cli.output import DEFAULT_DATA, DataOption, JsonOption, actor, console, look, print_json
+from sealtone.cli.period import page_of, since_of
 from sealtone.model import CallState
 from sealtone.net.control import ask
 from sealtone.store import CallFilter
 from sealtone.store.records import read_call, read_calls
 
 _REFRESH_S = 1.0
-_UNITS = {"m": 60, "h": 3600, "d": 86_400}
 
 
 def calls(
@@ -29,6 +29,9 @@ def calls(
     sas: Annotated[
         str | None,
         typer.Option("--sas", help="matches or differs: the live call's SAS was compared with its phone's (--user)."),
+    ] = None,
+    record: Annotated[
+        str | None, typer.Option("--record", help="start or stop: have the live call that is named recorded, or not.")
     ] = None,
     user: Annotated[str, typer.Option("--user", help="With this number or address on either side.")] = "",
     since: Annotated[str | None, typer.Option(help="Started within: 30m, 12h, 7d.")] = None,
@@ -42,6 +45,8 @@ def calls(
     if call is not None and hang_up:
         ask(data, "calls.hang_up", call=call)
         print_json({"ended": call}) if as_json else console().print("The call is being ended.")
+    elif call is not None and record is not None:
+        _record(data, call, record, as_json)
     elif call is not None and sas is not None:
         _verify(data, call, user, sas, as_json)
     elif live:
@@ -49,8 +54,19 @@ def calls(
     elif call is not None:
         _show_one(data, call, as_json)
     else:
-        wanted = CallFilter(user, _since(since), None, _state(state), None, None, _page(after), limit)
+        wanted = CallFilter(user, since_of(since), None, _state(state), None, None, page_of(after), limit)
         _show_past(data, wanted, as_json)
+
+
+def _record(data: DataOption, call: str, record: str, as_json: bool) -> None:
+    if record not in ("start", "stop"):
+        raise typer.BadParameter("Say start or stop.", param_hint="--record")
+    who = actor()
+    ask(data, "calls.record", call=call, start=record == "start", by=f"{who.name} ({who.origin})")
+    if as_json:
+        print_json({"call": call, "record": record})
+    else:
+        console().print("The call is being recorded." if record == "start" else "The recording is being ended.")
 
 
 def _verify(data: DataOption, call: str, user: str, sas: str, as_json: bool) -> None:
@@ -113,15 +129,6 @@ def _live_view(rows: list[dict[str, Any]]) -> RenderableType:
     return Group(*(call_lines(row, now) for row in sorted(rows, key=lambda row: -row["started_at"])))
 
 
-def _since(text: str | None) -> float | None:
-    if text is None:
-        return None
-    number, unit = text[:-1], text[-1:]
-    if not number.isdigit() or unit not in _UNITS:
-        raise typer.BadParameter("Write it like 30m, 12h or 7d.", param_hint="--since")
-    return time.time() - int(number) * _UNITS[unit]
-
-
 def _state(text: str | None) -> CallState | None:
     if text is None:
         return None
@@ -130,13 +137,3 @@ def _state(text: str | None) -> CallState | None:
     except ValueError:
         known = ", ".join(state.value for state in CallState)
         raise typer.BadParameter(f"The states are {known}.", param_hint="--state") from None
-
-
-def _page(text: str | None) -> tuple[float, str] | None:
-    if text is None:
-        return None
-    started_at, _, call_id = text.partition("/")
-    try:
-        return float(started_at), call_id
-    except ValueError:
-        raise typer.BadParameter("Copy the value printed below the last page.", param_hint="--after") from None

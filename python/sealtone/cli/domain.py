@@ -13,7 +13,7 @@ from sealtone.model import Domain
 from sealtone.store import Transaction
 from sealtone.store.directory import read_accounts
 
-app = typer.Typer(help="SIP domains: list, add, enable, disable, delete.", no_args_is_help=True)
+app = typer.Typer(help="SIP domains: list, add, change, enable, disable, delete.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="Such as office.example.", show_default=False)]
 
 
@@ -30,9 +30,10 @@ def list_domains(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -
     if as_json:
         print_json(rows)
         return
-    table = Table("Domain", "SIP users", "State")
+    table = Table("Domain", "SIP users", "Language", "Music on hold", "Open notice", "State")
     for row in rows:
-        table.add_row(row["name"], str(row["users"]), "on" if row["enabled"] else "off")
+        music, state = ("on" if row[name] else "off" for name in ("music_on_hold", "enabled"))
+        table.add_row(row["name"], str(row["users"]), row["language"], music, _notice(row), state)
     console().print(table if rows else "There is no domain yet. Add one with: sealtone domain add office.example")
 
 
@@ -47,6 +48,38 @@ def add(name: Name, data: DataOption = DEFAULT_DATA, as_json: JsonOption = False
         return admin.create_domain(transaction, who, now_wall, name, accounts[0].id)
 
     _say(change(data, use_case), "added", as_json)
+
+
+@app.command("set")
+def set_fields(
+    name: Name,
+    language: Annotated[str | None, typer.Option(help="Of what the server says to its phones: en or ru.")] = None,
+    music_on_hold: Annotated[
+        bool | None,
+        typer.Option(
+            "--music-on-hold/--no-music-on-hold",
+            help="Whoever is put on hold by its users hears music. Never in sealed or direct calls.",
+        ),
+    ] = None,
+    open_notice: Annotated[
+        str | None,
+        typer.Option(help="Before a call is connected whose other side is not encrypted: off, tone or notice."),
+    ] = None,
+    open_notice_to: Annotated[
+        str | None, typer.Option(help="Who hears it: caller, or both (the called one too, of an open caller).")
+    ] = None,
+    data: DataOption = DEFAULT_DATA,
+    as_json: JsonOption = False,
+) -> None:
+    """Change what the server says and plays to the domain's phones; what is not named stays."""
+    form = admin.DomainChange(language, music_on_hold, open_notice, open_notice_to)
+    domain = change(data, lambda t, who, now: admin.update_domain(t, who, now, name, form))
+    if as_json:
+        print_json(_row(domain))
+        return
+    row = _row(domain)
+    music = "music" if row["music_on_hold"] else "no music"
+    console().print(f"Domain {domain.name}: language {row['language']}, {music} on hold, open notice: {_notice(row)}.")
 
 
 @app.command()
@@ -89,4 +122,17 @@ def _say(domain: Domain, done: str, as_json: bool) -> None:
 
 
 def _row(domain: Domain) -> dict[str, Any]:
-    return {"name": domain.name, "enabled": domain.enabled}
+    wishes = domain.announcements
+    return {
+        "name": domain.name,
+        "enabled": domain.enabled,
+        "language": wishes.language.value,
+        "music_on_hold": wishes.music_on_hold,
+        "open_notice": wishes.open_notice.value,
+        "open_notice_to": wishes.open_notice_to.value,
+    }
+
+
+def _notice(row: dict[str, Any]) -> str:
+    notice: str = row["open_notice"]
+    return notice if notice == "off" else f"{notice} to {row['open_notice_to']}"

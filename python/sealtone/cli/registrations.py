@@ -14,6 +14,7 @@ from sealtone.cli.output import DEFAULT_DATA, DataOption, JsonOption, console, d
 from sealtone.net import NotRunning
 from sealtone.net.control import ask
 from sealtone.registrar import Binding
+from sealtone.sip.flow import host_port
 from sealtone.store.bindings import read_bindings
 
 
@@ -59,12 +60,11 @@ def _rows(data: Path) -> tuple[list[dict[str, Any]], bool]:
 
 def _row(binding: Binding) -> dict[str, Any]:
     """The same fields as a running server gives."""
-    host, port = binding.received
     return {
         "aor": binding.aor,
         "contact": binding.contact,
         "transport": binding.transport,
-        "received": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+        "received": host_port(*binding.received),
         "tls_version": "",
         "expires_at": binding.expires_at,
         "registered_at": binding.registered_at,

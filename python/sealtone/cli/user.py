@@ -38,6 +38,12 @@ Codecs = Annotated[
     ),
 ]
 Contacts = Annotated[int | None, typer.Option("--phones", help="How many phones may be registered at once.")]
+Recording = Annotated[
+    str | None, typer.Option("--recording", help="Of its calls: never, always, on-demand (*1), or domain (as there).")
+]
+Language = Annotated[
+    str | None, typer.Option(help="Of what the server says to this user: en, ru, or domain (as there).")
+]
 OwnSecret = Annotated[str | None, typer.Option("--secret", help="Instead of a generated one; 12 characters or more.")]
 
 _STRICTNESS_WORDS = {StrictnessKind.PREFER: "preferred", StrictnessKind.REQUIRE: "required"}
@@ -69,12 +75,16 @@ def add(
     path: MediaPath = None,
     codecs: Codecs = None,
     phones: Contacts = None,
+    recording: Recording = None,
+    language: Language = None,
     secret: OwnSecret = None,
     data: DataOption = DEFAULT_DATA,
     as_json: JsonOption = False,
 ) -> None:
     """Add a SIP user; prints its secret, once."""
-    form = admin.SipUserChange(name, protection, strictness, path, codecs, phones)
+    form = admin.SipUserChange(
+        name, protection, strictness, path, codecs, phones, recording=recording, language=language
+    )
     made = change(data, lambda t, who, now: admin.create_sip_user(t, who, now, aor, form, secret))
     _show_secret(made, "added", as_json, _missing(data, made.user) if codecs else [])
 
@@ -88,12 +98,16 @@ def set_fields(
     path: MediaPath = None,
     codecs: Codecs = None,
     phones: Contacts = None,
+    recording: Recording = None,
+    language: Language = None,
     enabled: Annotated[bool | None, typer.Option("--enable/--disable", help="May register and call.")] = None,
     data: DataOption = DEFAULT_DATA,
     as_json: JsonOption = False,
 ) -> None:
     """Change a SIP user; what is not named stays."""
-    form = admin.SipUserChange(name, protection, strictness, path, codecs, phones, enabled)
+    form = admin.SipUserChange(
+        name, protection, strictness, path, codecs, phones, enabled, recording=recording, language=language
+    )
     user = change(data, lambda t, who, now: admin.update_sip_user(t, who, now, aor, form))
     missing = _missing(data, user) if codecs else []
     if as_json:
@@ -196,5 +210,7 @@ def _row(user: SipUser) -> dict[str, Any]:
         "path": user.policy.path.value,
         "codecs": list(user.codecs),
         "phones": user.max_contacts,
+        "language": user.language.value,
         "enabled": user.enabled,
+        "recording": user.recording.policy.value,
     }

@@ -15,12 +15,33 @@ from sealtone.media._engine import (
     SrtpError,
     UnknownLeg,
 )
-from sealtone.media.engine import CODEC_PROCESS, Engine, EngineConfig, LegPlan, MediaLeg, PayloadFormat, SrtpKey
-from sealtone.media.events import CodecsLost, Digit, Heard, Latched, MediaEvent, PacketReceived, Played, Silent
+from sealtone.media.engine import (
+    CODEC_PROCESS,
+    Engine,
+    EngineConfig,
+    LegPlan,
+    MediaLeg,
+    PayloadFormat,
+    RecordingWish,
+    SrtpKey,
+)
+from sealtone.media.events import (
+    CodecFault,
+    CodecsLost,
+    Digit,
+    Heard,
+    Latched,
+    MediaEvent,
+    PacketReceived,
+    Played,
+    RecordingEnded,
+    Silent,
+)
 from sealtone.media.primitives import (
     KEY_AGREEMENT_LENGTHS,
     KeyAgreementLengths,
     KeyAgreementName,
+    MacName,
     Primitives,
     SkeinName,
 )
@@ -28,6 +49,7 @@ from sealtone.media.primitives import (
 __all__ = [
     "CODEC_PROCESS",
     "KEY_AGREEMENT_LENGTHS",
+    "CodecFault",
     "CodecsLost",
     "Digit",
     "Engine",
@@ -41,6 +63,7 @@ __all__ = [
     "Latched",
     "LegPlan",
     "LegStats",
+    "MacName",
     "MediaError",
     "MediaEvent",
     "MediaLeg",
@@ -50,6 +73,8 @@ __all__ = [
     "Played",
     "PortsExhausted",
     "Primitives",
+    "RecordingEnded",
+    "RecordingWish",
     "Silent",
     "SkeinName",
     "Srtp",

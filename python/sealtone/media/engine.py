@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from sealtone.media import _engine
 from sealtone.media.events import MediaEvent, read_events
@@ -79,6 +79,16 @@ class PayloadFormat(NamedTuple):
     """Nothing, or comfort noise, may be sent for silence."""
     max_rate: int = 0
     """Highest sample rate that the receiver cares for, Hz (Opus); 0: any."""
+
+
+class RecordingWish(NamedTuple):
+    """Where a recording goes, what it is, and who can open it."""
+
+    path: Path
+    """The file, an age file (age-encryption.org/v1); it must not exist. Folders above it are made."""
+    format: Literal["opus", "wav", "flac"]
+    recipients: tuple[str, ...]
+    """Public X25519 keys (``age1…``), at least one."""
 
 
 class MediaLeg(NamedTuple):
@@ -178,7 +188,8 @@ class Engine:
         return MediaLeg(leg, local_ip, rtp_port, rtcp_port)
 
     def move_leg(self, leg: int, call: int) -> None:
-        """Takes a leg into another call, with its port, keys and counters. Its bridge or echo ends."""
+        """Takes a leg into another call, with its port, keys and counters. What it is joined to and what plays to it
+        ends."""
         self._engine.move_leg(leg, call)
 
     def update_leg(self, leg: int, plan: LegPlan) -> None:
@@ -240,6 +251,20 @@ class Engine:
     def stop_playing(self, leg: int) -> None:
         """Ends what plays to a leg. No `Played` tells of it."""
         self._engine.stop_playing(leg)
+
+    def start_recording(self, leg_a: int, leg_b: int | None, wish: RecordingWish) -> int:
+        """Records what two legs of one call send, the first on the left, the second on the right, however they are
+        joined; sealed legs never. Returns the number that `RecordingEnded` tells, whatever ends it."""
+        return self._engine.start_recording(leg_a, leg_b, str(wish.path), wish.format, list(wish.recipients))
+
+    def stop_recording(self, recording: int) -> None:
+        """Ends a recording, where it has not ended already."""
+        self._engine.stop_recording(recording)
+
+    def send_digit(self, leg: int, digit: str, duration_ms: int = 100) -> None:
+        """Sends a digit (0-9, *, #, A-D) to a leg that is heard through codecs or played to: as an event where that was
+        agreed on, else as a tone. To a leg that is relayed nothing is sent."""
+        self._engine.send_digit(leg, digit, duration_ms)
 
     def load_sound(self, name: str, rate: int, pcm: bytes) -> None:
         """Loads a sound to play: mono, 16 bits a sample, little-endian, at 8000 to 48000 Hz, of at most 8 MiB."""

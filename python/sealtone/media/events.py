@@ -48,19 +48,37 @@ class Played(NamedTuple):
     playing: int
 
 
+class CodecFault(NamedTuple):
+    """A leg cannot be sent anything through codecs; `reason` is for a person."""
+
+    leg: int
+    reason: str
+
+
 class CodecsLost(NamedTuple):
     """A worker's codec process is gone. It is started again, and told anew what it has to know."""
 
     worker: int
 
 
-MediaEvent = Latched | Silent | Heard | PacketReceived | Digit | Played | CodecsLost
+class RecordingEnded(NamedTuple):
+    """A recording is over. Its files are as `Engine.start_recording` has them."""
+
+    recording: int
+    reason: str
+    """Empty where it was told to end, or with its legs; else why, as a sentence for a person."""
+    octets: int
+    """Of the file within the seal, as far as it is on the disk."""
+    seconds: float
+
+
+MediaEvent = Latched | Silent | Heard | PacketReceived | Digit | Played | CodecFault | CodecsLost | RecordingEnded
 
 
 def read_events(engine: _engine.Engine) -> list[MediaEvent]:
     """Takes the events that are there, oldest first."""
     events: list[MediaEvent] = []
-    for leg, kind, address, data, (number, _), text in engine.events():
+    for leg, kind, address, data, (number, second), text in engine.events():
         if kind == "latched" and address is not None:
             events.append(Latched(leg, address))
         elif kind == "silent":
@@ -71,8 +89,12 @@ def read_events(engine: _engine.Engine) -> list[MediaEvent]:
             events.append(Digit(leg, text, number))
         elif kind == "played":
             events.append(Played(leg, number))
+        elif kind == "codec-fault":
+            events.append(CodecFault(leg, text))
         elif kind == "codecs-lost":
             events.append(CodecsLost(number))
+        elif kind == "recording-ended":
+            events.append(RecordingEnded(leg, text, number, second / 1000))
         elif address is not None and data is not None:
             events.append(PacketReceived(leg, kind, address, data))
     return events

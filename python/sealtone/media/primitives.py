@@ -11,6 +11,9 @@ from sealtone.media import _engine
 SkeinName = Literal["SKN2", "SKN3", "Skein-512"]
 """Skein-512 with 256, 384 (RFC 6189, 5.1.2, as GNU ZRTP reads it) or 512 bits of output."""
 
+MacName = Literal["S256", "S384", "SKN2", "SKN3", "Skein-512"]
+"""HMAC with SHA-256 and SHA-384, and the Skein MAC."""
+
 KeyAgreementName = Literal["DH2k", "DH3k", "E414"]
 """RFC 6189 (5.1.5), and Curve3617 as GNU ZRTP has it."""
 
@@ -43,7 +46,7 @@ class Primitives:
 
     @staticmethod
     def zrtp_mac(name: str, key: bytes, data: bytes) -> bytes:
-        """The Skein MAC of `data` (Skein 1.3, section 2.6), which stands for HMAC where a Skein hash was agreed on."""
+        """HMAC of `data`; where a Skein hash was agreed on, the Skein MAC in its place (Skein 1.3, section 2.6)."""
         return _engine.zrtp_mac(name, key, data)
 
     @staticmethod

@@ -1,5 +1,6 @@
 """Frozen facts below every decision: who there is, what protects a leg, and what its policy permits."""
 
+from sealtone.model.announcements import Announcements, Language, NoticeTo, OpenNotice
 from sealtone.model.directory import DEFAULT_KEEP_CALLS_DAYS, Account, Domain, SipUser, Snapshot
 from sealtone.model.policy import (
     Acceptance,
@@ -15,6 +16,15 @@ from sealtone.model.policy import (
     plan_second_offer,
     why_media_is_held,
 )
+from sealtone.model.recording import (
+    DEFAULT_KEEP_RECORDINGS_DAYS,
+    ConsentNotice,
+    DomainRecording,
+    RecordingFacts,
+    RecordingFormat,
+    RecordingPolicy,
+    RecordingTerms,
+)
 from sealtone.model.security import (
     CallState,
     KeyExchange,
@@ -29,17 +39,28 @@ from sealtone.model.security import (
 
 __all__ = [
     "DEFAULT_KEEP_CALLS_DAYS",
+    "DEFAULT_KEEP_RECORDINGS_DAYS",
     "Acceptance",
     "Account",
+    "Announcements",
     "CallState",
+    "ConsentNotice",
     "Domain",
+    "DomainRecording",
     "Established",
     "KeyExchange",
+    "Language",
     "LegPolicy",
     "LegSecurity",
     "MediaPath",
+    "NoticeTo",
     "OfferPlan",
+    "OpenNotice",
     "Protection",
+    "RecordingFacts",
+    "RecordingFormat",
+    "RecordingPolicy",
+    "RecordingTerms",
     "Refusal",
     "SipUser",
     "Snapshot",

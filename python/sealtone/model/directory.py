@@ -10,15 +10,28 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from sealtone.model.announcements import Announcements, Language
 from sealtone.model.policy import LegPolicy, Strictness
+from sealtone.model.recording import DomainRecording, RecordingTerms
 from sealtone.model.security import Protection
 
 ECHO_SERVICE = "echo"
+WHO_CAN_HEAR_SERVICE = "who-can-hear"
 ENROLMENT_SERVICE = "enrolment"
 DEFAULT_SERVICES: Mapping[str, str] = MappingProxyType(
-    {"*43": ECHO_SERVICE, "echo": ECHO_SERVICE, "*44": ENROLMENT_SERVICE, "enrol": ENROLMENT_SERVICE}
+    {
+        "*42": WHO_CAN_HEAR_SERVICE,
+        "whocanhear": WHO_CAN_HEAR_SERVICE,
+        "*43": ECHO_SERVICE,
+        "echo": ECHO_SERVICE,
+        "*44": ENROLMENT_SERVICE,
+        "enrol": ENROLMENT_SERVICE,
+    }
 )
 _UNPROTECTED = LegPolicy()
+_AS_MOST_RECORD = DomainRecording()
+_NOT_CHOSEN = RecordingTerms()
+_ANNOUNCEMENTS = Announcements()
 
 
 DEFAULT_KEEP_CALLS_DAYS = 365
@@ -35,6 +48,8 @@ class Account:
     """How long call records are kept; None: for ever."""
     zid: bytes = b""
     """How this account's legs introduce themselves in ZRTP: 12 random octets, for good (RFC 6189, 4.9). Not secret."""
+    recording_recipient: str = ""
+    """The public key (``age1…``) that its recordings are sealed to; empty: none, and nothing is recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +62,8 @@ class Domain:
     enabled: bool = True
     services: Mapping[str, str] = field(default_factory=lambda: DEFAULT_SERVICES)
     """From a dialled user part to the name of a service of the server."""
+    recording: DomainRecording = _AS_MOST_RECORD
+    announcements: Announcements = _ANNOUNCEMENTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +87,21 @@ class SipUser:
     max_contacts: int = 10
     zid: bytes = b""
     """Its account's."""
+    recording: RecordingTerms = _NOT_CHOSEN
+    own_language: Language | None = None
+    """What prompts are spoken in to this user; None: as in its domain."""
+    announcements: Announcements = _ANNOUNCEMENTS
+    """Its domain's."""
     aor: str = field(init=False)
     """``username@domain``."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "aor", f"{self.username}@{self.domain}")
+
+    @property
+    def language(self) -> Language:
+        """What prompts are spoken in to this user."""
+        return self.own_language or self.announcements.language
 
     @property
     def protection(self) -> Protection:

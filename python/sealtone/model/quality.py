@@ -15,6 +15,7 @@ What is computed, and what is assumed:
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -128,7 +129,7 @@ def rating_of(impaired: float, delay_ms: float, *, wide: bool = False) -> float:
 
     Ro - Is less Id less Ie,eff, for the defaults of G.107 table 2.
     """
-    return (_BEST_WIDE if wide else _BEST) - _delayed(delay_ms) - impaired
+    return (_BEST_WIDE if wide else _BEST) - _delayed(round(delay_ms)) - impaired
 
 
 def effective_impairment(codec: CodecImpairment, loss_percent: float, burst_ratio: float = 1.0) -> float:
@@ -174,9 +175,10 @@ def _simultaneous(basic: float, noise: float) -> float:
     return too_loud + side + 15.0 * math.log10(1.0 + math.pow(10.0, y) + math.pow(10.0, z))
 
 
-def _delayed(delay_ms: float) -> float:
+@lru_cache(maxsize=1024)
+def _delayed(delay_ms: int) -> float:
     """Id: talker echo, listener echo, and delay itself (7.4), the one-way delay being that of all its paths."""
-    delay = max(delay_ms, 0.0)
+    delay = float(max(delay_ms, 0))
     level = (
         _TELR - 40.0 * math.log10((1.0 + delay / 10.0) / (1.0 + delay / 150.0)) + 6.0 * math.exp(-0.3 * delay * delay)
     )

@@ -103,6 +103,12 @@ class CallRecord(NamedTuple):
     caller_name: str = ""
     """Display name shown to the callee."""
     answered_at: float | None = None
+    recordings: tuple[str, ...] = ()
+    """Ids of its recordings, in order."""
+    recording_note: str = ""
+    """Who had it recorded, or why it was not, although somebody wished it; for a person."""
+    announced: str = ""
+    """What was said to whom before the two were connected, as a sentence; empty where nothing was."""
 
     @property
     def duration_s(self) -> float:

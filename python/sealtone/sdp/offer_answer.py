@@ -7,11 +7,11 @@ of codecs (`Codec`), a packet time and a direction; addresses, ports, keys and p
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 from sealtone.sdp.audio import AudioDescription
 from sealtone.sdp.media import Codec, Direction
+from sealtone.sdp.remember import remembered
 from sealtone.sdp.session import SdpError
 
 _FIRST_DYNAMIC, _LAST_DYNAMIC = 96, 127
@@ -66,7 +66,7 @@ def _write_section(parts: list[str], audio: AudioDescription) -> None:
     parts.append(f"a={audio.direction}\r\n")
 
 
-@lru_cache(maxsize=256)  # the same few lists in nearly all calls
+@remembered  # the same few lists in nearly all calls
 def _codec_lines(codecs: tuple[Codec, ...]) -> tuple[str, str]:
     """The formats of the m-line, and the lines that say what they are."""
     lines: list[str] = []

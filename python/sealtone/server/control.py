@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from sealtone import __version__
+from sealtone.b2bua.applications.open_notice import holds_apart
 from sealtone.b2bua.call import Call
 from sealtone.b2bua.leg import Leg
 from sealtone.b2bua.leg_codecs import in_use
@@ -17,6 +18,7 @@ from sealtone.net.control import Action
 from sealtone.net.errors import ControlError
 from sealtone.net.transport import Listening, Transports
 from sealtone.server.node import Node
+from sealtone.sip.flow import host_port
 from sealtone.store import Store
 
 
@@ -69,7 +71,7 @@ def control_actions(
                 "aor": binding.aor,
                 "contact": binding.contact,
                 "transport": binding.transport,
-                "received": _address(binding.received),
+                "received": host_port(*binding.received),
                 "tls_version": binding.flow.tls.version if binding.flow is not None and binding.flow.tls else "",
                 "expires_at": binding.expires_at,
                 "registered_at": binding.registered_at,
@@ -103,6 +105,13 @@ def control_actions(
         node.verify(legs[0], matches)
         return {"aor": legs[0].aor, "sas": legs[0].zrtp.facts.sas if legs[0].zrtp else "", "matches": matches}
 
+    def record(call: str, start: bool, by: str) -> bool:
+        """Begins or ends a recording of a live call, for `by`."""
+        objection = node.record(call, start, by)
+        if objection:
+            raise ControlError(f"{objection}.")
+        return True
+
     def hang_up(call: str) -> bool:
         if not node.hang_up(call):
             raise ControlError(f"There is no live call {call}. `sealtone calls --live` lists them.")
@@ -114,6 +123,7 @@ def control_actions(
         "calls.live": calls_live,
         "calls.hang_up": hang_up,
         "calls.verify": verify,
+        "calls.record": record,
         "reload": reload,
     }
 
@@ -122,14 +132,18 @@ def _live_call(call: Call, wall: Callable[[float], float]) -> dict[str, Any]:
     legs = call.legs()
     return {
         "id": call.id,
-        "stage": call.state,
+        "stage": "announcing" if call.state == "answered" and holds_apart(call) else call.state,
         "caller": call.a.aor,
         "callee": call.b.aor if call.b is not None else call.service or call.called_aor,
         "dialled": call.target,
         "started_at": wall(call.started_at),
         "answered_at": wall(call.answered_at) if call.answered_at is not None else None,
         "state": state_of(call).value,
+        "announced": call.notice.said if call.notice is not None else "",
         "drawn": call.drawn(),
+        "recordings": list(call.recording.recorded),
+        "recording": call.recording.facts.id if call.recording.facts is not None else None,
+        "recording_note": call.recording.note,
         "legs": [_live_leg(leg) for leg in legs],
     }
 
@@ -166,7 +180,3 @@ def _live_leg(leg: Leg) -> dict[str, Any]:
         "held": leg.was_held,
         "sip_call_id": leg.session.call_id,
     }
-
-
-def _address(address: tuple[str, int]) -> str:
-    return f"[{address[0]}]:{address[1]}" if ":" in address[0] else f"{address[0]}:{address[1]}"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from types import MappingProxyType
 
-from sealtone.b2bua.plane import MediaCounters, MediaPlan, MediaPort, NoMediaPorts
-from sealtone.media import Engine, LegPlan, PayloadFormat, PortsExhausted, SrtpKey
-from sealtone.sip.flow import Hop
+from sealtone.b2bua.plane import CannotHear, MediaCounters, MediaPlan, MediaPort, NoMediaPorts, RecordingWish
+from sealtone.media import Engine, LegPlan, NoCodecs, PayloadFormat, PortsExhausted, SrtpKey
+from sealtone.media import RecordingWish as EngineWish
+from sealtone.server.sound_files import SoundFiles
+from sealtone.sip.flow import Hop, host_port
 from sealtone.srtp_keys import MasterKey
 
 _SOON_S = 0.02
@@ -16,7 +20,7 @@ _SOON_S = 0.02
 class EnginePlane:
     """`address_for` gives the local address that media to a hop leaves from, and the one to write into SDP.
 
-    `call_later` is the event loop's.
+    `call_later` is the event loop's, `recordings` the folder that recordings go to.
 
     To wake the media core costs more than what it is then told. What a message depends on is in force before that
     leaves (`flush`). A leg that opens is deaf until its plan comes, and one that closes belongs to a call that is over:
@@ -28,12 +32,16 @@ class EnginePlane:
         engine: Engine,
         address_for: Callable[[Hop], tuple[str, str]],
         call_later: Callable[[float, Callable[[], None]], object],
+        sounds: SoundFiles,
+        recordings: Path,
     ) -> None:
         engine.gather_commands()
         self._engine = engine
+        self._sounds = sounds
         self._codecs = MappingProxyType(engine.codecs())
         self._address_for = address_for
         self._call_later = call_later
+        self._recordings = recordings
         self._gathered = False
         self._gathered_idly = False
         self._is_timed = False
@@ -102,11 +110,23 @@ class EnginePlane:
 
     def play(self, leg: int, sounds: tuple[str, ...], *, repeat: bool = False, over: bool = False) -> int:
         self._gathered = True
-        return self._engine.play(leg, sounds, repeat=repeat, over=over)
+        with _in_words():
+            return self._engine.play(leg, self._sounds.ready(sounds), repeat=repeat, over=over)
 
     def stop_playing(self, leg: int) -> None:
         self._gathered = True
         self._engine.stop_playing(leg)
+
+    def start_recording(self, a: int, b: int | None, wish: RecordingWish) -> int:
+        self._gathered = True
+        with _in_words():
+            return self._engine.start_recording(
+                a, b, EngineWish(self._recordings / wish.path, wish.format, wish.recipients)
+            )
+
+    def stop_recording(self, recording: int) -> None:
+        self._gathered = True
+        self._engine.stop_recording(recording)
 
     def counters(self, leg: int) -> MediaCounters:
         stats = self._engine.leg_stats(leg)
@@ -117,12 +137,16 @@ class EnginePlane:
             octets_in=stats.rx_octets,
             octets_out=stats.tx_octets,
             lost_in=stats.rx_lost,
+            gaps_in=stats.rx_gaps,
             jitter_ms=stats.rx_jitter_ms,
             round_trip_ms=stats.rtt_ms,
             refused=stats.auth_failures + stats.replays + stats.insecure_drops,
-            heard_from=f"{stats.latched[0]}:{stats.latched[1]}" if stats.latched is not None else "",
+            heard_from=host_port(*stats.latched) if stats.latched is not None else "",
             reported_lost=stats.remote_lost if reported else None,
             reported_jitter_ms=stats.remote_jitter_ms if reported else None,
+            concealed_ms=stats.concealed_ms,
+            restored=stats.fec_used,
+            buffer_ms=stats.jitter_buffer_ms,
         )
 
     def close_leg(self, leg: int) -> MediaCounters:
@@ -148,6 +172,15 @@ class EnginePlane:
         if self._gathered_idly:
             self._gathered_idly = False
             self._engine.wake()
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """What the engine cannot do here, as calls understand it."""
+    try:
+        yield
+    except (NoCodecs, ValueError) as error:
+        raise CannotHear(str(error)) from error
 
 
 def codec_notes(engine: Engine) -> list[str]:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from sealtone.b2bua import recording_in_call
 from sealtone.b2bua.exchange import Exchange, ExchangeSettings
 from sealtone.b2bua.leg import Leg
 from sealtone.b2bua.plane import MediaPlane
@@ -130,6 +131,24 @@ class Node:
         self.exchange.receive_zrtp(port, packet, now)
         self._drain(now)
 
+    def on_digit(self, port: int, digit: str) -> None:
+        """A key that was pressed on the phone of a leg, as it came in the media."""
+        now = self._loop.time()
+        self.exchange.receive_digit(port, digit, now)
+        self._drain(now)
+
+    def on_played(self, port: int, number: int) -> None:
+        """All that `MediaPlane.play` gave this number for was played to a leg."""
+        now = self._loop.time()
+        self.exchange.receive_played(port, number, now)
+        self._drain(now)
+
+    def on_recording_ended(self, recording: int, reason: str, octets: int, seconds: float) -> None:
+        """The media core has ended a recording."""
+        now = self._loop.time()
+        self.exchange.receive_recording_ended(recording, reason, octets, seconds, now)
+        self._drain(now)
+
     def on_closed(self, flow: Flow) -> None:
         """A stream connection ended."""
         now = self._loop.time()
@@ -174,8 +193,14 @@ class Node:
                 self.journal.call_event(told)
             for record in exchange.records():
                 self._store.write_call_record(record)
+            for facts in exchange.recordings():
+                self._store.save_recording(facts).add_done_callback(self._on_recording_saved)
             self._zrtp.remember(exchange.remembered())
         self._arm(now)
+
+    def _on_recording_saved(self, done: asyncio.Future[None]) -> None:
+        if not done.cancelled() and (error := done.exception()) is not None:
+            self.journal.say(f"error a recording was not written down, and will be listed as a file of none: {error}")
 
     def _covers(self, hop: Hop, size: int) -> bool:
         return self.reflection.covers(hop.remote if isinstance(hop, Flow) else (hop.host, hop.port), size)
@@ -348,6 +373,21 @@ class Node:
         call.hang_up("ended by the administrator", now)
         self._drain(now)
         return True
+
+    def record(self, call_id: str, start: bool, by: str) -> str:
+        """Begin or end the recording of a live call; why not, in words, or ""."""
+        call = self.exchange.calls.get(call_id)
+        if call is None:
+            return f"There is no live call {call_id}. `sealtone calls --live` lists them"
+        now = self._loop.time()
+        said: list[str] = []
+
+        def step(now: float) -> None:
+            said.append(recording_in_call.start(call, None, by, now) if start else recording_in_call.stop(call, by))
+
+        self.exchange.guarded(call, step, now)
+        self._drain(now)
+        return said[0] if said else "The call was ended by an error of the server"
 
     def verify(self, leg: Leg, matches: bool) -> None:
         """A person compared a leg's SAS: it matches what the phone shows, or differs."""

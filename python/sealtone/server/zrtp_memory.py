@@ -8,10 +8,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sealtone.b2bua.zrtp_agreement import Remembered
-from sealtone.store.zrtp_cache import Place, delete_zrtp_records, write_zrtp_record
+from sealtone.store.zrtp_cache import (
+    Place,
+    delete_orphaned_zrtp_records,
+    delete_zrtp_records,
+    write_zrtp_record,
+)
 from sealtone.zrtp import CacheRecord
 
 if TYPE_CHECKING:
@@ -45,6 +51,22 @@ class ZrtpMemory:
                 del known[oldest]
                 forgotten.append((zid, oldest))
             self._write((zid, record.peer_zid), record, forgotten)
+
+    async def purge(self, unix_time: int) -> None:
+        """Forget what is of no more use: phones whose secrets have all expired, and those of accounts that are gone.
+
+        Raises `StoreError`; what the store then still has is forgotten another time.
+        """
+        for zid in await self._store.submit(delete_orphaned_zrtp_records):
+            self._by_zid.pop(zid, None)
+        for zid in list(self._by_zid):
+            known = self._by_zid.get(zid, {})
+            spent = [peer_zid for peer_zid, record in known.items() if record.is_spent(unix_time)]
+            for peer_zid in spent:
+                del known[peer_zid]
+            if spent:
+                places = [(zid, peer_zid) for peer_zid in spent]
+                await self._store.submit(partial(delete_zrtp_records, places=places))
 
     def _write(self, place: Place, record: CacheRecord, forgotten: list[Place]) -> None:
         now_wall = time.time()

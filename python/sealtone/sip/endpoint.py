@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from sealtone.sip.errors import SipParseError
 from sealtone.sip.events import Cancelled, Event, RequestReceived, ResponseReceived, TransactionFailed
-from sealtone.sip.flow import Flow, Hop, Transmit
+from sealtone.sip.flow import Flow, Hop, Transmit, host_port
 from sealtone.sip.message import Request, Response, parse_message
 from sealtone.sip.responses import (
     HeaderPairs,
@@ -312,7 +312,7 @@ class Endpoint:
     def via_for(self, hop: Hop) -> tuple[str, str]:
         """Our sent-by for a hop, and the Via value up to where the rest of the branch follows."""
         host, port = self.config.contact_for(hop)
-        sent_by = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        sent_by = host_port(host, port)
         return sent_by, f"SIP/2.0/{hop.transport.upper()} {sent_by};branch={_COOKIE}"
 
     def start_client(

@@ -49,6 +49,11 @@ class Transmit(NamedTuple):
     hop: Hop
 
 
+def host_port(host: str, port: int) -> str:
+    """``host:port``, with brackets around an IPv6 address (RFC 3261 25.1)."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def is_reliable(hop: Hop) -> bool:
     """Whether the transport retransmits by itself, so that SIP does not (RFC 3261 17)."""
     return hop.transport != "udp"

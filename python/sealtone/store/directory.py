@@ -9,7 +9,22 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import func, select
 
-from sealtone.model import Account, Domain, LegPolicy, MediaPath, Protection, SipUser, Snapshot, Strictness
+from sealtone.model import (
+    Account,
+    ConsentNotice,
+    Domain,
+    DomainRecording,
+    LegPolicy,
+    MediaPath,
+    Protection,
+    RecordingFormat,
+    RecordingPolicy,
+    RecordingTerms,
+    SipUser,
+    Snapshot,
+    Strictness,
+)
+from sealtone.model.announcements import Announcements, Language, NoticeTo, OpenNotice
 from sealtone.store.database import Transaction
 from sealtone.store.tables import account, change_log, domain, setting, sip_user
 
@@ -18,7 +33,16 @@ _USER_COLUMNS = (
     sip_user,
     domain.c.account_id,
     domain.c.name.label("domain_name"),
+    domain.c.language.label("domain_language"),
+    domain.c.music_on_hold,
+    domain.c.open_notice,
+    domain.c.open_notice_to,
     account.c.zid,
+    account.c.recording_recipient,
+    domain.c.recording.label("domain_recording"),
+    domain.c.recording_notice,
+    domain.c.recording_format,
+    domain.c.keep_recordings_days,
 )
 
 
@@ -78,6 +102,13 @@ def update_account(transaction: Transaction, account_id: int, *, keep_calls_days
     transaction.connection.execute(account.update().where(account.c.id == account_id).values(**values))
 
 
+def set_recording_recipient(transaction: Transaction, account_id: int, recipient: str) -> None:
+    """Sets the public key that an account's recordings are sealed to from now on."""
+    transaction.connection.execute(
+        account.update().where(account.c.id == account_id).values(recording_recipient=recipient)
+    )
+
+
 def read_domains(transaction: Transaction, account_id: int | None = None) -> tuple[Domain, ...]:
     """Every domain, or an account's, oldest first."""
     query = select(domain).order_by(domain.c.id)
@@ -102,6 +133,28 @@ def insert_domain(transaction: Transaction, account_id: int, name: str, now_wall
 def update_domain(transaction: Transaction, domain_id: int, *, enabled: bool) -> None:
     """Switches a domain on or off."""
     transaction.connection.execute(domain.update().where(domain.c.id == domain_id).values(enabled=int(enabled)))
+
+
+def set_domain_recording(transaction: Transaction, domain_id: int, recording: DomainRecording) -> None:
+    """Sets what is recorded in a domain where its users do not say."""
+    values = {
+        "recording": recording.policy.value,
+        "recording_notice": recording.notice.value,
+        "recording_format": recording.format.value,
+        "keep_recordings_days": recording.keep_days,
+    }
+    transaction.connection.execute(domain.update().where(domain.c.id == domain_id).values(**values))
+
+
+def update_announcements(transaction: Transaction, domain_id: int, announcements: Announcements) -> None:
+    """Sets what a domain's phones are told and played."""
+    values = {
+        "language": announcements.language.value,
+        "music_on_hold": int(announcements.music_on_hold),
+        "open_notice": announcements.open_notice.value,
+        "open_notice_to": announcements.open_notice_to.value,
+    }
+    transaction.connection.execute(domain.update().where(domain.c.id == domain_id).values(**values))
 
 
 def delete_domain(transaction: Transaction, domain_id: int) -> None:
@@ -207,11 +260,32 @@ def _inserted(transaction: Transaction, insert: Any) -> int:
 
 
 def _account_of(row: Any) -> Account:
-    return Account(row.id, row.name, bool(row.enabled), row.keep_calls_days, row.zid)
+    return Account(row.id, row.name, bool(row.enabled), row.keep_calls_days, row.zid, row.recording_recipient)
 
 
 def _domain_of(row: Any) -> Domain:
-    return Domain(row.id, row.account_id, row.name, bool(row.enabled))
+    return Domain(
+        row.id,
+        row.account_id,
+        row.name,
+        bool(row.enabled),
+        recording=_domain_recording(row, row.recording),
+        announcements=_announcements_of(row, row.language),
+    )
+
+
+def _domain_recording(row: Any, policy: str) -> DomainRecording:
+    return DomainRecording(
+        RecordingPolicy(policy),
+        ConsentNotice(row.recording_notice),
+        RecordingFormat(row.recording_format),
+        row.keep_recordings_days,
+    )
+
+
+def _announcements_of(row: Any, language: str) -> Announcements:
+    notice = OpenNotice(row.open_notice), NoticeTo(row.open_notice_to)
+    return Announcements(Language(language), bool(row.music_on_hold), *notice)
 
 
 def _user_of(transaction: Transaction, row: Any) -> SipUser:
@@ -231,6 +305,13 @@ def _user_of(transaction: Transaction, row: Any) -> SipUser:
         codecs=tuple(row.codecs.split(",")) if row.codecs else (),
         max_contacts=row.max_contacts,
         zid=row.zid,
+        recording=RecordingTerms(
+            RecordingPolicy(row.recording) if row.recording else None,
+            _domain_recording(row, row.domain_recording),
+            row.recording_recipient,
+        ),
+        own_language=Language(row.language) if row.language else None,
+        announcements=_announcements_of(row, row.domain_language),
     )
 
 
@@ -248,4 +329,6 @@ def _user_values(transaction: Transaction, user: SipUser) -> dict[str, Any]:
         "path": user.policy.path.value,
         "codecs": ",".join(user.codecs),
         "max_contacts": user.max_contacts,
+        "recording": user.recording.own.value if user.recording.own is not None else "",
+        "language": user.own_language.value if user.own_language is not None else "",
     }

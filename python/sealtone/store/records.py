@@ -7,7 +7,7 @@ expression a row: with hundreds of calls a second the interpreter lock changes h
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -26,6 +26,7 @@ from sealtone.model import (
 )
 from sealtone.model.record import CallRecord, LegRecord
 from sealtone.srtp_keys import suite_named
+from sealtone.store.recordings import recordings_of
 from sealtone.store.tables import account, call_leg, call_record
 
 _ROWS_A_STATEMENT = 32  # SQLite takes 32,766 parameters, and few statement lengths keep the statement cache small
@@ -72,8 +73,7 @@ def read_calls(connection: sqlalchemy.Connection, wanted: CallFilter) -> CallPag
     query = select(call_record).order_by(call_record.c.started_at.desc(), call_record.c.id.desc())
     rows = connection.execute(query.where(*_conditions(wanted)).limit(wanted.limit + 1)).all()
     page = rows[: wanted.limit]
-    legs = _legs_of(connection, [row.id for row in page])
-    records = tuple(_call_of(row, legs.get(row.id, ())) for row in page)
+    records = tuple(_calls_of(connection, page))
     last = page[-1] if len(rows) > wanted.limit else None
     return CallPage(records, (last.started_at, last.id) if last is not None else None)
 
@@ -92,7 +92,7 @@ def read_call(connection: sqlalchemy.Connection, call_id: str) -> CallRecord | N
     exact = [row for row in rows if row.id == call_id] or rows
     if len(exact) != 1:
         return None
-    return _call_of(exact[0], _legs_of(connection, [exact[0].id]).get(exact[0].id, ()))
+    return next(_calls_of(connection, exact))
 
 
 def delete_outdated_calls(connection: sqlalchemy.Connection, now_wall: float, limit: int = PURGED_AT_ONCE) -> int:
@@ -170,6 +170,8 @@ def _call_row(record: CallRecord) -> tuple[Any, ...]:
         record.status,
         record.reason,
         record.state.value,
+        record.recording_note,
+        record.announced,
     )
 
 
@@ -234,7 +236,13 @@ def _legs_of(connection: sqlalchemy.Connection, call_ids: list[str]) -> dict[str
     return found
 
 
-def _call_of(row: Any, legs: tuple[LegRecord, ...]) -> CallRecord:
+def _calls_of(connection: sqlalchemy.Connection, rows: Sequence[Any]) -> Iterator[CallRecord]:
+    ids = [row.id for row in rows]
+    legs, recordings = _legs_of(connection, ids), recordings_of(connection, ids)
+    return (_call_of(row, legs.get(row.id, ()), recordings.get(row.id, ())) for row in rows)
+
+
+def _call_of(row: Any, legs: tuple[LegRecord, ...], recordings: tuple[str, ...]) -> CallRecord:
     return CallRecord(
         id=row.id,
         account_id=row.account_id,
@@ -250,6 +258,9 @@ def _call_of(row: Any, legs: tuple[LegRecord, ...]) -> CallRecord:
         legs=legs,
         caller_name=row.caller_name,
         answered_at=row.answered_at,
+        recordings=recordings,
+        recording_note=row.recording_note,
+        announced=row.announced,
     )
 
 

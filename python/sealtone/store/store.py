@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar, cast
 
-from sealtone.model import Snapshot
+from sealtone.model import RecordingFacts, Snapshot
 from sealtone.model.record import CallRecord
 from sealtone.registrar import Binding
 from sealtone.store.bindings import BindingChange, delete_expired, read_bindings
 from sealtone.store.database import Database, Transaction
 from sealtone.store.directory import load_snapshot
+from sealtone.store.recordings import save_recording
 from sealtone.store.records import CallFilter, CallPage, delete_outdated_calls, read_calls
 from sealtone.store.writer import Writer
 
@@ -86,6 +87,10 @@ class Store:
     def delete_outdated_calls(self, now_wall: float) -> asyncio.Future[int]:
         """Deletes some records that are kept no longer; repeat, with pauses, while it gives `PURGED_AT_ONCE`."""
         return self.submit(lambda transaction: delete_outdated_calls(transaction.connection, now_wall))
+
+    def save_recording(self, facts: RecordingFacts) -> asyncio.Future[None]:
+        """Writes a recording that has begun, or has ended."""
+        return self.submit(lambda transaction: save_recording(transaction.connection, facts))
 
     async def flush(self) -> None:
         """Returns once everything handed in so far is committed."""

@@ -39,6 +39,7 @@ account = Table(
     Column("created_at", Float, nullable=False),
     Column("keep_calls_days", Integer, server_default="365"),
     Column("zid", LargeBinary, nullable=False, server_default=text("x''")),
+    Column("recording_recipient", String, nullable=False, server_default=""),
 )
 
 domain = Table(
@@ -49,6 +50,14 @@ domain = Table(
     Column("name", String, nullable=False, unique=True),
     Column("enabled", Integer, nullable=False, server_default="1"),
     Column("created_at", Float, nullable=False),
+    Column("recording", String, nullable=False, server_default="on-demand"),
+    Column("recording_notice", String, nullable=False, server_default="tone"),
+    Column("recording_format", String, nullable=False, server_default="opus"),
+    Column("keep_recordings_days", Integer, server_default="90"),
+    Column("language", String, nullable=False, server_default="en"),
+    Column("music_on_hold", Integer, nullable=False, server_default="1"),
+    Column("open_notice", String, nullable=False, server_default="off"),
+    Column("open_notice_to", String, nullable=False, server_default="caller"),
 )
 
 sip_user = Table(
@@ -68,6 +77,8 @@ sip_user = Table(
     Column("path", String, nullable=False, server_default="sealed"),
     Column("created_at", Float, nullable=False),
     Column("secret_set_at", Float, nullable=False),
+    Column("recording", String, nullable=False, server_default=""),
+    Column("language", String, nullable=False, server_default=""),
     UniqueConstraint("domain_id", "username"),
 )
 
@@ -108,6 +119,8 @@ call_record = Table(
     Column("status", Integer, nullable=False),
     Column("reason", String, nullable=False),
     Column("state", String, nullable=False),
+    Column("recording_note", String, nullable=False, server_default=""),
+    Column("announced", String, nullable=False, server_default=""),
     Index(None, "account_id", "started_at"),
 )
 
@@ -150,6 +163,28 @@ call_leg = Table(
     Column("reported_jitter_ms", Float),
     Column("mos_rx", Float),
     Column("mos_tx", Float),
+)
+
+recording = Table(
+    "recording",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("call_id", String, nullable=False, index=True),
+    Column("account_id", Integer, nullable=False),
+    Column("domain_id", Integer, nullable=False),
+    Column("caller", String, nullable=False),
+    Column("callee", String, nullable=False),
+    Column("path", String, nullable=False),
+    Column("format", String, nullable=False),
+    Column("notice", String, nullable=False),
+    Column("recipient", String, nullable=False),
+    Column("started_by", String, nullable=False),
+    Column("started_at", Float, nullable=False, index=True),
+    Column("ended_at", Float),
+    Column("seconds", Float, nullable=False),
+    Column("octets", Integer, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("deleting", Integer, nullable=False, server_default="0"),
 )
 
 zrtp_cache = Table(

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from sqlalchemy import select
 
 from sealtone.store.database import Transaction
-from sealtone.store.tables import zrtp_cache
+from sealtone.store.tables import account, zrtp_cache
 from sealtone.zrtp import CacheRecord
 
 Place = tuple[bytes, bytes]
@@ -41,6 +41,14 @@ def delete_zrtp_records(transaction: Transaction, places: Iterable[Place]) -> No
     for zid, peer_zid in places:
         condition = (zrtp_cache.c.zid == zid) & (zrtp_cache.c.peer_zid == peer_zid)
         transaction.connection.execute(zrtp_cache.delete().where(condition))
+
+
+def delete_orphaned_zrtp_records(transaction: Transaction) -> list[bytes]:
+    """Forgets all phones of accounts that are gone; gives the ZIDs these had."""
+    is_orphaned = zrtp_cache.c.zid.not_in(select(account.c.zid))
+    zids = list(transaction.connection.scalars(select(zrtp_cache.c.zid).where(is_orphaned).distinct()))
+    transaction.connection.execute(zrtp_cache.delete().where(is_orphaned))
+    return zids
 
 
 def _context(place: Place) -> str:

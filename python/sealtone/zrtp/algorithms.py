@@ -146,10 +146,10 @@ class Algorithms:
     def with_mandatory(self) -> Algorithms:
         """The lists as they are to be understood: what is mandatory stands last where it is not named."""
         return Algorithms(
-            *(
-                names + tuple(name for name in MANDATORY[kind] if name not in names)
-                for kind, names in zip(_KNOWN, self, strict=True)
-            )
+            *[
+                names + tuple([name for name in mandatory if name not in names])
+                for mandatory, names in zip(MANDATORY.values(), self, strict=True)
+            ]
         )
 
     def without(self, *names: str) -> Algorithms:

@@ -59,6 +59,10 @@ class CacheRecord:
 
         return Secrets(valid(self.rs1), valid(self.rs2), aux, self.pbx)
 
+    def is_spent(self, unix_time: int) -> bool:
+        """Whether nothing in it can be used any more, so that keeping it is as good as not."""
+        return self.usable(unix_time) == Secrets()
+
     def renewed(self, retained: bytes, lifetime_s: int, unix_time: int, keep_old: bool) -> CacheRecord:
         """After a secure exchange: rs1 moves to rs2 (in DH mode, `keep_old`), the new secret becomes rs1 (4.6.1.1).
 

@@ -156,8 +156,6 @@ class Exchange:
         suite = negotiation.choose(self._profile.algorithms, self._peer.hello.algorithms)
         self.we_initiate = True
         if self._multistream is not None:
-            if MULTISTREAM not in self._peer.hello.algorithms.with_mandatory().key_agreements:
-                raise Aborted(ErrorCode.UNSUPPORTED_KEY_AGREEMENT)
             chosen = Suite(self._multistream.hash_name, suite.cipher, suite.auth_tag, MULTISTREAM, suite.sas_type)
             return self._send_commit(chosen, self._entropy(NONCE_OCTETS))
         if allow_preshared and (key_id := self._preshared_for(suite)):

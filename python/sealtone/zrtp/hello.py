@@ -69,7 +69,7 @@ class Hello:
         body += self.client_id.encode("latin-1").ljust(CLIENT_ID_OCTETS)
         body += self.h3 + self.zid
         body += bytes((flags, counts[0], counts[1] << 4 | counts[2], counts[3] << 4 | counts[4]))
-        body += b"".join(octets_of(names) for names in self.algorithms)
+        body += b"".join(map(octets_of, self.algorithms))
         return build(Kind.HELLO, body + self.mac)
 
 

@@ -59,9 +59,10 @@ def body_of(message: bytes, kind: Kind, least: int, most: int | None = None) -> 
 
 def names_in(octets: bytes) -> tuple[str, ...]:
     """Four-character names. They are kept as they came; octets outside ASCII become U+00xx, so nothing is lost."""
-    return tuple(octets[at : at + 4].decode("latin-1") for at in range(0, len(octets), 4))
+    text = octets.decode("latin-1")
+    return tuple([text[at : at + 4] for at in range(0, len(text), 4)])
 
 
 def octets_of(names: tuple[str, ...]) -> bytes:
     """The reverse of `names_in`."""
-    return b"".join(name.encode("latin-1") for name in names)
+    return "".join(names).encode("latin-1")

@@ -24,16 +24,18 @@ from sealtone.zrtp.packet import crc32c
 _HASHLIB = {"S256": hashlib.sha256, "S384": hashlib.sha384}
 _HMAC = {"S256": "sha256", "S384": "sha384"}
 _NATIVE_ONLY = frozenset({"SKN2", "SKN3", "2FS1", "2FS2", "2FS3", "E414"})
-_NATIVE = _NATIVE_ONLY | FINITE_FIELD
+_NATIVE = _NATIVE_ONLY | FINITE_FIELD | _HMAC.keys()
 
 # RFC 3526 3 and 4: p = 2^n - 2^(n-64) - 1 + 2^64 * (floor(2^(n-130) * pi) + c), generator 2.
 _MODP = {"DH2k": (2048, 124476), "DH3k": (3072, 1690314)}
 
 
 SkeinName = Literal["SKN2", "SKN3"]
+MacName = Literal["S256", "S384", "SKN2", "SKN3"]
 NativeAgreement = Literal["DH2k", "DH3k", "E414"]
 
 _SKEIN: Final[dict[str, SkeinName]] = {"SKN2": "SKN2", "SKN3": "SKN3"}
+_MACS: Final[dict[str, MacName]] = {"S256": "S256", "S384": "S384", "SKN2": "SKN2", "SKN3": "SKN3"}
 _AGREEMENTS: Final[dict[str, NativeAgreement]] = {"DH2k": "DH2k", "DH3k": "DH3k", "E414": "E414"}
 
 
@@ -44,7 +46,7 @@ class NativePrimitives(Protocol):
     """
 
     def zrtp_hash(self, name: SkeinName, data: bytes) -> bytes: ...
-    def zrtp_mac(self, name: SkeinName, key: bytes, data: bytes) -> bytes: ...
+    def zrtp_mac(self, name: MacName, key: bytes, data: bytes) -> bytes: ...
     def twofish_cfb(self, key: bytes, iv: bytes, data: bytes, *, encrypt: bool) -> bytes: ...
     def crc32c(self, data: bytes) -> bytes: ...
     def dh_public(self, name: NativeAgreement, private: bytes) -> bytes: ...
@@ -69,9 +71,9 @@ class StandardCrypto:
         return self._need(hash_name).zrtp_hash(_SKEIN[hash_name], data)
 
     def mac(self, hash_name: str, key: Octets, data: bytes) -> bytes:
-        if (digest := _HMAC.get(hash_name)) is not None:
+        if self._native is None and (digest := _HMAC.get(hash_name)) is not None:
             return hmac.digest(key, data, digest)
-        return self._need(hash_name).zrtp_mac(_SKEIN[hash_name], bytes(key), data)
+        return self._need(hash_name).zrtp_mac(_MACS[hash_name], bytes(key), data)
 
     def encrypt(self, cipher: str, key: Octets, iv: bytes, data: bytes) -> bytes:
         if cipher.startswith("AES"):

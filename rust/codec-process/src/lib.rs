@@ -5,9 +5,11 @@
 
 pub mod clock;
 mod leg;
+pub mod mark;
 pub mod mixer;
 pub mod outbox;
 mod playback;
+mod recording;
 pub mod sandbox;
 pub mod service;
 mod sys;

@@ -13,8 +13,10 @@ use sealtone_codec::{Arrival, CodecError, Digit, Transmitter, TransmitterConfig}
 use sealtone_codec_protocol::{Format, LegId, MAX_SOUNDS, Order, Packet, Report, Sent};
 
 use crate::leg::{DEFAULT_RATE, Leg, Mouth, period_us};
+use crate::mark::Mark;
 use crate::outbox::Outbox;
 use crate::playback::{Playback, Sound};
+use crate::recording::Recordings;
 
 /// Legs at most; the media core has no more ports.
 const MAX_LEGS: usize = 16_384;
@@ -42,12 +44,14 @@ type Tick = Reverse<(u64, LegId, Kind, u32)>;
 #[derive(Default)]
 pub struct Mixer {
     legs: HashMap<LegId, Leg>,
+    recordings: Recordings,
     sounds: Vec<Option<Sound>>,
     samples: usize,
     ticks: BinaryHeap<Tick>,
     /// Clocks that begin in each millisecond of [`SPREAD_MS`].
     begun: [u32; SPREAD_MS],
     clock: u32,
+    mark: Mark,
     statistics_at: u64,
     /// One tick's sound.
     sound: Vec<i16>,
@@ -56,6 +60,15 @@ pub struct Mixer {
 }
 
 impl Mixer {
+    /// One without legs. `mark` tells whose leg it works on.
+    #[must_use]
+    pub fn new(mark: Mark) -> Self {
+        Self {
+            mark,
+            ..Self::default()
+        }
+    }
+
     /// Obeys an order. Times are microseconds of the monotonic clock.
     pub fn obey(&mut self, order: Order<'_>, now: u64, out: &mut Outbox) {
         match order {
@@ -101,7 +114,22 @@ impl Mixer {
                     mouth.transmitter.send_digit(digit, u32::from(duration_ms));
                 }
             }
-            Order::Record { .. } | Order::StopRecording { .. } => {}
+            Order::Record {
+                recording,
+                left,
+                right,
+                format,
+            } => {
+                let legs = [Some(left), right];
+                self.recordings
+                    .begin(recording, legs, format, &mut self.legs, now, out);
+                for leg in legs.into_iter().flatten() {
+                    self.wind_ear(leg, now);
+                }
+            }
+            Order::StopRecording { recording } => {
+                self.recordings.end(recording, &mut self.legs, now, out);
+            }
             Order::ExpectLoss { leg, percent } => {
                 if let Some(mouth) = self.mouth(leg) {
                     mouth.transmitter.expect_loss(percent);
@@ -143,6 +171,7 @@ impl Mixer {
             }
             self.ticks.push(Reverse((next, id, kind, clock)));
         }
+        self.mark.clear();
         if now >= self.statistics_at {
             self.statistics_at = now + STATISTICS_US;
             for (&id, leg) in &mut self.legs {
@@ -185,7 +214,11 @@ impl Mixer {
             .and_then(|source| self.legs.get(&source))
             .map_or(DEFAULT_RATE, Leg::natural_rate);
         let Some(config) = self.legs.get(&id).and_then(|leg| leg.mouth_config(rate)) else {
-            return self.hush(id, now);
+            self.hush(id, now);
+            return out.add(&Report::Fault {
+                leg: id,
+                reason: "no voice codec is agreed on for what it is sent",
+            });
         };
         let rate = config.spec.sample_rate;
         let former = self.mouth(id).and_then(|mouth| mouth.source);
@@ -329,6 +362,7 @@ impl Mixer {
 
     fn take(&mut self, packet: &Packet<'_>) {
         if let Some(leg) = self.legs.get_mut(&packet.leg) {
+            self.mark.set(packet.leg);
             leg.receiver.push(&Arrival {
                 sequence: packet.sequence,
                 timestamp: packet.timestamp,
@@ -370,6 +404,7 @@ impl Mixer {
                 out.add(&Report::Played { leg: id, playing });
             }
             if let Some(mouth) = &mut leg.mouth {
+                self.mark.set(id);
                 for digit in digits {
                     mouth.transmitter.send_digit(digit.digit, digit.duration_ms);
                 }
@@ -396,6 +431,10 @@ impl Mixer {
             .legs
             .get(&id)
             .filter(|leg| leg.ear_clock == Some(clock))?;
+        if leg.recordings.is_empty() {
+            self.legs.get_mut(&id)?.ear_clock = None;
+            return None;
+        }
         let samples = (u64::from(leg.ear_rate) * EAR_PERIOD_US / 1_000_000) as usize;
         let mut sound = std::mem::take(&mut self.sound);
         sound.clear();
@@ -416,7 +455,13 @@ impl Mixer {
         let Some(leg) = self.legs.get_mut(&id) else {
             return Vec::new();
         };
+        let before = sound.len();
+        self.mark.set(id);
         leg.receiver.pull(samples, sound, now);
+        if !leg.recordings.is_empty() {
+            self.recordings
+                .hear(&leg.recordings, now, leg.ear_rate, &sound[before..], out);
+        }
         let digits = leg.receiver.digits();
         for digit in &digits {
             let Some(code) = code_of(digit.digit) else {

@@ -10,6 +10,7 @@ use rustix::time::Timespec;
 use sealtone_codec_protocol::{Availability, MAX_BATCH, Report, VERSION, orders};
 
 use crate::clock::now_us;
+use crate::mark::Mark;
 use crate::mixer::Mixer;
 use crate::outbox::Outbox;
 use crate::sandbox::Walls;
@@ -45,8 +46,8 @@ pub fn say_why(reason: &str) {
 ///
 /// # Errors
 /// The socket failed, or the server said what cannot be read.
-pub fn run(walls: &Walls, codecs: Vec<Availability>) -> io::Result<()> {
-    let mut mixer = Mixer::default();
+pub fn run(walls: &Walls, codecs: Vec<Availability>, mark: Mark) -> io::Result<()> {
+    let mut mixer = Mixer::new(mark);
     let mut out = Outbox::default();
     out.add(&Report::Hello {
         version: VERSION,

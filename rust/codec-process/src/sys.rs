@@ -3,6 +3,7 @@
 #![allow(unsafe_code, reason = "calls of the operating system")]
 
 use std::io;
+use std::sync::atomic::AtomicU64;
 
 /// Closes every descriptor from `first` on.
 ///
@@ -15,5 +16,27 @@ pub(crate) fn close_from(first: u32) -> io::Result<()> {
         Ok(())
     } else {
         Err(io::Error::last_os_error())
+    }
+}
+
+/// Maps the first word of the file behind a descriptor, for the rest of the process's life. None where that is no file
+/// that can be mapped.
+pub(crate) fn shared_word(descriptor: i32) -> Option<&'static AtomicU64> {
+    let rights = libc::PROT_READ | libc::PROT_WRITE;
+    // SAFETY: a new mapping is asked for, of pages that nothing else here uses. It is never unmapped, so that the
+    // reference stays good; it is aligned to a page, and the other process only reads it.
+    unsafe {
+        let place = libc::mmap(
+            std::ptr::null_mut(),
+            std::mem::size_of::<AtomicU64>(),
+            rights,
+            libc::MAP_SHARED,
+            descriptor,
+            0,
+        );
+        if place == libc::MAP_FAILED {
+            return None;
+        }
+        Some(&*place.cast::<AtomicU64>())
     }
 }

@@ -100,7 +100,17 @@ fn codec(text: &str) -> Result<CodecSpec, String> {
     Ok(spec)
 }
 
-/// The spec of the server's side: Opus takes and gives sound at the other leg's rate.
+/// The spec of what comes to the server: libopus gives out narrow band by a filter that codecs after it suffer from (0.15
+/// less with G.729), so that it is asked for wide band and the receiver resamples.
+fn from_phone(spec: CodecSpec, other: &CodecSpec) -> CodecSpec {
+    let mut spec = towards(spec, other);
+    if spec.kind == CodecKind::Opus {
+        spec.sample_rate = spec.sample_rate.max(16_000);
+    }
+    spec
+}
+
+/// The spec of what the server sends: Opus takes sound at the other leg's rate.
 fn towards(spec: CodecSpec, other: &CodecSpec) -> CodecSpec {
     if spec.kind != CodecKind::Opus {
         return spec;
@@ -187,7 +197,9 @@ fn call(
     let mut spoken = Vec::new();
     Resampler::new(RATE_IN, phone.sample_rate).process(sound, &mut spoken);
     let mut speaking = transmitter(phone, weather.loss)?;
-    let server_in = legs.get(1).map_or(phone, |second| towards(phone, second));
+    let server_in = legs
+        .get(1)
+        .map_or(phone, |second| from_phone(phone, second));
     let server_out = legs.get(1).map(|&second| towards(second, &phone));
     let rate = server_out.map_or(RATE_OUT, |spec| spec.sample_rate);
     let mut server = receiver(server_in, rate);

@@ -4,9 +4,11 @@
 use crate::stretch::{Likeness, pitch, samples};
 
 /// So long the repetition is as loud as what it repeats, milliseconds.
-const FULL_MS: u32 = 15;
+const FULL_MS: u32 = 10;
 /// From there to silence, milliseconds.
 const FADE_MS: u32 = 60;
+/// From here on more than one period is repeated in turn, and one more each time: one alone would buzz, milliseconds.
+const GROW_MS: u32 = 20;
 /// Sound that is looked at, milliseconds: three of the longest pitch periods.
 pub const HISTORY_MS: u32 = 48;
 /// Below this correlation there is no pitch to repeat.
@@ -88,7 +90,7 @@ impl Concealment {
 
     fn begin_repetition(&mut self) {
         let most = (self.history.len() / self.period).clamp(1, 3);
-        self.periods = (1 + self.made / samples(self.rate, 10).max(1)).clamp(1, most);
+        self.periods = (1 + self.made / samples(self.rate, GROW_MS).max(1)).clamp(1, most);
         self.left = self.period * self.periods;
         self.at = self.history.len() - self.left;
         let before = self

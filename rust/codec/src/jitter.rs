@@ -29,8 +29,10 @@ const CEILING: i64 = UNITS * 4 / 10;
 const REMEMBERED: u64 = 1_024;
 /// RFC 3550 appendix A.1: a sequence number further off than this belongs to a stream that has begun anew.
 const MOST_DROPOUT: i16 = 3_000;
-/// A timestamp that is off by more than this from what the time of arrival says begins anew, units.
-const MOST_TIMESTAMP_JUMP: i64 = 2 * UNITS;
+/// A timestamp that says that a packet came by more than this later, or earlier, than the one before it begins anew,
+/// units. Late is what networks make packets; early is only who was behind one that was late.
+const MOST_LATE: i64 = 2 * UNITS;
+const MOST_EARLY: i64 = UNITS / 2;
 /// So long after a new SSRC has come, packets of the one before are stragglers, and not a change back.
 const STRAGGLERS_US: u64 = 200_000;
 
@@ -96,7 +98,8 @@ pub enum Pushed {
     Refused,
 }
 
-/// The newest packet of the stream that is followed, which the next is read against.
+/// What the next packet is read against: the newest packet of the stream that is followed, as for its sequence number,
+/// and the newest that holds sound, as for its timestamp (an event's says only when the event began).
 #[derive(Clone, Copy, Debug)]
 struct Reference {
     ssrc: u32,
@@ -119,6 +122,8 @@ pub struct JitterBuffer {
     /// The sequence number after one that was far off: a second one in a row makes a new beginning.
     doubtful: Option<u16>,
     seen: [u64; (REMEMBERED / 64) as usize],
+    /// A new source has begun with something that holds no sound.
+    unheard: bool,
     /// The lowest sequence number that is still of use.
     wanted: u64,
     counts: Counts,
@@ -154,7 +159,7 @@ impl JitterBuffer {
         if arrival.payload.len() > LONGEST_PAYLOAD || clock_rate == 0 {
             return Pushed::Refused;
         }
-        let Some((mut packet, newest)) = self.extend(arrival, clock_rate) else {
+        let Some((mut packet, newest)) = self.extend(arrival, clock_rate, sound) else {
             return Pushed::Refused;
         };
         let place = Place {
@@ -195,7 +200,12 @@ impl JitterBuffer {
 
     /// Reads sequence number and timestamp against the newest packet. The second value says whether this is the newest
     /// now.
-    fn extend(&mut self, arrival: &Arrival, clock_rate: u32) -> Option<(Packet, bool)> {
+    fn extend(
+        &mut self,
+        arrival: &Arrival,
+        clock_rate: u32,
+        sound: bool,
+    ) -> Option<(Packet, bool)> {
         let at = units_of_us(arrival.at_us);
         let mut packet = Packet {
             sequence: 1 << 32,
@@ -207,7 +217,7 @@ impl JitterBuffer {
             at_us: arrival.at_us,
             payload: Vec::new(),
         };
-        let mut newest = true;
+        let (mut newest, mut anew) = (true, true);
         if let Some(reference) = self.reference {
             let since = at - units_of_us(reference.at_us);
             let step = arrival.sequence.wrapping_sub(reference.wire) as i16;
@@ -225,7 +235,8 @@ impl JitterBuffer {
                 self.doubtful = Some(arrival.sequence.wrapping_add(1));
                 return None;
             }
-            if packet.new_source || far {
+            anew = packet.new_source || far;
+            if anew {
                 self.doubtful = None;
                 packet.sequence = reference.sequence + 1;
                 packet.position = reference.position + since;
@@ -239,13 +250,18 @@ impl JitterBuffer {
                 let scale = UNITS / i64::from(clock_rate);
                 let by_timestamp =
                     i64::from(arrival.timestamp.wrapping_sub(reference.timestamp) as i32) * scale;
+                let ahead = by_timestamp - since;
                 packet.fresh = clock_rate != reference.clock_rate
-                    || (by_timestamp - since).abs() > MOST_TIMESTAMP_JUMP;
+                    || !(-MOST_LATE..=MOST_EARLY).contains(&ahead)
+                    || (newest && by_timestamp < 0);
                 packet.position =
                     reference.position + if packet.fresh { since } else { by_timestamp };
             }
         } else {
             self.counts.expected += 1;
+        }
+        if newest && sound {
+            packet.new_source |= std::mem::take(&mut self.unheard);
         }
         if newest {
             let from = self
@@ -254,7 +270,7 @@ impl JitterBuffer {
             for sequence in from..=packet.sequence {
                 self.forget(sequence);
             }
-            self.reference = Some(Reference {
+            let reference = Reference {
                 ssrc: arrival.ssrc,
                 wire: arrival.sequence,
                 sequence: packet.sequence,
@@ -262,6 +278,22 @@ impl JitterBuffer {
                 clock_rate,
                 position: packet.position,
                 at_us: arrival.at_us,
+            };
+            self.reference = Some(match self.reference {
+                _ if sound => reference,
+                Some(last) if !anew => Reference {
+                    wire: reference.wire,
+                    sequence: reference.sequence,
+                    ..last
+                },
+                _ => {
+                    // Sound that comes after it begins anew, whatever its timestamp is.
+                    self.unheard |= packet.new_source;
+                    Reference {
+                        clock_rate: 0,
+                        ..reference
+                    }
+                }
             });
         }
         Some((packet, newest))

@@ -9,6 +9,7 @@ pub mod event;
 pub mod jitter;
 pub mod noise;
 pub mod receive;
+pub mod record;
 pub mod resample;
 pub mod stretch;
 pub mod tone;

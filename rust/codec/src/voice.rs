@@ -6,7 +6,9 @@ use crate::resample::Resampler;
 use crate::stretch::{join, lengthen, samples, shorten};
 
 /// How long one sound passes into another where they do not go on from each other, milliseconds.
-const JOIN_MS: u32 = 8;
+const JOIN_MS: u32 = 4;
+/// The same where the sample rate changes, milliseconds.
+const CHANGE_MS: u32 = 8;
 
 /// Sound between decoder and outlet.
 pub(crate) struct Voice {
@@ -43,28 +45,39 @@ impl Voice {
         self.rate
     }
 
-    /// The decoder's rate is another from now on, or the outlet's. What was before fades out.
-    pub(crate) fn change(&mut self, rate: u32, out_rate: u32) {
+    /// The decoder's rate is another from now on, or the outlet's. `out` is what was made and not yet taken; it comes to
+    /// be at the outlet's new rate. What was before fades out under what comes.
+    pub(crate) fn change(&mut self, rate: u32, out_rate: u32, out: &mut Vec<i16>) {
         self.broken = true;
         if (rate, out_rate) == (self.rate, self.out_rate) {
             return;
         }
-        let mut on = Vec::new();
-        let length = samples(self.rate, JOIN_MS + 5);
-        self.continuation(length, &mut on);
-        let mut tail = Vec::new();
-        self.resampler.process(&on, &mut tail);
-        if out_rate != self.out_rate {
-            let mut at_new_rate = Vec::new();
-            Resampler::new(self.out_rate, out_rate).process(&tail, &mut at_new_rate);
-            tail = at_new_rate;
-        }
+        let known_us = microseconds(self.history.len(), self.rate);
+        let mut whole = std::mem::take(&mut self.history);
         let mut history = Vec::new();
-        Resampler::new(self.rate, rate).process(&self.history, &mut history);
+        Resampler::new(self.rate, rate).process(&whole, &mut history);
+        let more = samples(self.rate, CHANGE_MS + 15);
+        Concealment::new(&whole, self.rate).extend(more, &mut whole);
+        let mut converter = Resampler::new(self.rate, out_rate);
+        let mut converted = Vec::new();
+        converter.process(&whole, &mut converted);
+        // Where in it is what comes after all that was made.
+        let end_us = (known_us + converter.delay_us(self.rate))
+            .saturating_sub(self.resampler.delay_us(self.rate));
+        let end = (end_us * u64::from(out_rate) / 1_000_000) as usize;
+        if out_rate != self.out_rate {
+            let count = out.len() as u64 * u64::from(out_rate) / u64::from(self.out_rate);
+            let count = count as usize;
+            out.clear();
+            out.resize(count.saturating_sub(end), 0);
+            let from = end.saturating_sub(count).min(converted.len());
+            out.extend_from_slice(&converted[from..end.min(converted.len())]);
+        }
         self.resampler = Resampler::new(rate, out_rate);
         self.alone = (self.resampler.delay_us(rate) * u64::from(out_rate) / 1_000_000) as usize;
-        tail.truncate(self.alone + samples(out_rate, JOIN_MS));
-        self.tail = tail;
+        let length = self.alone + samples(out_rate, CHANGE_MS);
+        self.tail = converted.into_iter().skip(end).take(length).collect();
+        self.alone = self.alone.min(self.tail.len());
         self.history = history;
         self.concealment = None;
         (self.rate, self.out_rate) = (rate, out_rate);
@@ -151,4 +164,8 @@ impl Voice {
         self.tail.drain(..count);
         self.alone -= alone;
     }
+}
+
+fn microseconds(samples: usize, rate: u32) -> u64 {
+    samples as u64 * 1_000_000 / u64::from(rate)
 }

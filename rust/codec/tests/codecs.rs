@@ -287,6 +287,7 @@ fn silence_is_not_sent_where_that_was_agreed() {
             let quiet: Vec<i16> = (0..3 * spec.sample_rate as i32)
                 .map(|n| ((n.wrapping_mul(1_103_515_245) >> 16) % 5) as i16)
                 .collect();
+            encode(&spec, &mut *codec, &voice(spec.sample_rate, 2));
             let payloads = encode(&spec, &mut *codec, &quiet);
             let sent = payloads
                 .iter()

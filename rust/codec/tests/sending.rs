@@ -138,6 +138,42 @@ fn digits_are_sent_as_tones_where_no_events_are_known_and_found_again() {
 }
 
 #[test]
+fn the_voice_after_a_long_digit_is_not_taken_for_late() {
+    for clock_rate in [8_000, 48_000] {
+        let config = TransmitterConfig {
+            telephone_event: Some((101, clock_rate)),
+            ..voice_config(pcmu())
+        };
+        let mut transmitter = Transmitter::new(config).unwrap();
+        let mut sent = Vec::new();
+        for (index, block) in voice(8_000, 12_000).chunks(160).enumerate() {
+            if index % 200 == 100 {
+                transmitter.send_digit('8', 1_200);
+            }
+            transmitter.push(block);
+            for packet in all(&mut transmitter) {
+                let sequence = sent.len() as u16;
+                let sent_us = 1_000_000 + index as u64 * 20_000;
+                sent.push(network::sent(&packet, sequence, sent_us));
+            }
+        }
+        let mut config = receiver_config(pcmu(), 8_000);
+        config.formats[1].1.clock_rate = clock_rate;
+        let receiver = Receiver::new(config);
+        let mut heard = hear(receiver, 8_000, &sent, 7_000, |_, arrive| arrive(10_000));
+        let stats = heard.receiver.stats();
+        assert_eq!((stats.lost, stats.late, stats.discarded), (0, 0, 0));
+        assert!(stats.delay_ms <= 22, "{clock_rate}: {stats:?}");
+        assert_eq!(stats.stretched, 0, "{clock_rate}: {stats:?}");
+        assert!(stats.concealed_ms <= 4 * 260, "{clock_rate}: {stats:?}");
+        assert_eq!(heard.receiver.digits().len(), 3);
+        // While a key is pressed nothing is heard.
+        let pressed = &heard.sound[160 * 130..160 * 150];
+        assert!(pressed.iter().all(|&sample| sample == 0));
+    }
+}
+
+#[test]
 fn sound_from_another_source_and_another_codec_begin_without_a_click() {
     let mut transmitter = transmitter();
     let one = voice(8_000, 1_000);

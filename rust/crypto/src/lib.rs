@@ -4,6 +4,7 @@
 //! - [`twofish`]: the block cipher, and its CFB mode (2FS1, 2FS2, 2FS3)
 //! - [`modp`]: Diffie-Hellman in the groups of RFC 3526 (DH2k, DH3k)
 //! - [`curve3617`]: Diffie-Hellman on Curve3617 (E414)
+//! - [`hmac`]: HMAC (S256, S384), which Python has, but takes longer to get to
 //! - [`crc32c`]: the checksum of packets
 //!
 //! Diffie-Hellman and Skein take the same time whatever the secrets are. Twofish looks up tables by secret octets, as
@@ -11,6 +12,7 @@
 
 pub mod crc32c;
 pub mod curve3617;
+pub mod hmac;
 pub mod modp;
 pub mod skein;
 pub mod twofish;

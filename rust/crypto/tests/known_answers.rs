@@ -3,7 +3,7 @@
 use sealtone_crypto::modp::Group;
 use sealtone_crypto::skein::Skein512;
 use sealtone_crypto::twofish::{BadKeyLength, Twofish};
-use sealtone_crypto::{KeyAgreementError, curve3617};
+use sealtone_crypto::{KeyAgreementError, curve3617, hmac};
 
 fn hex(text: &str) -> Vec<u8> {
     let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
@@ -256,4 +256,31 @@ fn private_keys_of_other_lengths_and_zero_are_refused() {
             Err(KeyAgreementError::BadPrivateKey)
         );
     }
+}
+
+#[test]
+fn hmac_gives_the_second_and_sixth_answers_of_rfc_4231() {
+    let (key, data) = (b"Jefe", b"what do ya want for nothing?");
+    assert_eq!(
+        hmac::sha256(key, data)[..],
+        hex("5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843")
+    );
+    assert_eq!(
+        hmac::sha384(key, data)[..],
+        hex(
+            "af45d2e376484031617f78d2b58a6b1b9c7ef464f5a01b47e42ec3736322445e8e2240ca5e69e2c78b3239ecfab21649"
+        )
+    );
+    let long = [0xaa; 131];
+    let data = b"Test Using Larger Than Block-Size Key - Hash Key First";
+    assert_eq!(
+        hmac::sha256(&long, data)[..],
+        hex("60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54")
+    );
+    assert_eq!(
+        hmac::sha384(&long, data)[..],
+        hex(
+            "4ece084485813e9088d2c63a041bc5b44f9ef1012a2b588f3cd11f05033ac4c60c2ef6ab4030fe8296248df163f44952"
+        )
+    );
 }

@@ -61,6 +61,12 @@ pub fn availability(codecs: Result<Vec<Availability>, EngineError>) -> Vec<(&'st
     }
 }
 
+/// The RFC 4733 event of a character; one that is no digit's where it is none.
+pub fn event(digit: &str) -> u8 {
+    let place = DIGITS.iter().position(|known| *known == digit);
+    place.map_or(u8::MAX, |event| event as u8)
+}
+
 /// The character of an RFC 4733 event.
 pub fn digit(event: u8) -> &'static str {
     DIGITS.get(usize::from(event)).copied().unwrap_or("")

@@ -17,6 +17,7 @@ use pyo3::create_exception;
 use pyo3::exceptions::{PyException, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use sealtone_codec_protocol::RecordingFormat;
 use sealtone_media::demux::Kind;
 use sealtone_media::engine::{self, EngineError, Key, LegPlan};
 use sealtone_media::event::What;
@@ -298,6 +299,43 @@ impl Engine {
             .map_err(to_exception)
     }
 
+    fn start_recording(
+        &self,
+        py: Python<'_>,
+        leg_a: u64,
+        leg_b: Option<u64>,
+        path: PathBuf,
+        kind: &str,
+        recipients: Vec<String>,
+    ) -> PyResult<u64> {
+        let format = match kind {
+            "opus" => RecordingFormat::OggOpus,
+            "wav" => RecordingFormat::Wav,
+            "flac" => RecordingFormat::Flac,
+            _ => {
+                return Err(PyValueError::new_err(format!(
+                    "no kind of recording: {kind:?}"
+                )));
+            }
+        };
+        py.detach(|| {
+            self.inner
+                .start_recording(leg_a, leg_b, &path, format, &recipients)
+        })
+        .map_err(to_exception)
+    }
+
+    fn stop_recording(&self, py: Python<'_>, recording: u64) -> PyResult<()> {
+        py.detach(|| self.inner.stop_recording(recording))
+            .map_err(to_exception)
+    }
+
+    fn send_digit(&self, py: Python<'_>, leg: u64, digit: &str, duration_ms: u16) -> PyResult<()> {
+        let event = formats::event(digit);
+        py.detach(|| self.inner.send_digit(leg, event, duration_ms))
+            .map_err(to_exception)
+    }
+
     fn load_sound(&self, py: Python<'_>, name: &str, rate: u32, pcm: &[u8]) -> PyResult<()> {
         py.detach(|| self.inner.load_sound(name, rate, pcm))
             .map_err(to_exception)
@@ -385,6 +423,19 @@ fn event_tuple(py: Python<'_>, leg: u64, what: What) -> EventTuple {
             (u64::from(playing), 0),
             String::new(),
         ),
+        What::RecordingEnded {
+            reason,
+            octets,
+            milliseconds,
+        } => (
+            leg,
+            "recording-ended",
+            None,
+            None,
+            (octets, milliseconds),
+            reason,
+        ),
+        What::CodecFault(reason) => (leg, "codec-fault", None, None, NONE, reason),
         What::CodecsLost(worker) => (
             leg,
             "codecs-lost",

@@ -6,7 +6,7 @@ use pyo3::types::PyBytes;
 use sealtone_crypto::modp::Group;
 use sealtone_crypto::skein::Skein512;
 use sealtone_crypto::twofish::Twofish;
-use sealtone_crypto::{KeyAgreementError, curve3617};
+use sealtone_crypto::{KeyAgreementError, curve3617, hmac};
 use zeroize::Zeroizing;
 
 fn to_exception(error: KeyAgreementError) -> PyErr {
@@ -40,6 +40,11 @@ pub fn zrtp_mac<'py>(
     key: &[u8],
     data: &[u8],
 ) -> PyResult<Bound<'py, PyBytes>> {
+    match name {
+        "S256" => return Ok(PyBytes::new(py, &*Zeroizing::new(hmac::sha256(key, data)))),
+        "S384" => return Ok(PyBytes::new(py, &*Zeroizing::new(hmac::sha384(key, data)))),
+        _ => {}
+    }
     let len = digest_len(name)?;
     let mac = Zeroizing::new(Skein512::mac(key, 8 * len).digest(data, &[]));
     Ok(PyBytes::new(py, &mac[..usize::from(len)]))

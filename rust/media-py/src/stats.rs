@@ -40,11 +40,11 @@ macro_rules! leg_stats {
 }
 
 leg_stats! {
-    rx_packets, rx_octets, tx_packets, tx_octets, rx_lost, remote_lost, auth_failures, replays, source_drops,
+    rx_packets, rx_octets, tx_packets, tx_octets, rx_lost, rx_gaps, remote_lost, auth_failures, replays, source_drops,
     trial_drops, gate_drops, insecure_drops, payload_type_drops, duplicate_drops, overload_drops, malformed,
     send_errors, latches, rtcp_rx, rtcp_tx, feedback_rx, stun_rx, dtls_rx, zrtp_rx, zrtp_tx, zrtp_drops,
     slow_path_drops, codec_packets, codec_tx_packets, codec_refused, concealed_ms, fec_used, late, undecoded,
-    jitter_buffer_ms, digits,
+    jitter_buffer_ms, digits, codec_deaths,
 }
 
 #[pymethods]

@@ -8,11 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crossbeam_queue::ArrayQueue;
 use rustix::event::{EventfdFlags, eventfd};
 
-use sealtone_codec_protocol::Format;
+use sealtone_codec_protocol::{Format, LegId};
 
 use crate::codecs::Sound;
 use crate::leg::{Leg, Playing};
 use crate::srtp::{SrtpReceiver, SrtpSender};
+use crate::worker::Tap;
 
 /// Commands a worker may have waiting.
 const CAPACITY: usize = 16_384;
@@ -88,8 +89,14 @@ pub enum Command {
     Transcode(u32, u32),
     /// Plays sounds to a leg, or ends that.
     Play(u32, Option<Playing>),
-    /// A codec process is there, at the other end of that socket.
-    Codecs(OwnedFd),
+    /// Records legs.
+    Record(Box<Tap>),
+    /// Ends a recording, if it is this worker's.
+    StopRecording(u64),
+    /// Sends a digit (RFC 4733 event code, milliseconds) to a leg that the codec process speaks for.
+    Digit(u32, u8, u16),
+    /// A codec process is there, at the other end of that socket; the one before it died over that leg.
+    Codecs(OwnedFd, Option<LegId>),
     /// A sound that legs may be played.
     Sound(Arc<Sound>),
     /// Sends a ZRTP packet from a leg's RTP socket to its remote.

@@ -17,6 +17,7 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 mod codecs;
 mod config;
 mod plan;
+mod recordings;
 mod registry;
 
 pub use config::{EngineConfig, EngineError, EngineState, Key, LegPlan, OpenedLeg};
@@ -31,6 +32,7 @@ use crate::event::{EventQueue, MediaEvent};
 use crate::leg::Leg;
 use crate::pool::Pool;
 use crate::port::MAX_DATAGRAM;
+use crate::record::Recordings;
 use crate::stats::{LegCounters, LegStats};
 use crate::worker::{Pace, Supervision, Worker, WorkerCounters};
 
@@ -63,6 +65,7 @@ pub struct Engine {
     events: Arc<EventQueue>,
     pool: Pool,
     codecs: Mutex<Codecs>,
+    recordings: Mutex<Option<Recordings>>,
     /// Commands wait for [`Engine::wake`].
     gathering: AtomicBool,
 }
@@ -99,6 +102,7 @@ impl Engine {
             events,
             pool,
             codecs: Mutex::default(),
+            recordings: Mutex::new(None),
             gathering: AtomicBool::new(false),
         };
         let mailboxes = (0..count)
@@ -264,7 +268,8 @@ impl Engine {
         })
     }
 
-    /// Takes a leg into another call, with its port, plan, keys and counters. Its bridge or echo ends.
+    /// Takes a leg into another call, with its port, plan, keys and counters. What it is joined to and what plays to
+    /// it ends.
     ///
     /// # Errors
     /// [`EngineError::Unknown`] leg or call, [`EngineError::Busy`]: the leg stays where it is.
@@ -279,6 +284,7 @@ impl Engine {
         let (left, slot) = (entry.call, entry.slot);
         let slot = if from == to {
             self.post(from, Command::Unbridge(slot))?;
+            self.post(from, Command::Play(slot, None))?;
             slot
         } else {
             self.pass_over(&mut registry, (from, slot), to)?
@@ -490,6 +496,7 @@ impl Engine {
         // Outside the lock: it waits for the processes' end.
         let supervisor = self.lock_codecs().supervisor.take();
         drop(supervisor);
+        self.stop_recordings();
     }
 
     fn lock(&self) -> MutexGuard<'_, Registry> {

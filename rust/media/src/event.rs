@@ -48,6 +48,17 @@ pub enum What {
     },
     /// All sounds of a [`crate::command::Command::Play`] were played.
     Played(u32),
+    /// A recording, whose number stands in place of the leg's id, is over.
+    RecordingEnded {
+        /// Empty where it was told to end, else why, for a person.
+        reason: String,
+        /// Octets of it that are on the disk.
+        octets: u64,
+        /// Its length.
+        milliseconds: u64,
+    },
+    /// The codec process cannot send to the leg, for a reason that a person can read.
+    CodecFault(String),
     /// The codec process of a worker is gone and will be started again; the event's leg is 0.
     CodecsLost(usize),
 }

@@ -156,6 +156,7 @@ struct Cold {
     zrtp: Rate,
     collisions: u8,
     lost_before: u64,
+    gaps_before: u64,
     planned_at: Micros,
     silence: Micros,
     reporter: Reporter,
@@ -209,6 +210,7 @@ impl Leg {
                 zrtp: Rate::default(),
                 collisions: 0,
                 lost_before: 0,
+                gaps_before: 0,
                 planned_at: 0,
                 silence,
                 reporter: Reporter::new(),
@@ -488,6 +490,7 @@ impl Leg {
     #[cold]
     fn new_source(&mut self, ssrc: u32) {
         self.cold.lost_before += self.reception.totals().lost;
+        self.cold.gaps_before += u64::from(self.reception.totals().gaps);
         self.reception = ReceptionStats::new(self.clock_rate);
         self.rx_ssrc = ssrc;
         self.cold.source_clock = None;
@@ -523,6 +526,9 @@ impl Leg {
         self.counters
             .rx_lost
             .set(self.cold.lost_before + totals.lost);
+        self.counters
+            .rx_gaps
+            .set(self.cold.gaps_before + u64::from(totals.gaps));
         self.counters.rx_jitter_us.set(u64::from(totals.jitter_us));
         if self
             .cold

@@ -18,6 +18,7 @@ pub mod pool;
 pub mod port;
 pub mod random;
 pub mod rate;
+pub mod record;
 pub mod report;
 pub mod rtcp;
 pub mod rtp;

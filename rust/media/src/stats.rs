@@ -83,6 +83,8 @@ counters! {
     tx_octets,
     /// RTP packets that were expected from the remote and never came.
     rx_lost,
+    /// Runs of such packets, one after the other.
+    rx_gaps,
     /// Interarrival jitter of what the remote sends (RFC 3550 A.8), microseconds.
     rx_jitter_us,
     /// Round trip to the remote measured by its reception reports, microseconds; 0 is unknown.
@@ -150,6 +152,8 @@ counters! {
     undecoded,
     /// Mean time that sound of the remote waits in the jitter buffer, ms.
     jitter_buffer_ms,
+    /// Codec processes that died while they worked on the leg; after three it is heard through none any more.
+    codec_deaths,
     /// Digits the remote sent.
     digits,
     /// STUN, DTLS and ZRTP packets not handed up, over the leg's rate or the queue full.

@@ -11,17 +11,20 @@ use rustix::time::Timespec;
 use sealtone_codec_protocol::MAX_BATCH;
 
 mod codecs;
+mod recording;
 mod tending;
 
 use crate::clock::{Clock, Micros};
 use crate::codecs::{Link, LinkCounters, Notice};
 use crate::command::{Command, Mailbox, Passage, PayloadMap, Plan};
 use crate::event::EventQueue;
-use crate::forward::{Legs, forward, forward_control, leg_at};
+use crate::forward::{Legs, forward, forward_control, leg_at, warm};
 use crate::leg::{Leg, Mouth, Target};
 use crate::pool::Returns;
 use crate::port::{Datagram, Received};
 use crate::stats::Counter;
+pub use recording::Tap;
+use recording::Taps;
 
 /// Ready sockets taken from the kernel at once.
 const BATCH: usize = 512;
@@ -138,6 +141,7 @@ pub struct Worker {
     reports: Vec<u8>,
     /// Legs whose state with the process may have changed.
     unsettled: Vec<u32>,
+    taps: Taps,
     /// A leg on its way to us, until when it is awaited. Commands after it wait; packets do not.
     awaited: Option<(u32, Arc<Passage>, Micros)>,
     stopped: bool,
@@ -192,6 +196,7 @@ impl Worker {
             awaits_room: false,
             reports: vec![0; MAX_BATCH],
             unsettled: Vec::new(),
+            taps: Taps::default(),
             awaited: None,
             stopped: false,
         })
@@ -291,7 +296,10 @@ impl Worker {
     /// left keeps the socket ready, and the kernel puts it at the end of its list. Returns the visits.
     #[inline]
     fn serve(&mut self, ready: &[Event], behind: bool) -> u64 {
-        warm(&self.legs, ready);
+        warm(
+            &self.legs,
+            ready.iter().map(|event| (event.data.u64() >> 1) as u32),
+        );
         let mut waiting = [0_u32; CHUNK];
         let (mut received, mut visits) = (0, 0);
         for event in ready {
@@ -391,8 +399,13 @@ impl Worker {
                     self.unsettle(slot);
                 }
                 Command::Transcode(a, b) => self.transcode(a, b),
+                Command::Digit(slot, digit, duration_ms) => {
+                    self.send_digit(slot, digit, duration_ms);
+                }
                 Command::Play(slot, playing) => self.play(slot, playing),
-                Command::Codecs(socket) => self.open_codecs(socket),
+                Command::Record(tap) => self.record(*tap),
+                Command::StopRecording(recording) => self.stop_recording(recording),
+                Command::Codecs(socket, culprit) => self.open_codecs(socket, culprit),
                 Command::Sound(sound) => self.link.add_sound(sound),
                 Command::SendPacket(slot, packet) => {
                     if let Some(leg) = leg_at(&mut self.legs, slot) {
@@ -571,23 +584,4 @@ impl Worker {
         self.counters.legs.set(self.counters.legs.get() - 1);
         Some(leg)
     }
-}
-
-/// Reads what serving will need of some legs and of those that hear them. With many calls it has left the
-/// cache since their last packets, and independent reads wait for memory together rather than in turn.
-#[inline]
-fn warm(legs: &Legs, ready: &[Event]) {
-    let mut sum = 0;
-    for event in ready {
-        let slot = event.data.u64() >> 1;
-        if let Some(Some(leg)) = legs.get(slot as usize) {
-            sum ^= leg.warm_in();
-            if let Target::Leg(other) = leg.target
-                && let Some(Some(other)) = legs.get(other as usize)
-            {
-                sum ^= other.warm_out();
-            }
-        }
-    }
-    std::hint::black_box(sum);
 }

@@ -56,6 +56,21 @@ fn loss_is_told_since_the_last_report_and_since_the_beginning() {
 }
 
 #[test]
+fn runs_of_lost_packets_are_counted_as_one_each() {
+    let mut stats = ReceptionStats::new(8000);
+    feed(&mut stats, (0..400).filter(|n| n % 40 >= 5));
+    feed(&mut stats, 400..500);
+    let totals = stats.totals();
+    assert_eq!(
+        (totals.lost, totals.gaps),
+        (45, 9),
+        "the first run is before the first packet"
+    );
+    feed(&mut stats, [502, 503]);
+    assert_eq!((stats.totals().lost, stats.totals().gaps), (47, 10));
+}
+
+#[test]
 fn duplicates_are_counted_apart_and_hide_no_loss() {
     let mut stats = ReceptionStats::new(8000);
     feed(&mut stats, (0..100).filter(|n| *n != 50));

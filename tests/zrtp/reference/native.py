@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hmac
+
 from zrtp.reference import curve3617
 from zrtp.reference.skein import skein512
 from zrtp.reference.twofish import cfb
 
+_HASHES = {"S256": "sha256", "S384": "sha384"}
 _OCTETS = {"SKN2": 32, "SKN3": 48}
 
 # RFC 3526 3 and 4, as printed there.
@@ -35,6 +38,8 @@ class ReferenceNative:
         return skein512(data, _OCTETS[name])
 
     def zrtp_mac(self, name: str, key: bytes, data: bytes) -> bytes:
+        if name in _HASHES:
+            return hmac.digest(key, data, _HASHES[name])
         return skein512(data, _OCTETS[name], key)
 
     def twofish_cfb(self, key: bytes, iv: bytes, data: bytes, *, encrypt: bool) -> bytes:

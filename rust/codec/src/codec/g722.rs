@@ -58,38 +58,68 @@ impl Codec for G722 {
 }
 
 /// One half of the filters' impulse response (table 11); the other is its mirror image.
-const QMF: [i16; 12] = [3, -11, 12, 32, -210, 951, 3_876, -805, 362, -156, 53, -11];
-const TAPS: usize = 2 * QMF.len();
+const QMF: [i16; TAPS] = [3, -11, 12, 32, -210, 951, 3_876, -805, 362, -156, 53, -11];
+const TAPS: usize = 12;
 
-/// The response as the window meets it, oldest sample first: the sum of both phases is the lower band …
-const LOW: [i16; TAPS] = interleave(1);
-/// … and their difference the higher.
-const HIGH: [i16; TAPS] = interleave(-1);
-
-const fn interleave(sign: i16) -> [i16; TAPS] {
+/// The other half, in its order.
+const MIRRORED: [i16; TAPS] = {
     let mut taps = [0; TAPS];
     let mut at = 0;
-    while at < QMF.len() {
-        taps[2 * at] = sign * QMF[at];
-        taps[2 * at + 1] = QMF[QMF.len() - 1 - at];
+    while at < TAPS {
+        taps[at] = QMF[TAPS - 1 - at];
         at += 1;
     }
     taps
+};
+
+/// One phase of the filters: every sum of twelve neighbouring samples, weighted. The taps' absolute values sum up to
+/// less than 2^14, so that none overflows.
+fn filter(samples: &[i16], taps: &[i16; TAPS]) -> Vec<i32> {
+    let mut sums = vec![0_i32; samples.len() + 1 - TAPS];
+    for (at, tap) in taps.iter().enumerate() {
+        for (sum, sample) in sums.iter_mut().zip(&samples[at..]) {
+            *sum = sum.wrapping_add(i32::from(*sample) * i32::from(*tap));
+        }
+    }
+    sums
 }
 
-fn dot<const N: usize>(samples: &[i16; N], taps: &[i16; N]) -> i32 {
-    samples
-        .iter()
-        .zip(taps)
-        .map(|(sample, tap)| i32::from(*sample) * i32::from(*tap))
-        .sum()
+/// A phase's samples: those of the packet before that are still needed, and then those of this one.
+fn joined(past: &mut [i16; TAPS - 1], samples: impl ExactSizeIterator<Item = i16>) -> Vec<i16> {
+    let mut joined = Vec::with_capacity(past.len() + samples.len());
+    joined.extend_from_slice(past);
+    joined.extend(samples);
+    if let Some(last) = joined.last_chunk() {
+        *past = *last;
+    }
+    joined
 }
 
-/// Decision levels of the lower band's quantiser (Q6, table 14), in units of the step.
-const LEVELS: [i16; 30] = [
-    0, 35, 72, 110, 150, 190, 233, 276, 323, 370, 422, 473, 530, 587, 650, 714, 786, 858, 940,
-    1_023, 1_121, 1_219, 1_339, 1_458, 1_612, 1_765, 1_980, 2_195, 2_557, 2_919,
-];
+/// Decision levels of the lower band's quantiser (Q6, table 14), in units of the step; 29, and three that are higher
+/// than any, so that they are compared eight at a time.
+const LEVELS: [u16; 32] = {
+    let mut levels = [
+        35, 72, 110, 150, 190, 233, 276, 323, 370, 422, 473, 530, 587, 650, 714, 786, 858, 940,
+        1_023, 1_121, 1_219, 1_339, 1_458, 1_612, 1_765, 1_980, 2_195, 2_557, 2_919, 4_095, 4_095,
+        4_095,
+    ];
+    let mut at = 0;
+    while at < levels.len() {
+        levels[at] <<= 4; // the Recommendation divides by 2^12, we by 2^16
+        at += 1;
+    }
+    levels
+};
+
+/// In which interval a magnitude lies: how many of the levels are not above it.
+#[inline]
+fn interval(magnitude: i16, step: i16) -> usize {
+    let levels = LEVELS.iter().fold(0_i16, |count, level| {
+        let level = ((u32::from(*level) * u32::from(step.cast_unsigned())) >> 16) as u16;
+        count.wrapping_add(i16::from(level.cast_signed() <= magnitude))
+    });
+    (levels as usize).min(POSITIVE.len() - 1)
+}
 
 /// The code of a difference above zero by its interval, and of one below (table 15).
 const POSITIVE: [u8; 30] = {
@@ -144,9 +174,9 @@ const ANTILOG: [i16; 32] = [
 /// What the two bands differ in.
 struct Scale {
     /// The most that the logarithm of the step may be.
-    most: i32,
+    most: i16,
     /// The exponent of the step where the logarithm is zero.
-    exponent: i32,
+    exponent: i16,
 }
 
 const LOW_SCALE: Scale = Scale {
@@ -158,42 +188,49 @@ const HIGH_SCALE: Scale = Scale {
     exponent: 10,
 };
 
-fn saturate(value: i32) -> i32 {
-    value.clamp(i32::from(i16::MIN), i32::from(i16::MAX))
+fn saturate(value: i32) -> i16 {
+    value.clamp(i16::MIN.into(), i16::MAX.into()) as i16
+}
+
+/// The product of two numbers of which one is a fraction of 2^15.
+#[inline]
+fn scaled(one: i16, other: i16) -> i32 {
+    (i32::from(one) * i32::from(other)) >> 15
 }
 
 /// One band's predictor and step: the state that both sides share.
 struct Band {
     /// S: what is expected next.
-    expected: i32,
+    expected: i16,
     /// SZ: the zeros' part of it.
-    from_zeros: i32,
-    /// R of one and two samples ago: what was rebuilt.
-    rebuilt: [i32; 2],
+    from_zeros: i16,
+    /// R of one sample ago, doubled: what was rebuilt.
+    rebuilt: i16,
     /// P of one and two samples ago: what was rebuilt without the poles' part.
-    partial: [i32; 2],
+    partial: [i16; 2],
     /// A: the poles.
-    poles: [i32; 2],
-    /// B: the zeros. The last two of both arrays are always zero, so that eight can be worked on at once.
+    poles: [i16; 2],
+    /// B: the zeros, six of them; two idle ones make eight, which are worked on at once.
     zeros: [i16; 8],
-    /// D of one to six samples ago: quantised differences.
-    differences: [i16; 8],
+    /// D of one to six samples ago, quantised differences, doubled, as eight lanes of which the last two stay zero. One
+    /// number, since it is shifted along with every sample.
+    differences: u128,
     /// NB: logarithm of the step.
-    log_step: i32,
+    log_step: i16,
     /// DET: the step.
-    step: i32,
+    step: i16,
 }
 
 impl Band {
-    const fn new(step: i32) -> Self {
+    const fn new(step: i16) -> Self {
         Self {
             expected: 0,
             from_zeros: 0,
-            rebuilt: [0; 2],
+            rebuilt: 0,
             partial: [0; 2],
             poles: [0; 2],
             zeros: [0; 8],
-            differences: [0; 8],
+            differences: 0,
             log_step: 0,
             step,
         }
@@ -202,66 +239,69 @@ impl Band {
     /// LOGSC and SCALE: the step follows the code's size.
     #[inline]
     fn adapt_step(&mut self, change: i16, scale: &Scale) {
-        let decayed = (self.log_step * 127) >> 7;
-        self.log_step = (decayed + i32::from(change)).clamp(0, scale.most);
+        let decayed = (i32::from(self.log_step) * 127) >> 7;
+        self.log_step = (decayed + i32::from(change)).clamp(0, scale.most.into()) as i16;
         let mantissa = i32::from(ANTILOG[((self.log_step >> 6) & 31) as usize]);
-        // The exponent is 8 or 10 less at most 9 or 11, so that only one is ever shifted the other way.
-        let shift = scale.exponent - (self.log_step >> 11);
-        self.step = if shift < 0 {
-            mantissa << -shift
-        } else {
-            mantissa >> shift
-        } << 2;
+        // With four bits more below the point nothing has to be shifted the other way: the logarithm's whole part is at
+        // most one above the exponent.
+        let shift = scale.exponent + 4 - (self.log_step >> 11);
+        self.step = (((mantissa << 4) >> shift) << 2) as i16;
     }
 
     /// RECONS to PREDIC: learns from one quantised difference what to expect next.
     #[inline]
-    fn learn(&mut self, difference: i32) {
-        let rebuilt = saturate(self.expected + difference);
-        let partial = saturate(self.from_zeros + difference);
+    fn learn(&mut self, difference: i16) {
+        let rebuilt = self.expected.saturating_add(difference);
+        let partial = self.from_zeros.saturating_add(difference);
 
         // UPPOL2, UPPOL1: the poles move by the signs of the partial signal, and stay stable.
         let same1 = (partial ^ self.partial[0]) >= 0;
         let same2 = (partial ^ self.partial[1]) >= 0;
-        let first = saturate(self.poles[0] << 2);
-        let turned = saturate(if same1 { -first } else { first });
-        let second =
-            ((if same2 { 128 } else { -128 }) + (turned >> 7) + ((self.poles[1] * 32_512) >> 15))
-                .clamp(-12_288, 12_288);
+        let first = saturate(i32::from(self.poles[0]) * 4);
+        let turned = if same1 { first.saturating_neg() } else { first };
+        let second = ((if same2 { 128 } else { -128 })
+            + i32::from(turned >> 7)
+            + scaled(self.poles[1], 32_512))
+        .clamp(-12_288, 12_288);
         let limit = 15_360 - second;
-        let first = ((if same1 { 192 } else { -192 }) + ((self.poles[0] * 32_640) >> 15))
-            .clamp(-limit, limit);
-        self.poles = [first, second];
+        let first =
+            ((if same1 { 192 } else { -192 }) + scaled(self.poles[0], 32_640)).clamp(-limit, limit);
+        self.poles = [first as i16, second as i16];
 
         // UPZERO: the zeros move by the signs of the differences.
-        let difference = saturate(difference) as i16;
+        let doubled = difference.saturating_add(difference);
         let gain: i16 = if difference == 0 { 0 } else { 128 };
-        for (zero, past) in self.zeros.iter_mut().zip(&self.differences) {
-            let sign = (difference ^ past) >> 15; // 0 where alike, else -1
-            let decayed = ((i32::from(*zero) * 32_640) >> 15) as i16;
-            *zero = decayed.saturating_add((gain ^ sign) - sign);
+        for (zero, past) in self.zeros.iter_mut().zip(lanes(self.differences)) {
+            let sign = (doubled ^ past) >> 15; // 0 where alike, else -1
+            let decayed = scaled(*zero, 32_640) as i16;
+            *zero = decayed.saturating_add((gain ^ sign).wrapping_sub(sign));
         }
-        self.zeros[6] = 0;
-        self.zeros[7] = 0;
 
         // DELAYA, FILTEP, FILTEZ, PREDIC.
-        self.differences.copy_within(0..5, 1);
-        self.differences[0] = difference;
-        self.rebuilt = [rebuilt, self.rebuilt[0]];
+        self.differences =
+            ((self.differences << 16) | u128::from(doubled as u16)) & ((1 << 96) - 1);
         self.partial = [partial, self.partial[0]];
-        let sum: i32 = self
+        let sum = self
             .zeros
             .iter()
-            .zip(&self.differences)
-            .map(|(zero, past)| (i32::from(*zero) * i32::from(past.saturating_add(*past))) >> 15)
-            .sum();
+            .zip(lanes(self.differences))
+            .fold(0, |sum, (zero, past)| {
+                i32::wrapping_add(sum, scaled(*zero, past))
+            });
         self.from_zeros = saturate(sum);
-        let from_poles = saturate(
-            ((first * saturate(2 * self.rebuilt[0])) >> 15)
-                + ((second * saturate(2 * self.rebuilt[1])) >> 15),
-        );
-        self.expected = saturate(from_poles + self.from_zeros);
+        let rebuilt = rebuilt.saturating_add(rebuilt);
+        let from_poles =
+            saturate(scaled(first as i16, rebuilt) + scaled(second as i16, self.rebuilt));
+        self.rebuilt = rebuilt;
+        self.expected = from_poles.saturating_add(self.from_zeros);
     }
+}
+
+/// Eight numbers, the lowest bits first.
+#[inline]
+fn lanes(packed: u128) -> [i16; 8] {
+    let octets = packed.to_le_bytes();
+    std::array::from_fn(|at| i16::from_le_bytes([octets[2 * at], octets[2 * at + 1]]))
 }
 
 fn bands() -> (Band, Band) {
@@ -271,8 +311,8 @@ fn bands() -> (Band, Band) {
 struct Encoder {
     low: Band,
     high: Band,
-    /// The last samples of the packet before, which the filters still need.
-    past: [i16; TAPS - 2],
+    /// The last samples of even and of odd number.
+    past: [[i16; TAPS - 1]; 2],
 }
 
 impl Encoder {
@@ -281,76 +321,29 @@ impl Encoder {
         Self {
             low,
             high,
-            past: [0; TAPS - 2],
+            past: [[0; TAPS - 1]; 2],
         }
     }
 
     fn encode(&mut self, pairs: &[[i16; 2]], payload: &mut Vec<u8>) {
-        let mut window = Vec::with_capacity(self.past.len() + 2 * pairs.len());
-        window.extend_from_slice(&self.past);
-        window.extend_from_slice(pairs.as_flattened());
-        payload.reserve(pairs.len());
-        for start in 0..pairs.len() {
-            let Some(samples) = window[2 * start..].first_chunk::<TAPS>() else {
-                break;
-            };
-            let low = self.encode_low(dot(samples, &LOW) >> 14);
-            let high = self.encode_high(dot(samples, &HIGH) >> 14);
-            payload.push(high << 6 | low);
-        }
-        if let Some(last) = window.last_chunk() {
-            self.past = *last;
-        }
-    }
-
-    /// BLOCK1L to BLOCK4L.
-    #[inline]
-    fn encode_low(&mut self, sample: i32) -> u8 {
-        let band = &mut self.low;
-        let error = saturate(sample - band.expected);
-        let magnitude = if error < 0 { !error } else { error };
-        // The interval is the last whose level is not above; levels rise, so halves of them are ruled out.
-        let mut interval = 0;
-        for half in [16, 8, 4, 2, 1] {
-            if let Some(level) = LEVELS.get(interval + half)
-                && magnitude >= (i32::from(*level) * band.step) >> 12
-            {
-                interval += half;
-            }
-        }
-        let code = if error < 0 { NEGATIVE } else { POSITIVE }[interval];
-        let upper = usize::from(code >> 2);
-        let difference = (band.step * i32::from(OUTPUT4[upper])) >> 15;
-        band.adapt_step(STEP4[upper], &LOW_SCALE);
-        band.learn(difference);
-        code
-    }
-
-    /// BLOCK1H to BLOCK4H.
-    #[inline]
-    fn encode_high(&mut self, sample: i32) -> u8 {
-        let band = &mut self.high;
-        let error = saturate(sample - band.expected);
-        let magnitude = if error < 0 { !error } else { error };
-        let far = magnitude >= (564 * band.step) >> 12;
-        let code: u8 = match (error < 0, far) {
-            (true, true) => 0,
-            (true, false) => 1,
-            (false, true) => 2,
-            (false, false) => 3,
-        };
-        let difference = (band.step * i32::from(OUTPUT2[usize::from(code)])) >> 15;
-        band.adapt_step(STEP2[usize::from(code)], &HIGH_SCALE);
-        band.learn(difference);
-        code
+        let [past_even, past_odd] = &mut self.past;
+        let even = joined(past_even, pairs.iter().map(|pair| pair[0]));
+        let odd = joined(past_odd, pairs.iter().map(|pair| pair[1]));
+        let phases = filter(&even, &QMF).into_iter().zip(filter(&odd, &MIRRORED));
+        payload.extend(phases.map(|(even, odd)| {
+            // Each is within 29 bits, so that these do not overflow.
+            let low = self.low.encode_low((odd.wrapping_add(even) >> 14) as i16);
+            let high = self.high.encode_high((odd.wrapping_sub(even) >> 14) as i16);
+            high << 6 | low
+        }));
     }
 }
 
 struct Decoder {
     low: Band,
     high: Band,
-    /// Sums and differences of the two bands' last samples, which the filters still need.
-    past: [[i16; QMF.len() - 1]; 2],
+    /// The last sums and differences of the two bands.
+    past: [[i16; TAPS - 1]; 2],
 }
 
 impl Decoder {
@@ -359,68 +352,93 @@ impl Decoder {
         Self {
             low,
             high,
-            past: [[0; QMF.len() - 1]; 2],
+            past: [[0; TAPS - 1]; 2],
         }
     }
 
     fn decode(&mut self, payload: &[u8], sound: &mut Vec<i16>) {
-        const MIRRORED: [i16; QMF.len()] = {
-            let mut taps = QMF;
-            let mut at = 0;
-            while at < QMF.len() {
-                taps[at] = QMF[QMF.len() - 1 - at];
-                at += 1;
-            }
-            taps
+        // Both bands are within 15 bits, so that neither sum nor difference overflows.
+        let (sums, differences): (Vec<i16>, Vec<i16>) = payload
+            .iter()
+            .map(|code| {
+                let low = self.low.decode_low(code & 63);
+                let high = self.high.decode_high(code >> 6);
+                (low.wrapping_add(high), low.wrapping_sub(high))
+            })
+            .unzip();
+        let [past_sums, past_differences] = &mut self.past;
+        let sums = joined(past_sums, sums.into_iter());
+        let differences = joined(past_differences, differences.into_iter());
+        let phases = filter(&differences, &MIRRORED)
+            .into_iter()
+            .zip(filter(&sums, &QMF));
+        sound.extend(
+            phases.flat_map(|(first, second)| [saturate(first >> 11), saturate(second >> 11)]),
+        );
+    }
+}
+
+impl Band {
+    /// BLOCK1L to BLOCK4L.
+    #[inline]
+    fn encode_low(&mut self, sample: i16) -> u8 {
+        let error = sample.saturating_sub(self.expected);
+        let interval = interval(magnitude(error), self.step);
+        let code = if error < 0 { NEGATIVE } else { POSITIVE }[interval];
+        self.learn_low(code);
+        code
+    }
+
+    /// BLOCK1H to BLOCK4H.
+    #[inline]
+    fn encode_high(&mut self, sample: i16) -> u8 {
+        let error = sample.saturating_sub(self.expected);
+        let far = i32::from(magnitude(error)) >= (564 * i32::from(self.step)) >> 12;
+        let code = match (error < 0, far) {
+            (true, true) => 0,
+            (true, false) => 1,
+            (false, true) => 2,
+            (false, false) => 3,
         };
-        let room = QMF.len() - 1 + payload.len();
-        let mut sums = Vec::with_capacity(room);
-        let mut differences = Vec::with_capacity(room);
-        sums.extend_from_slice(&self.past[0]);
-        differences.extend_from_slice(&self.past[1]);
-        for &code in payload {
-            let low = self.decode_low(code & 63);
-            let high = self.decode_high(code >> 6);
-            // Both are within 15 bits, so that neither overflows.
-            sums.push((low + high) as i16);
-            differences.push((low - high) as i16);
-        }
-        sound.reserve(2 * payload.len());
-        for start in 0..payload.len() {
-            let (Some(sums), Some(differences)) = (
-                sums[start..].first_chunk(),
-                differences[start..].first_chunk(),
-            ) else {
-                break;
-            };
-            sound.push(saturate(dot(differences, &MIRRORED) >> 11) as i16);
-            sound.push(saturate(dot(sums, &QMF) >> 11) as i16);
-        }
-        if let (Some(sums), Some(differences)) = (sums.last_chunk(), differences.last_chunk()) {
-            self.past = [*sums, *differences];
-        }
+        self.learn_high(code);
+        code
     }
 
     /// BLOCK2L to BLOCK6L.
     #[inline]
-    fn decode_low(&mut self, code: u8) -> i32 {
-        let band = &mut self.low;
-        let heard = band.expected + ((band.step * i32::from(OUTPUT6[usize::from(code)])) >> 15);
-        let upper = usize::from(code >> 2);
-        let difference = (band.step * i32::from(OUTPUT4[upper])) >> 15;
-        band.adapt_step(STEP4[upper], &LOW_SCALE);
-        band.learn(difference);
-        heard.clamp(-16_384, 16_383)
+    fn decode_low(&mut self, code: u8) -> i16 {
+        let heard = i32::from(self.expected) + scaled(self.step, OUTPUT6[usize::from(code)]);
+        self.learn_low(code);
+        heard.clamp(-16_384, 16_383) as i16
     }
 
     /// BLOCK2H to BLOCK5H.
     #[inline]
-    fn decode_high(&mut self, code: u8) -> i32 {
-        let band = &mut self.high;
-        let difference = (band.step * i32::from(OUTPUT2[usize::from(code)])) >> 15;
-        let heard = band.expected + difference;
-        band.adapt_step(STEP2[usize::from(code)], &HIGH_SCALE);
-        band.learn(difference);
-        heard.clamp(-16_384, 16_383)
+    fn decode_high(&mut self, code: u8) -> i16 {
+        let heard = i32::from(self.expected) + scaled(self.step, OUTPUT2[usize::from(code)]);
+        self.learn_high(code);
+        heard.clamp(-16_384, 16_383) as i16
     }
+
+    /// BLOCK2L to BLOCK4L: the lower two bits are not learnt from, so that a network may take them.
+    #[inline]
+    fn learn_low(&mut self, code: u8) {
+        let upper = usize::from(code >> 2);
+        let difference = scaled(self.step, OUTPUT4[upper]) as i16;
+        self.adapt_step(STEP4[upper], &LOW_SCALE);
+        self.learn(difference);
+    }
+
+    #[inline]
+    fn learn_high(&mut self, code: u8) {
+        let difference = scaled(self.step, OUTPUT2[usize::from(code)]) as i16;
+        self.adapt_step(STEP2[usize::from(code)], &HIGH_SCALE);
+        self.learn(difference);
+    }
+}
+
+/// How far from zero, counted as the quantisers do: -1 is as near as 0.
+#[inline]
+fn magnitude(error: i16) -> i16 {
+    if error < 0 { !error } else { error }
 }

@@ -144,30 +144,43 @@ fn count_frames(payload: &[u8], band: Band) -> Option<usize> {
     };
     let mut frames = 0;
     let mut layers = 0;
-    // What is left after the last frame is a terminator, or the first bits of one.
-    while bits.left() >= 5 {
+    let own_layers = band as usize;
+    // What is left after the last frame is a terminator, or the first bits of one, or a layer that is empty.
+    while bits.left() >= 5 || (bits.left() == 4 && layers < own_layers) {
         if bits.take(1)? == 1 {
             layers += 1;
             let mode = bits.take(3)?;
+            if frames == 0 {
+                return None;
+            }
+            if layers > own_layers && (layers > 2 || mode == 0 || mode >= LAYER_BITS.len()) {
+                // The library skips layers of wider bands, but goes back at one that is empty. It is not asked to.
+                break;
+            }
             // Ultra-wide band's own layer, the second one of a frame, has two modes only.
-            let known = if band == Band::UltraWide && layers == 2 {
+            let known = if layers == 2 && own_layers == 2 {
                 2
             } else {
                 LAYER_BITS.len()
             };
-            if frames == 0 || layers > 2 || mode >= known {
+            if mode >= known {
                 return None;
             }
             bits.skip(LAYER_BITS[mode] - 4)?;
             continue;
         }
+        if bits.left() < 4 {
+            break;
+        }
         match bits.take(4)? {
             TERMINATOR => break,
             REQUEST_IN_BAND => {
+                layers = layers.max(own_layers); // those after it belong to no frame
                 let message = bits.take(4)?;
                 bits.skip([1, 1, 4, 4, 4, 4, 4, 4, 8, 8, 16, 16, 32, 32, 64, 64][message])?;
             }
             USER_IN_BAND => {
+                layers = layers.max(own_layers);
                 let octets = bits.take(4)?;
                 bits.skip(5 + 8 * octets)?;
             }
@@ -206,5 +219,67 @@ impl Bits<'_> {
         Some((start..start + count).fold(0, |value, at| {
             value << 1 | usize::from(self.octets[at / 8] >> (7 - at % 8) & 1)
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Octets of bits, given as numbers and how many bits each has, padded as RFC 5574 section 3.3 has it.
+    fn packed(fields: &[(u32, usize)]) -> Vec<u8> {
+        let mut bits: String = fields
+            .iter()
+            .map(|(value, count)| format!("{value:0count$b}"))
+            .collect();
+        let padding = "01111111";
+        bits.push_str(&padding[..bits.len().next_multiple_of(8) - bits.len()]);
+        let octets = bits.as_bytes().chunks(8);
+        octets
+            .map(|octet| {
+                let text = std::str::from_utf8(octet).unwrap();
+                u8::from_str_radix(text, 2).unwrap()
+            })
+            .collect()
+    }
+
+    /// A narrow-band frame of mode 1.
+    const FRAME: [(u32, usize); 4] = [(0, 1), (1, 4), (0, 30), (0, 8)];
+
+    #[test]
+    fn what_the_library_would_complain_about_is_not_given_to_it() {
+        let with = |rest: &[(u32, usize)]| packed(&[&FRAME[..], rest].concat());
+        let next = [(1, 1), (0, 3), (0, 1), (0, 4)];
+        for (band, payload, frames) in [
+            (Band::Narrow, with(&[]), Some(1)),
+            (Band::Narrow, with(&[(15, 5)]), Some(1)),
+            // an empty layer of a wider band, and a frame after it
+            (Band::Narrow, with(&next), Some(1)),
+            (Band::Wide, with(&next), Some(2)),
+            // layers of modes there are none of
+            (Band::Wide, with(&[(15, 4)]), None),
+            (Band::UltraWide, with(&[(8, 4), (10, 4), (0, 32)]), None),
+            // a frame that does not begin with its narrow band, one of no mode, one cut short
+            (Band::Wide, packed(&[(8, 4), (0, 20)]), None),
+            (Band::Narrow, packed(&[(9, 5), (0, 20)]), None),
+            (Band::Narrow, packed(&[(1, 5), (0, 20)]), None),
+            // messages within the band, to the decoder and to its user
+            (
+                Band::Narrow,
+                packed(&[&[(14, 5), (8, 4), (0, 8)], &FRAME[..]].concat()),
+                Some(1),
+            ),
+            (
+                Band::Narrow,
+                packed(&[&[(13, 5), (1, 4), (0, 13)], &FRAME[..]].concat()),
+                Some(1),
+            ),
+        ] {
+            assert_eq!(
+                count_frames(&payload, band),
+                frames,
+                "{band:?} {payload:x?}"
+            );
+        }
     }
 }

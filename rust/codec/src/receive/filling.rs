@@ -19,6 +19,9 @@ impl Receiver {
         let rate = self.voice.rate();
         let unit = UNITS / i64::from(rate);
         let since_ms = self.since_stretch * 1_000 / UNITS;
+        // What is not there cannot be taken out, whatever timestamps say.
+        let there = self.out_end() - self.given + self.jitter.len() as i64 * self.packet_length;
+        let excess = excess.min(there);
         if excess >= TOO_LONG {
             let (pace_ms, least) = match excess * 1_000 / UNITS {
                 ..40 => (200, 0.85),

@@ -21,13 +21,13 @@ use crate::voice::Voice;
 use sealtone_codec_protocol::{CodecKind, CodecSpec};
 
 /// So much time is filled at once where nothing is there, units.
-const FILL: i64 = UNITS / 100;
+const FILL: i64 = UNITS / 50;
 /// A gap longer than this is a pause and not a loss, units.
 const LONGEST_GAP: i64 = UNITS;
 /// What is further behind its time than this is given up, units.
 const LONGEST_BEHIND: i64 = UNITS / 2;
 /// Looks at FEC without finding any, after which it is no longer waited for.
-const FEC_TRIES: u32 = 20;
+const FEC_TRIES: u32 = 6;
 /// Arrivals between two blocks that count for the delay; a burst of more says nothing new.
 const MOST_ARRIVALS: usize = 64;
 /// Nobody has taken sound for this long: what is here is old.
@@ -189,12 +189,10 @@ impl Receiver {
             });
         }
         if config.sample_rate != self.sample_rate {
-            let mut resampler = crate::Resampler::new(self.sample_rate, config.sample_rate);
-            let left = std::mem::take(&mut self.out);
-            resampler.process(&left, &mut self.out);
             self.sample_rate = config.sample_rate;
             self.tones = None;
-            self.voice.change(self.voice.rate(), config.sample_rate);
+            let rate = self.voice.rate();
+            self.voice.change(rate, config.sample_rate, &mut self.out);
         }
         if !config.detect_tones {
             self.tones = None;
@@ -494,8 +492,8 @@ impl Receiver {
             return;
         }
         self.present = Some(at);
-        self.voice
-            .change(self.formats[at].spec.sample_rate, self.sample_rate);
+        let rate = self.formats[at].spec.sample_rate;
+        self.voice.change(rate, self.sample_rate, &mut self.out);
     }
 
     /// A new sender has nothing to do with what the decoders remember.

@@ -223,3 +223,114 @@ impl Link {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+    use sealtone_codec_protocol::{MAX_BATCH, Packet, orders};
+
+    fn pair() -> (OwnedFd, OwnedFd) {
+        let flags = SocketFlags::CLOEXEC;
+        socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None).unwrap()
+    }
+
+    fn packet() -> Packet<'static> {
+        Packet {
+            leg: 1,
+            sequence: 1,
+            timestamp: 160,
+            payload_type: 0,
+            marker: false,
+            ssrc: 5,
+            at_us: 7,
+            payload: &[0x55; 160],
+        }
+    }
+
+    fn link(socket: OwnedFd) -> Link {
+        let mut link = Link::new(0, Arc::default());
+        link.open(socket);
+        link
+    }
+
+    fn read(socket: &OwnedFd) -> Vec<String> {
+        let mut datagram = vec![0; MAX_BATCH];
+        let mut read = Vec::new();
+        while let Ok((_, length)) = recv(socket, &mut datagram[..], RecvFlags::DONTWAIT) {
+            read.extend(orders(&datagram[..length]).map(|order| format!("{:?}", order.unwrap())));
+        }
+        read
+    }
+
+    #[test]
+    fn a_process_that_does_not_read_costs_packets_and_never_an_order() {
+        let (ours, theirs) = pair();
+        let mut link = link(ours);
+        let mut given = 0;
+        while link.counters.dropped.get() == 0 {
+            link.packet(packet());
+            given += 1;
+            assert!(link.flush());
+            assert!(given < 1_000_000, "never full");
+        }
+        for leg in 0..50 {
+            link.order(&Order::Close { leg });
+            link.packet(packet());
+            assert!(link.flush());
+        }
+        assert!(link.wants_room());
+        let taken = read(&theirs);
+        assert_eq!(link.counters.packets.get(), taken.len() as u64);
+        while link.wants_room() {
+            assert!(link.flush());
+        }
+        let closed: Vec<String> = (0..50)
+            .map(|leg| format!("Close {{ leg: {leg} }}"))
+            .collect();
+        assert_eq!(read(&theirs), closed);
+        assert_eq!(link.counters.dropped.get(), 51);
+    }
+
+    #[test]
+    fn a_process_that_leaves_its_orders_unread_is_given_up() {
+        let (ours, _theirs) = pair();
+        let mut link = link(ours);
+        let takes = (0..100_000).all(|leg| {
+            link.order(&Order::Close { leg });
+            link.flush()
+        });
+        assert!(!takes);
+        assert!(link.waiting.len() <= MAX_WAITING + 1);
+    }
+
+    #[test]
+    fn sounds_are_loaded_when_there_is_room_and_again_for_the_next_process() {
+        let (ours, theirs) = pair();
+        let mut link = link(ours);
+        link.add_sound(Arc::new(Sound {
+            number: 3,
+            rate: 8_000,
+            pcm: vec![1; 3 * MAX_DATA],
+        }));
+        assert!(link.wants_room());
+        assert!(link.flush());
+        assert!(!link.wants_room());
+        let first = read(&theirs);
+        assert_eq!(first.len(), 3);
+        let (ours, theirs) = pair();
+        link.open(ours);
+        assert!(link.flush());
+        assert_eq!(read(&theirs), first);
+    }
+
+    #[test]
+    fn without_a_process_packets_are_counted_and_orders_are_not_kept() {
+        let mut link = Link::new(0, Arc::default());
+        link.packet(packet());
+        link.order(&Order::Close { leg: 1 });
+        assert!(link.flush());
+        assert!(!link.wants_room());
+        assert_eq!(link.counters.dropped.get(), 1);
+    }
+}

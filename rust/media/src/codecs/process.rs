@@ -9,9 +9,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create};
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, recv, socketpair, sockopt};
 use rustix::time::Timespec;
-use sealtone_codec_protocol::{Availability, MAX_BATCH, Report, VERSION, reports};
+use sealtone_codec_protocol::{Availability, LegId, MAX_BATCH, Report, VERSION, reports};
 
 /// Asked of the kernel for each direction; it gives less where its limit is lower.
 const BUFFER: usize = 1 << 20;
@@ -32,6 +33,8 @@ impl fmt::Display for Unusable {
 #[derive(Debug)]
 pub struct CodecProcess {
     child: Child,
+    /// Where it notes whose leg it works on.
+    notes: OwnedFd,
     /// Our end of the socket, to be given to a worker.
     pub socket: Option<OwnedFd>,
     /// Every codec, with why it is missing where it is.
@@ -47,11 +50,15 @@ impl CodecProcess {
     /// It does not start, does not close its sandbox, or was not built with us.
     pub fn start(program: &Path) -> Result<Self, Unusable> {
         let (ours, theirs) = pair().map_err(|error| Unusable(format!("no socket: {error}")))?;
-        let mut child = spawn(program, theirs)
+        let notes = notes().map_err(|error| Unusable(format!("no memory file: {error}")))?;
+        let mut child = notes
+            .try_clone()
+            .and_then(|notes| spawn(program, theirs, notes))
             .map_err(|error| Unusable(format!("{}: {error}", program.display())))?;
         match hello(&ours) {
             Ok((codecs, landlock)) => Ok(Self {
                 child,
+                notes,
                 socket: Some(ours),
                 codecs,
                 landlock,
@@ -63,10 +70,15 @@ impl CodecProcess {
         }
     }
 
-    /// Its process id.
+    /// Ends it, and tells whose leg it worked on.
     #[must_use]
-    pub fn id(&self) -> u32 {
-        self.child.id()
+    pub fn into_culprit(mut self) -> Option<LegId> {
+        end(&mut self.child);
+        let mut word = [0; 8];
+        let length = rustix::io::pread(&self.notes, &mut word, 0).unwrap_or(0);
+        (length == word.len())
+            .then(|| LegId::from_ne_bytes(word))
+            .filter(|&leg| leg != 0)
     }
 }
 
@@ -90,13 +102,22 @@ fn pair() -> rustix::io::Result<(OwnedFd, OwnedFd)> {
     Ok((ours, theirs))
 }
 
-fn spawn(program: &Path, socket: OwnedFd) -> io::Result<Child> {
+/// A file in memory of one word. It can neither grow nor shrink, so that nobody stumbles over its end.
+fn notes() -> rustix::io::Result<OwnedFd> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let file = memfd_create("sealtone-codecs", flags)?;
+    ftruncate(&file, 8)?;
+    fcntl_add_seals(&file, SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL)?;
+    Ok(file)
+}
+
+fn spawn(program: &Path, socket: OwnedFd, notes: OwnedFd) -> io::Result<Child> {
     Command::new(program)
         .arg(std::process::id().to_string())
         .env_clear()
         .current_dir("/")
         .stdin(Stdio::from(socket))
-        .stdout(Stdio::null())
+        .stdout(Stdio::from(notes))
         .stderr(Stdio::null())
         // A terminal's interrupt is for the server, which ends its calls first.
         .process_group(0)

@@ -6,6 +6,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use sealtone_codec_protocol::LegId;
+
 use super::Available;
 use super::process::{CodecProcess, Unusable};
 use crate::command::{Command, Mailbox};
@@ -42,6 +44,8 @@ struct Place {
     started: Instant,
     pause: Duration,
     due: Option<Instant>,
+    /// Whose leg the last one worked on when it died.
+    culprit: Option<LegId>,
 }
 
 impl Supervisor {
@@ -99,6 +103,7 @@ fn supervise(
             started: Instant::now(),
             pause: Duration::ZERO,
             due: None,
+            culprit: None,
         };
         if let Err(why) = place.start(program) {
             let _ = first.send((Err(why), false));
@@ -137,11 +142,14 @@ fn supervise(
 
 impl Place {
     fn start(&mut self, program: &Path) -> Result<(), Unusable> {
-        let mut process = CodecProcess::start(program)?;
         self.started = Instant::now();
         self.due = None;
+        let mut process = CodecProcess::start(program)?;
         if let Some(socket) = process.socket.take()
-            && self.mailbox.post(Command::Codecs(socket)).is_err()
+            && self
+                .mailbox
+                .post(Command::Codecs(socket, self.culprit.take()))
+                .is_err()
         {
             return Err(Unusable(
                 "the media worker does not take commands".to_owned(),
@@ -153,7 +161,7 @@ impl Place {
 
     /// Ends what is left of the process, and sets when the next is started.
     fn lose(&mut self) {
-        self.process = None;
+        self.culprit = self.process.take().and_then(CodecProcess::into_culprit);
         self.pause = if self.started.elapsed() >= STEADY {
             Duration::ZERO
         } else {

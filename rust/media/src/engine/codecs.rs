@@ -109,6 +109,20 @@ impl Engine {
         self.post(worker, Command::Play(entry.slot, None))
     }
 
+    /// Sends a digit (RFC 4733 event code, 0-15) to a leg that is heard through codecs or played to: as an event
+    /// where that was agreed on, else as a tone. To a leg that is relayed nothing is sent.
+    ///
+    /// # Errors
+    /// [`EngineError::Invalid`] digit or sealed leg, [`EngineError::Unknown`], [`EngineError::Busy`].
+    pub fn send_digit(&self, leg: u64, digit: u8, duration_ms: u16) -> Result<(), EngineError> {
+        if digit > 15 {
+            return Err(EngineError::Invalid("a digit is 0-9, *, #, A-D"));
+        }
+        let mut registry = self.registry()?;
+        let (worker, _, slot) = unsealed(&mut registry, leg)?;
+        self.post(worker, Command::Digit(slot, digit, duration_ms))
+    }
+
     /// Loads a sound that legs can be played: mono, 16 bits a sample, little-endian.
     ///
     /// # Errors
@@ -127,7 +141,10 @@ impl Engine {
 }
 
 /// Worker, call and slot of a leg that is not sealed.
-fn unsealed(registry: &mut Registry, leg: u64) -> Result<(usize, u64, u32), EngineError> {
+pub(super) fn unsealed(
+    registry: &mut Registry,
+    leg: u64,
+) -> Result<(usize, u64, u32), EngineError> {
     let (worker, entry) = registry.open_leg(leg)?;
     if entry.sealed {
         return Err(EngineError::Invalid(

@@ -14,6 +14,12 @@ use crate::rate::Rate;
 /// Packets of the codec process sent, per leg and second: twice those of 10 ms packets and a digit's repetitions.
 const SENT_RATE: u32 = 250;
 
+/// Faults told, per leg and second.
+const FAULT_RATE: u32 = 2;
+/// Codec processes that may die over a leg, each within [`FORGIVEN_AFTER`] of the one before.
+const DEATHS: u8 = 3;
+const FORGIVEN_AFTER: Micros = 60 * SECOND;
+
 /// Who makes what a leg is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mouth {
@@ -45,6 +51,8 @@ pub struct Told {
     pub mouth: Option<Option<LegId>>,
     /// What plays.
     pub playing: Option<u32>,
+    /// How much of what is sent gets lost, percent.
+    pub loss: u8,
 }
 
 /// What a leg is to the codec process.
@@ -54,10 +62,17 @@ pub(super) struct CodecLeg {
     transmit: Vec<Format>,
     /// Bit n: the process may send payload type n.
     may_send: u128,
+    /// RTP clock of what the process sends, Hz.
+    clock_rate: u32,
     playing: Option<Playing>,
+    /// Recordings that hear it.
+    recorded: u32,
     told: Told,
     sequence: u16,
     sent: Rate,
+    faults: Rate,
+    deaths: u8,
+    died_at: Micros,
 }
 
 impl Leg {
@@ -71,6 +86,7 @@ impl Leg {
         if (&codecs.formats, &codecs.transmit) != (&formats, &transmit) {
             codecs.told.set_up = false;
         }
+        codecs.clock_rate = transmit.first().map_or(0, |voice| voice.spec.clock_rate);
         codecs.may_send = transmit
             .iter()
             .fold(0, |types, format| types | 1 << format.payload_type);
@@ -95,6 +111,22 @@ impl Leg {
         self.cold.codecs.playing.as_ref()
     }
 
+    /// Whether anything records the leg.
+    #[must_use]
+    pub fn is_recorded(&self) -> bool {
+        self.cold.codecs.recorded > 0
+    }
+
+    /// One recording more, or one less.
+    pub fn record(&mut self, begins: bool) {
+        let recorded = &mut self.cold.codecs.recorded;
+        *recorded = if begins {
+            *recorded + 1
+        } else {
+            recorded.saturating_sub(1)
+        };
+    }
+
     /// Plays something else, or nothing.
     pub fn play(&mut self, playing: Option<Playing>) {
         self.cold.codecs.playing = playing;
@@ -116,6 +148,29 @@ impl Leg {
     /// What the codec process has been told of it.
     pub fn told(&mut self) -> &mut Told {
         &mut self.cold.codecs.told
+    }
+
+    /// A codec process died while it worked on this leg.
+    pub fn blame(&mut self, now: Micros) {
+        let codecs = &mut self.cold.codecs;
+        if now.saturating_sub(codecs.died_at) > FORGIVEN_AFTER {
+            codecs.deaths = 0;
+        }
+        codecs.deaths = codecs.deaths.saturating_add(1);
+        codecs.died_at = now;
+        self.counters.codec_deaths.add(1);
+    }
+
+    /// Too many died of it: what its remote sends reaches no codec any more.
+    #[must_use]
+    pub fn is_barred(&self) -> bool {
+        self.cold.codecs.deaths >= DEATHS
+    }
+
+    /// They died all the same: nothing is encoded for it either.
+    #[must_use]
+    pub fn is_silenced(&self) -> bool {
+        self.cold.codecs.deaths >= 2 * DEATHS
     }
 
     /// Lets the codec process speak for the leg, or the leg that it is joined to. The stream goes on.
@@ -164,6 +219,13 @@ impl Leg {
             for (digit, duration_ms) in digits.into_iter().flatten() {
                 self.tell_digit(digit, duration_ms, events);
             }
+        }
+    }
+
+    /// An accepted packet goes to no other leg: counted, unless the codec process has it.
+    pub fn count_unsent(&self) {
+        if !self.copied {
+            self.counters.gate_drops.add(1);
         }
     }
 
@@ -225,7 +287,7 @@ impl Leg {
             source_type: sent.payload_type,
             aside: false,
             header_len: 0,
-            clock_rate: self.clock_rate,
+            clock_rate: self.sent_clock_rate(),
         };
         datagram.fill(sent.payload);
         let before = self.counters.tx_packets.get();
@@ -233,6 +295,33 @@ impl Leg {
         let went = self.counters.tx_packets.get() != before;
         self.counters.codec_tx_packets.add(u64::from(went));
         true
+    }
+
+    /// RTP clock of what is sent to the remote, Hz.
+    #[must_use]
+    pub fn sent_clock_rate(&self) -> u32 {
+        match (self.mouth, self.cold.codecs.clock_rate) {
+            (Mouth::Codecs, rate) if rate > 0 => rate,
+            _ => self.clock_rate,
+        }
+    }
+
+    /// How much of what the codec process sends gets lost, percent, where it has not been told yet.
+    pub fn untold_loss(&mut self) -> Option<u8> {
+        let lost = (self.counters.remote_fraction_lost.get() * 100).div_ceil(256) as u8;
+        let told = &mut self.cold.codecs.told;
+        let news = self.mouth == Mouth::Codecs && told.set_up && told.loss != lost;
+        news.then(|| {
+            told.loss = lost;
+            lost
+        })
+    }
+
+    /// The codec process cannot do what it was told.
+    pub fn tell_fault(&mut self, reason: &str, now: Micros, events: &EventQueue) {
+        if self.cold.codecs.faults.take(FAULT_RATE, SECOND, now) {
+            self.tell(What::CodecFault(reason.to_owned()), events);
+        }
     }
 
     /// What the codec process says came of the remote's packets.

@@ -221,7 +221,7 @@ impl Leg {
     /// Our stream's timestamp at this moment: by the source's own report, moved on, or else by the
     /// last packet.
     fn timestamp_now(&self, source: Option<SourceClock>, now: Micros) -> u32 {
-        let clock_rate = self.clock_rate;
+        let clock_rate = self.sent_clock_rate();
         source
             .and_then(|clock| {
                 let at = self

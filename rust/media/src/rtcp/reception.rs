@@ -42,6 +42,7 @@ pub struct ReceptionStats {
     duplicates: u32,
     reordered: u32,
     restarts: u32,
+    gaps: u32,
     /// Packets received and lost before the last restart.
     received_before: u64,
     lost_before: u64,
@@ -60,6 +61,8 @@ pub struct ReceptionTotals {
     pub reordered: u32,
     /// Times the sequence numbers began anew.
     pub restarts: u32,
+    /// Times that a packet came before the ones between it and the newest: runs of loss, where these never came.
+    pub gaps: u32,
     /// Interarrival jitter in microseconds.
     pub jitter_us: u32,
 }
@@ -87,6 +90,7 @@ impl ReceptionStats {
             duplicates: 0,
             reordered: 0,
             restarts: 0,
+            gaps: 0,
             received_before: 0,
             lost_before: 0,
         }
@@ -181,6 +185,7 @@ impl ReceptionStats {
             duplicates: self.duplicates,
             reordered: self.reordered,
             restarts: self.restarts,
+            gaps: self.gaps,
             jitter_us: (u64::from(self.jitter >> 4) * 1_000_000 / u64::from(self.clock_rate))
                 as u32,
         }
@@ -225,6 +230,7 @@ impl ReceptionStats {
             if sequence < self.highest {
                 self.cycles = self.cycles.wrapping_add(1 << 16);
             }
+            self.gaps = self.gaps.wrapping_add(u32::from(ahead > 1));
             self.highest = sequence;
             self.recent = if ahead < DUPLICATE_WINDOW {
                 self.recent << ahead | 1

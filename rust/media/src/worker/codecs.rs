@@ -1,7 +1,7 @@
 //! A worker and its codec process: which legs it hears, for which it speaks, and what comes of that.
 //!
 //! What the process has to know follows from what each leg is joined to, what plays to it and what records it.
-//! [`Worker::settle`] compares that with what it has been told; so it is told the difference, and everything when it
+//! [`Worker::settle_all`] compares that with what it has been told; so it is told the difference, and everything when it
 //! has been started anew.
 
 use std::os::fd::OwnedFd;
@@ -53,6 +53,21 @@ impl Worker {
         }
     }
 
+    /// Has the process send a digit to a leg that it speaks for.
+    pub(super) fn send_digit(&mut self, slot: u32, digit: u8, duration_ms: u16) {
+        self.settle_all();
+        if let Some(leg) = leg_at(&mut self.legs, slot)
+            && leg.mouth == Mouth::Codecs
+        {
+            let leg = leg.codec_id(slot);
+            self.link.order(&Order::Digit {
+                leg,
+                digit,
+                duration_ms,
+            });
+        }
+    }
+
     /// Tells the process what has changed of the unsettled legs and of those they are joined to.
     pub(super) fn settle_all(&mut self) {
         let slots = std::mem::take(&mut self.unsettled);
@@ -79,7 +94,7 @@ impl Worker {
     /// Whether the process speaks for a leg, and whom that leg then hears.
     fn spoken_for(&self, slot: u32) -> Option<Option<u32>> {
         let leg = self.legs.get(slot as usize)?.as_ref()?;
-        if leg.is_sealed() {
+        if leg.is_sealed() || leg.is_silenced() {
             return None;
         }
         match (leg.target, leg.playing()) {
@@ -91,7 +106,7 @@ impl Worker {
         }
     }
 
-    fn codec_id(&self, slot: u32) -> Option<LegId> {
+    pub(super) fn codec_id(&self, slot: u32) -> Option<LegId> {
         let leg = self.legs.get(slot as usize)?.as_ref()?;
         Some(leg.codec_id(slot))
     }
@@ -102,18 +117,17 @@ impl Worker {
         let heard_by = self
             .partner(slot)
             .and_then(|partner| self.spoken_for(partner));
-        let heard = heard_by == Some(Some(slot));
+        let barred = leg_at(&mut self.legs, slot).is_none_or(|leg| leg.is_barred());
+        let heard = heard_by == Some(Some(slot)) && !barred;
         let up = self.link.socket().is_some();
         let Some(leg) = leg_at(&mut self.legs, slot) else {
             return;
         };
-        leg.copied = heard;
-        leg.set_mouth(if spoken_for.is_some() {
-            Mouth::Codecs
-        } else {
-            Mouth::Relay
-        });
-        let wanted = spoken_for.is_some() || heard;
+        leg.copied = (heard || leg.is_recorded()) && !leg.is_sealed();
+        // What would play over or in place of a relayed call waits for the process; the call does not.
+        let speaks = spoken_for.is_some() && (up || matches!(leg.target, Target::Codecs(_)));
+        leg.set_mouth(if speaks { Mouth::Codecs } else { Mouth::Relay });
+        let wanted = spoken_for.is_some() || leg.copied;
         if up && wanted && !leg.told().set_up {
             let (formats, transmit) = leg.formats();
             self.link.order(&Order::SetUp {
@@ -168,6 +182,7 @@ impl Worker {
 
     /// A leg goes: the process is to forget it.
     pub(super) fn forget(&mut self, slot: u32) {
+        self.stop_recordings_of(slot);
         if let Some(leg) = leg_at(&mut self.legs, slot) {
             let id = leg.codec_id(slot);
             leg.play(None);
@@ -179,10 +194,27 @@ impl Worker {
         }
     }
 
+    /// Tells the process how much of what it makes for a leg gets lost.
+    pub(super) fn tell_loss(&mut self, slot: u32) {
+        if let Some(leg) = leg_at(&mut self.legs, slot)
+            && let Some(percent) = leg.untold_loss()
+        {
+            let leg = leg.codec_id(slot);
+            self.link.order(&Order::ExpectLoss { leg, percent });
+        }
+    }
+
     // ---- the process ----
 
-    /// A process is there, and knows nothing yet.
-    pub(super) fn open_codecs(&mut self, socket: OwnedFd) {
+    /// A process is there, and knows nothing yet. A leg over which processes have died again and again is heard
+    /// through codecs no more.
+    pub(super) fn open_codecs(&mut self, socket: OwnedFd, culprit: Option<LegId>) {
+        if let Some(id) = culprit
+            && let Some(leg) = leg_at(&mut self.legs, id as u32)
+            && leg.codec_id(id as u32) == id
+        {
+            leg.blame(self.now);
+        }
         let _ = epoll::add(
             &self.epoll,
             &socket,
@@ -197,7 +229,7 @@ impl Worker {
             if let Some(leg) = leg_at(&mut self.legs, slot) {
                 *leg.told() = Told::default();
                 leg.resync();
-                if leg.copied || leg.mouth == Mouth::Codecs {
+                if leg.copied || leg.mouth == Mouth::Codecs || leg.playing().is_some() {
                     self.unsettled.push(slot);
                 }
             }
@@ -212,7 +244,13 @@ impl Worker {
             return;
         };
         let _ = epoll::delete(&self.epoll, &socket);
+        self.lose_recordings();
         self.link.counters.lost.add(1);
+        for slot in 0..self.legs.len() as u32 {
+            if leg_at(&mut self.legs, slot).is_some_and(|leg| leg.playing().is_some()) {
+                self.unsettled.push(slot);
+            }
+        }
         if let Some((worker, notices)) = &self.supervision {
             let _ = notices.send(Notice::Lost(*worker));
             self.events.push(MediaEvent {
@@ -227,6 +265,7 @@ impl Worker {
         if !self.unsettled.is_empty() {
             self.settle_all();
         }
+        self.tell_recordings();
         if !self.link.flush() {
             return self.lose_codecs();
         }
@@ -271,7 +310,16 @@ impl Worker {
             | Report::Played { leg, .. }
             | Report::Statistics { leg, .. }
             | Report::Fault { leg, .. } => *leg,
-            Report::Recorded { .. } | Report::RecordingEnded { .. } => return true,
+            Report::Recorded { recording, data } => {
+                self.take_recorded(*recording, data);
+                return true;
+            }
+            Report::RecordingEnded {
+                recording, reason, ..
+            } => {
+                self.take_recording_end(*recording, reason);
+                return true;
+            }
             Report::Hello { .. } => return false,
         };
         let slot = id as u32;
@@ -294,6 +342,7 @@ impl Worker {
                 self.unsettle(slot);
             }
             Report::Statistics { statistics, .. } => leg.take_statistics(statistics),
+            Report::Fault { reason, .. } => leg.tell_fault(reason, self.now, &self.events),
             _ => {}
         }
         true

@@ -30,6 +30,7 @@ impl Worker {
             self.serving = Some(slot as u32);
             if leg.tend(self.now, &self.events) {
                 self.report(slot);
+                self.tell_loss(slot as u32);
             }
         }
         self.serving = None;

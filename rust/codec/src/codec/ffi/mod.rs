@@ -19,16 +19,12 @@ pub(super) mod speex;
 
 use libloading::Library;
 
-/// Opens a library of the system for good.
-fn library(file: &str, package: &str) -> Result<&'static Library, String> {
+/// Opens a library of the system.
+fn open(file: &str, package: &str) -> Result<Library, String> {
     // SAFETY: opening runs the library's initialisers. These libraries have none but those of the C runtime; they come
     // from the system's own folders, whose owner owns this process too.
-    match unsafe { Library::new(file) } {
-        Ok(library) => Ok(Box::leak(Box::new(library))),
-        Err(_) => Err(format!(
-            "{file} is not installed; on Debian: apt-get install {package}"
-        )),
-    }
+    let library = unsafe { Library::new(file) };
+    library.map_err(|_| format!("{file} is not installed; on Debian: apt-get install {package}"))
 }
 
 /// The functions of a library, found once: `load` opens it, `found` says how that went.
@@ -38,6 +34,8 @@ macro_rules! functions_of {
         #[allow(non_snake_case)]
         struct Functions {
             $($name: $type,)+
+            /// Never closed, since the functions are in a static.
+            _library: libloading::Library,
         }
 
         static FUNCTIONS: std::sync::OnceLock<Result<Functions, String>> = std::sync::OnceLock::new();
@@ -45,14 +43,15 @@ macro_rules! functions_of {
         /// Opens the library, the first time.
         pub(in crate::codec) fn load() {
             FUNCTIONS.get_or_init(|| {
-                let library = super::library($file, $package)?;
+                let library = super::open($file, $package)?;
                 Ok(Functions {
                     $($name: {
-                        // SAFETY: the type is that of the header, as the file's own name says which. The library is
-                        // never closed, so that the pointer stays good.
+                        // SAFETY: the type is that of the header, as the file's own name says which. The library stays
+                        // with the pointer.
                         let found = unsafe { library.get::<$type>(concat!(stringify!($name), "\0").as_bytes()) };
                         *found.map_err(|_| concat!($file, " has no function ", stringify!($name)).to_owned())?
                     },)+
+                    _library: library,
                 })
             });
         }
@@ -72,3 +71,15 @@ macro_rules! functions_of {
     };
 }
 pub(super) use functions_of;
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_library_that_is_missing_is_named_with_the_way_to_get_it() {
+        let why = super::open("libnone.so.9", "libnone9").err();
+        assert_eq!(
+            why.as_deref(),
+            Some("libnone.so.9 is not installed; on Debian: apt-get install libnone9")
+        );
+    }
+}

@@ -1,0 +1,322 @@
+//! The mixer under simulated time.
+
+use std::collections::HashMap;
+
+use proptest::prelude::*;
+use sealtone_codec_process::mixer::Mixer;
+use sealtone_codec_process::outbox::Outbox;
+use sealtone_codec_protocol::{
+    CodecKind, CodecSpec, Format, LegId, Order, Packet, Report, reports,
+};
+
+const START: u64 = 1_000_000_000;
+
+/// A mixer, its time, and what it sent.
+struct Studio {
+    mixer: Mixer,
+    out: Outbox,
+    now: u64,
+    /// When each leg was sent a packet, and its payload type.
+    sent: HashMap<LegId, Vec<(u64, u8, u32)>>,
+    told: Vec<String>,
+}
+
+impl Studio {
+    fn new() -> Self {
+        Self {
+            mixer: Mixer::default(),
+            out: Outbox::default(),
+            now: START,
+            sent: HashMap::new(),
+            told: Vec::new(),
+        }
+    }
+
+    fn obey(&mut self, order: Order<'_>) {
+        self.mixer.obey(order, self.now, &mut self.out);
+    }
+
+    fn set_up(&mut self, leg: LegId, format: Format) {
+        self.obey(Order::SetUp {
+            leg,
+            formats: vec![format],
+            transmit: vec![format],
+        });
+    }
+
+    /// Time passes to `until`, tick by tick.
+    fn pass(&mut self, until: u64) {
+        while let Some(due) = self.mixer.next_due().filter(|&due| due <= until) {
+            self.now = self.now.max(due);
+            self.mixer.advance(self.now, &mut self.out);
+            self.collect();
+        }
+        self.now = until;
+    }
+
+    fn collect(&mut self) {
+        let mut datagrams = Vec::new();
+        assert!(self.out.flush(|datagram| {
+            datagrams.push(datagram.to_vec());
+            true
+        }));
+        for report in datagrams.iter().flat_map(|datagram| reports(datagram)) {
+            match report.unwrap() {
+                Report::Send(packet) => self.sent.entry(packet.leg).or_default().push((
+                    self.now,
+                    packet.payload_type,
+                    packet.timestamp,
+                )),
+                other => self.told.push(format!("{other:?}")),
+            }
+        }
+    }
+}
+
+fn pcmu() -> Format {
+    Format {
+        payload_type: 0,
+        spec: CodecSpec::new(CodecKind::Pcmu, 8_000),
+    }
+}
+
+fn pcma(packet_ms: u8) -> Format {
+    let spec = CodecSpec::new(CodecKind::Pcma, 8_000);
+    Format {
+        payload_type: 8,
+        spec: CodecSpec { packet_ms, ..spec },
+    }
+}
+
+fn packet(leg: LegId, number: u16, at_us: u64) -> Order<'static> {
+    Order::Packet(Packet {
+        leg,
+        sequence: number,
+        timestamp: u32::from(number) * 160,
+        payload_type: 0,
+        marker: false,
+        ssrc: 7,
+        at_us,
+        payload: &[0x55; 160],
+    })
+}
+
+#[test]
+fn a_leg_is_sent_a_packet_each_packet_time_whatever_the_other_sends() {
+    for packet_ms in [10, 20, 30, 40, 60] {
+        let mut studio = Studio::new();
+        studio.set_up(1, pcmu());
+        studio.set_up(2, pcma(packet_ms));
+        studio.obey(Order::Hear {
+            leg: 2,
+            source: Some(1),
+        });
+        for number in 0..50 {
+            // Nothing comes in the second half second.
+            if number < 25 {
+                studio.obey(packet(1, number, studio.now));
+            }
+            studio.pass(START + (u64::from(number) + 1) * 20_000);
+        }
+        let sent = &studio.sent[&2];
+        let expected = 1_000 / usize::from(packet_ms);
+        assert!(
+            sent.len().abs_diff(expected) <= 3,
+            "{} packets of {packet_ms} ms",
+            sent.len()
+        );
+        assert!(sent.iter().all(|&(_, payload_type, _)| payload_type == 8));
+        let units = u32::from(packet_ms) * 8;
+        assert!(
+            sent.windows(2)
+                .all(|pair| pair[1].2.wrapping_sub(pair[0].2) == units)
+        );
+    }
+}
+
+#[test]
+fn many_legs_that_begin_together_are_not_served_together() {
+    let mut studio = Studio::new();
+    for leg in (0..200).step_by(2) {
+        studio.set_up(leg, pcmu());
+        studio.set_up(leg + 1, pcma(20));
+        for (leg, source) in [(leg, leg + 1), (leg + 1, leg)] {
+            studio.obey(Order::Hear {
+                leg,
+                source: Some(source),
+            });
+        }
+    }
+    studio.pass(START + 1_000_000);
+    let mut by_millisecond = HashMap::<u64, usize>::new();
+    for &(at, ..) in studio.sent.values().flatten() {
+        *by_millisecond.entry(at / 1_000).or_default() += 1;
+    }
+    assert_eq!(studio.sent.len(), 200);
+    assert_eq!(by_millisecond.values().max(), Some(&10));
+}
+
+#[test]
+fn after_a_standstill_the_clock_goes_on_without_a_burst_and_its_time_is_right() {
+    let mut studio = Studio::new();
+    studio.set_up(1, pcmu());
+    studio.set_up(2, pcma(20));
+    studio.obey(Order::Hear {
+        leg: 2,
+        source: Some(1),
+    });
+    studio.pass(START + 200_000);
+    let before = studio.sent[&2].len();
+    studio.now = START + 3_200_000;
+    studio.mixer.advance(studio.now, &mut studio.out);
+    studio.collect();
+    assert!(studio.sent[&2].len() - before <= 12, "a burst");
+    assert!(studio.mixer.skipped > 100);
+    studio.pass(START + 3_400_000);
+    let sent = &studio.sent[&2];
+    let (first, last) = (sent[0], sent[sent.len() - 1]);
+    let passed_ms = (last.0 - first.0) / 1_000;
+    let told_ms = u64::from(last.2.wrapping_sub(first.2)) / 8;
+    assert!(
+        passed_ms.abs_diff(told_ms) <= 20,
+        "{passed_ms} against {told_ms}"
+    );
+}
+
+#[test]
+fn a_leg_that_is_closed_or_hushed_is_sent_nothing_more_and_its_partner_silence() {
+    let mut studio = Studio::new();
+    studio.set_up(1, pcmu());
+    studio.set_up(2, pcma(20));
+    for (leg, source) in [(1, 2), (2, 1)] {
+        studio.obey(Order::Hear {
+            leg,
+            source: Some(source),
+        });
+    }
+    studio.pass(START + 100_000);
+    studio.obey(Order::Close { leg: 1 });
+    studio.pass(START + 200_000);
+    let (one, two) = (studio.sent[&1].len(), studio.sent[&2].len());
+    studio.pass(START + 400_000);
+    assert_eq!(studio.sent[&1].len(), one);
+    assert_eq!(studio.sent[&2].len(), two + 10);
+    studio.obey(Order::Hush { leg: 2 });
+    studio.pass(START + 800_000);
+    assert_eq!(studio.sent[&2].len(), two + 10);
+    assert_eq!(studio.mixer.next_due(), None, "nothing is left to do");
+}
+
+#[test]
+fn a_codec_that_is_not_here_is_told_as_a_fault_and_stops_nothing() {
+    let mut studio = Studio::new();
+    let odd = Format {
+        payload_type: 100,
+        spec: CodecSpec {
+            packet_ms: 17,
+            ..CodecSpec::new(CodecKind::Silk, 8_000)
+        },
+    };
+    studio.set_up(1, pcmu());
+    studio.set_up(2, odd);
+    for (leg, source) in [(1, 2), (2, 1)] {
+        studio.obey(Order::Hear {
+            leg,
+            source: Some(source),
+        });
+    }
+    studio.pass(START + 100_000);
+    studio.collect();
+    assert!(
+        studio
+            .told
+            .iter()
+            .any(|told| told.starts_with("Fault { leg: 2")),
+        "{:?}",
+        studio.told
+    );
+    assert!(!studio.sent.contains_key(&2));
+    assert!(studio.sent[&1].len() >= 4);
+}
+
+fn any_order() -> impl Strategy<Value = Order<'static>> {
+    let leg = || 1..4_u64;
+    prop_oneof![
+        (leg(), 0..CodecKind::ALL.len(), 0..128_u8, any::<[u8; 3]>()).prop_map(
+            |(leg, kind, payload_type, [clock, packet_ms, frame_ms])| {
+                let clocks = [0, 1, 7_999, 8_000, 16_000, 24_000, 48_000, u32::MAX];
+                let mut spec = CodecSpec::new(
+                    CodecKind::ALL[kind],
+                    clocks[usize::from(clock) % clocks.len()],
+                );
+                if packet_ms > 128 {
+                    (spec.packet_ms, spec.frame_ms) = (packet_ms, frame_ms);
+                }
+                let format = Format { payload_type, spec };
+                Order::SetUp {
+                    leg,
+                    formats: vec![format, pcmu()],
+                    transmit: vec![format],
+                }
+            }
+        ),
+        (leg(), proptest::option::of(leg())).prop_map(|(leg, source)| Order::Hear { leg, source }),
+        leg().prop_map(|leg| Order::Hush { leg }),
+        leg().prop_map(|leg| Order::Close { leg }),
+        (
+            leg(),
+            any::<u16>(),
+            0..128_u8,
+            proptest::collection::vec(any::<u8>(), 0..400)
+        )
+            .prop_map(
+                |(leg, sequence, payload_type, payload)| Order::Packet(Packet {
+                    leg,
+                    sequence,
+                    timestamp: u32::from(sequence) * 160,
+                    payload_type,
+                    marker: false,
+                    ssrc: 1,
+                    at_us: START,
+                    payload: Box::leak(payload.into_boxed_slice()),
+                })
+            ),
+        (
+            leg(),
+            any::<[bool; 2]>(),
+            proptest::collection::vec(0..4_u16, 0..3)
+        )
+            .prop_map(|(leg, [repeat, over], sounds)| Order::Play {
+                leg,
+                playing: 1,
+                repeat,
+                over,
+                sounds
+            }),
+        (0..4_u16, 8_000..48_000_u32, 0..3_u32).prop_map(|(sound, rate, samples)| Order::Sound {
+            sound,
+            rate,
+            samples,
+            from: 0,
+            pcm: &[1, 2, 3, 4, 5, 6][..samples as usize * 2],
+        }),
+        (leg(), 0..16_u8, any::<u16>()).prop_map(|(leg, digit, duration_ms)| Order::Digit {
+            leg,
+            digit,
+            duration_ms
+        }),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+    #[test]
+    fn no_orders_in_any_order_make_it_fail(orders in proptest::collection::vec(any_order(), 1..60)) {
+        let mut studio = Studio::new();
+        for order in orders {
+            studio.obey(order);
+            studio.pass(studio.now + 7_000);
+        }
+        studio.pass(studio.now + 200_000);
+    }
+}
