@@ -185,10 +185,10 @@ $(STAMPS)/bench $(STAMPS)/fuzz: $(STAMPS)/%: requirements/%.txt $(STAMPS)/dev
 	@touch $@
 
 # Debian 13 and later have rustup as a package. Where there is none, rustup.rs has it. The crate that compiles SILK reads
-# C headers with libclang.
+# C headers with libclang, the one that compiles Opus uses cmake.
 $(STAMPS)/rust:
 	@mkdir -p $(STAMPS)
-	$(call install_programs,cc:build-essential $(if $(shell command -v dpkg-query),:libclang-dev))
+	$(call install_programs,cc:build-essential cmake:cmake $(if $(shell command -v dpkg-query),:libclang-dev))
 	@fits() { version=$$(rustc --version 2>/dev/null | cut -d' ' -f2) && printf '%s\n' $(RUST) "$$version" | sort -VC; }; \
 	if ! fits && [ "$$(id -u)" = 0 ] && ! command -v rustup >/dev/null \
 		&& { apt-get update -qq; [ -n "$$(apt-cache policy rustup | sed -n '/Candidate: [0-9]/p')" ]; }; then \

@@ -24,7 +24,7 @@ MOST_GAP_US = 60_000
 CHUNK = 50
 MOST_CALLS = 2_000
 QUALITY_CALLS = 4
-QUALITY_S = 9.0
+QUALITY_S = 14.0
 
 Say = Callable[[str], None]
 

@@ -13,6 +13,7 @@ import json
 import sys
 from typing import Any
 
+from benches.relays.interface import EVENTS
 from sealtone.media import Engine, EngineConfig, LegPlan, PayloadFormat, SrtpKey
 
 LOOPBACK = "127.0.0.1"
@@ -31,6 +32,7 @@ def voice(codec: list[Any]) -> PayloadFormat:
 
 def open_call(engine: Engine, legs: list[dict[str, Any]]) -> list[int]:
     """Opens and bridges both legs of a call; returns the engine's RTP ports."""
+    events = PayloadFormat(EVENTS, "telephone-event", 8000)
     call = engine.open_call()
     opened = []
     for leg in legs:
@@ -46,12 +48,12 @@ def open_call(engine: Engine, legs: list[dict[str, Any]]) -> list[int]:
             rx=rx,
             tx=tx,
             secure_required=rx is not None,
-            payload_types=(leg["codec"][0],),
+            payload_types=(leg["codec"][0], EVENTS),
             clock_rate=leg["codec"][2],
             new_latch=True,
             sealed=leg["sealed"],
-            formats=(voice(leg["codec"]),),
-            transmit=(voice(leg["codec"]),),
+            formats=(voice(leg["codec"]), events),
+            transmit=(voice(leg["codec"]), events),
         )
         engine.update_leg(media.id, plan)
         opened.append(media)

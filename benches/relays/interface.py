@@ -56,6 +56,8 @@ class VoiceCodec(NamedTuple):
 
 
 PCMU = VoiceCodec(0, "PCMU", 8000)
+# The payload type of telephone-event, which every phone has: no relay need listen for tones.
+EVENTS = 101
 
 
 class PhonePlan(NamedTuple):

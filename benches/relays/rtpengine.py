@@ -15,6 +15,7 @@ from typing import IO
 
 from benches.machine import SERVER_CPU, BenchError, end, free_port, pinned
 from benches.relays.interface import (
+    EVENTS,
     PCMU,
     SUITES,
     CallMedia,
@@ -79,8 +80,9 @@ def sdp_of(port: int, key: SrtpKey | None, codec: VoiceCodec = PCMU) -> str:
         "s=-",
         "c=IN IP4 127.0.0.1",
         "t=0 0",
-        f"m=audio {port} {'RTP/SAVP' if key else 'RTP/AVP'} {codec.payload_type}",
+        f"m=audio {port} {'RTP/SAVP' if key else 'RTP/AVP'} {codec.payload_type} {EVENTS}",
         f"a=rtpmap:{codec.payload_type} {codec.rtpmap}",
+        f"a=rtpmap:{EVENTS} telephone-event/8000",
         f"a=ptime:{codec.frame_ms}",
         "a=sendrecv",
     ]
