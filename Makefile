@@ -151,9 +151,10 @@ fuzz: $(STAMPS)/fuzz $(STAMPS)/engine ## Every fuzz target for FUZZ_SECONDS (=60
 .PHONY: lock
 lock: $(STAMPS)/dev ## Renew the pinned Python packages
 	@command -v $(BIN)/uv >/dev/null || $(BIN)/python -m pip install --quiet uv
-	@for name in run compile dev quality bench fuzz; do \
+	@for name in run compile dev quality peers bench fuzz; do \
+		case $$name in quality|peers) alone=--no-deps;; *) alone=;; esac; \
 		$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
-			--no-annotate --universal --python-version 3.11 requirements/$$name.in -o requirements/$$name.txt; \
+			--no-annotate --universal --python-version 3.11 $$alone requirements/$$name.in -o requirements/$$name.txt; \
 	done
 
 .PHONY: clean
@@ -184,13 +185,15 @@ $(STAMPS)/compile: requirements/compile.txt $(STAMPS)/run
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-$(STAMPS)/dev: requirements/dev.txt requirements/quality.txt $(STAMPS)/compile
+$(STAMPS)/dev: requirements/dev.txt requirements/quality.txt requirements/peers.txt $(STAMPS)/compile
 	$(call say,Installing test tools)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@$(has_headers) || { $(call apt_install,build-essential python3-dev); }
 	@# Built from source, with what is pinned and not with whatever a build environment of its own would fetch.
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation \
 		-r requirements/quality.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: \
+		-r requirements/peers.txt || printf 'Tests with phones and codecs of PyPI (requirements/peers.in) are skipped.\n'
 	@touch $@
 
 $(STAMPS)/bench $(STAMPS)/fuzz: $(STAMPS)/%: requirements/%.txt $(STAMPS)/dev
@@ -199,10 +202,10 @@ $(STAMPS)/bench $(STAMPS)/fuzz: $(STAMPS)/%: requirements/%.txt $(STAMPS)/dev
 	@touch $@
 
 # Debian 13 and later have rustup as a package. Where there is none, rustup.rs has it. The crate that compiles SILK reads
-# C headers with libclang.
+# C headers with libclang, the one that compiles Opus uses cmake.
 $(STAMPS)/rust:
 	@mkdir -p $(STAMPS)
-	$(call install_programs,cc:build-essential $(if $(shell command -v dpkg-query),:libclang-dev))
+	$(call install_programs,cc:build-essential cmake:cmake $(if $(shell command -v dpkg-query),:libclang-dev))
 	@fits() { version=$$(rustc --version 2>/dev/null | cut -d' ' -f2) && printf '%s\n' $(RUST) "$$version" | sort -VC; }; \
 	if ! fits && [ "$$(id -u)" = 0 ] && ! command -v rustup >/dev/null \
 		&& { apt-get update -qq; [ -n "$$(apt-cache policy rustup | sed -n '/Candidate: [0-9]/p')" ]; }; then \

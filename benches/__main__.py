@@ -1,4 +1,4 @@
-"""`python -m benches [--quick] [--only media|capacity|signalling|zrtp|memory] …`: see README.md beside this file."""
+"""`python -m benches [--quick] [--only PART] …`: see README.md beside this file."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from benches.media import LIMIT, OURS, PEER, MediaPlan, run_media, run_media_mem
 from benches.phones import run_phone_memory
 from benches.report import Outcome, human, save
 from benches.signalling import B2BUA, PROXY, SignallingPlan, run_signalling
+from benches.transcoding import PAIRS, TranscodingPlan, run_transcoding
 from benches.zrtp.handshakes import HandshakePlan, run_handshakes
 from benches.zrtp.packets import PacketPlan, run_packets
 
@@ -48,6 +49,19 @@ def media_plan(arguments: argparse.Namespace, binaries: Path, work: Path) -> Med
     )
 
 
+def transcoding_plan(arguments: argparse.Namespace, binaries: Path, work: Path) -> TranscodingPlan:
+    quick = arguments.quick
+    return TranscodingPlan(
+        binaries=binaries,
+        work=work,
+        relays=tuple(name.strip() for name in arguments.relays.split(",")),
+        pairs=tuple(name.strip() for name in arguments.codecs.split(",")),
+        rounds=arguments.rounds or (3 if quick else 5),
+        seconds=arguments.seconds or (1.0 if quick else 3.0),
+        capacity=not (quick or arguments.no_capacity),
+    )
+
+
 def signalling_plan(arguments: argparse.Namespace, binaries: Path, work: Path) -> SignallingPlan:
     quick = arguments.quick
     return SignallingPlan(
@@ -63,10 +77,11 @@ def signalling_plan(arguments: argparse.Namespace, binaries: Path, work: Path) -
 def parser() -> argparse.ArgumentParser:
     parse = argparse.ArgumentParser(prog="benches", description="Sealtone against its peers, interleaved in one run.")
     parse.add_argument("--quick", action="store_true", help="about two minutes; no calls-a-core and overload runs")
-    parse.add_argument("--only", choices=("media", "capacity", "signalling", "zrtp", "memory"))
+    parse.add_argument("--only", choices=("media", "capacity", "transcoding", "signalling", "zrtp", "memory"))
     parse.add_argument("--relays", default=f"{PEER},{LIMIT},{OURS}", help="media relays, separated by commas")
     parse.add_argument("--servers", default=f"{PROXY},{B2BUA},{OURS}", help="SIP servers, separated by commas")
     parse.add_argument("--calls", default="300,1000", help="sizes of the media runs")
+    parse.add_argument("--codecs", default=",".join(pair.name for pair in PAIRS), help="codecs towards PCMU")
     parse.add_argument("--protection", choices=("rtp", "srtp"), help="one of the two kinds of media only")
     parse.add_argument("--rounds", type=int, help="rounds of every comparison")
     parse.add_argument("--seconds", type=float, help="length of a media run")
@@ -100,6 +115,8 @@ def main() -> int:
             if arguments.only == "capacity":
                 rounds = arguments.rounds or 1
                 outcomes.append(run_media(plan._replace(sizes=(), capacity_rounds=rounds), say))
+            if arguments.only in (None, "transcoding"):
+                outcomes.append(run_transcoding(transcoding_plan(arguments, binaries, Path(work)), say))
             if arguments.only in (None, "signalling"):
                 outcomes.append(run_signalling(signalling_plan(arguments, binaries, Path(work)), say))
             if arguments.only in (None, "zrtp"):

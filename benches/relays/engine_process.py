@@ -1,7 +1,8 @@
 """A process that holds nothing but Sealtone's media engine, and opens calls as it is told.
 
 One JSON line in: ``{"calls": [[leg, leg], …]}`` with leg ``{"port": phone port, "phone_key": key | null,
-"relay_key": key | null, "sealed": bool}`` and key ``{"suite", "key", "salt"}`` in hexadecimal. One JSON line out:
+"relay_key": key | null, "sealed": bool, "codec": [payload type, encoding, clock, channels, frame in ms]}`` and key
+``{"suite", "key", "salt"}`` in hexadecimal. One JSON line out:
 ``{"ports": [[a, b], …]}``, or ``{"error": text}``. It ends at the end of its input.
 """
 
@@ -12,18 +13,26 @@ import json
 import sys
 from typing import Any
 
-from sealtone.media import Engine, EngineConfig, LegPlan, SrtpKey
+from benches.relays.interface import EVENTS
+from sealtone.media import Engine, EngineConfig, LegPlan, PayloadFormat, SrtpKey
 
 LOOPBACK = "127.0.0.1"
-PCMU = 0
 
 
 def srtp_key(key: dict[str, str] | None) -> SrtpKey | None:
     return SrtpKey(key["suite"], bytes.fromhex(key["key"]), bytes.fromhex(key["salt"])) if key else None
 
 
+def voice(codec: list[Any]) -> PayloadFormat:
+    """Opus at 32 kbit/s is what rtpengine makes, too; the others have one rate."""
+    payload_type, encoding, clock, _, frame_ms = codec
+    ilbc = frame_ms if encoding == "iLBC" else 0
+    return PayloadFormat(payload_type, encoding.lower(), clock, packet_ms=frame_ms, frame_ms=ilbc)
+
+
 def open_call(engine: Engine, legs: list[dict[str, Any]]) -> list[int]:
     """Opens and bridges both legs of a call; returns the engine's RTP ports."""
+    events = PayloadFormat(EVENTS, "telephone-event", 8000)
     call = engine.open_call()
     opened = []
     for leg in legs:
@@ -39,13 +48,19 @@ def open_call(engine: Engine, legs: list[dict[str, Any]]) -> list[int]:
             rx=rx,
             tx=tx,
             secure_required=rx is not None,
-            payload_types=(PCMU,),
+            payload_types=(leg["codec"][0], EVENTS),
+            clock_rate=leg["codec"][2],
             new_latch=True,
             sealed=leg["sealed"],
+            formats=(voice(leg["codec"]), events),
+            transmit=(voice(leg["codec"]), events),
         )
         engine.update_leg(media.id, plan)
         opened.append(media)
-    engine.bridge(opened[0].id, opened[1].id, None, None)
+    if legs[0]["codec"] == legs[1]["codec"]:
+        engine.bridge(opened[0].id, opened[1].id, None, None)
+    else:
+        engine.transcode(opened[0].id, opened[1].id)
     return [media.rtp_port for media in opened]
 
 

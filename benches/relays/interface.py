@@ -41,11 +41,31 @@ def new_key(suite: str) -> SrtpKey:
     return SrtpKey(suite, secrets.token_bytes(key_octets), secrets.token_bytes(salt_octets))
 
 
+class VoiceCodec(NamedTuple):
+    """As an rtpmap has it. `frame_ms` is iLBC's, and what a packet holds."""
+
+    payload_type: int
+    encoding: str
+    clock: int
+    channels: int = 1
+    frame_ms: int = 20
+
+    @property
+    def rtpmap(self) -> str:
+        return f"{self.encoding}/{self.clock}" + (f"/{self.channels}" if self.channels > 1 else "")
+
+
+PCMU = VoiceCodec(0, "PCMU", 8000)
+# The payload type of telephone-event, which every phone has: no relay need listen for tones.
+EVENTS = 101
+
+
 class PhonePlan(NamedTuple):
-    """A phone: its port on loopback, and the suite of its leg (None: plain RTP)."""
+    """A phone: its port on loopback, the suite of its leg (None: plain RTP), and the codec that it speaks."""
 
     port: int
     suite: str | None
+    codec: VoiceCodec = PCMU
 
 
 class CallPlan(NamedTuple):

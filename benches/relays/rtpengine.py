@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import shutil
 import socket
 import subprocess
@@ -13,7 +14,18 @@ from pathlib import Path
 from typing import IO
 
 from benches.machine import SERVER_CPU, BenchError, end, free_port, pinned
-from benches.relays.interface import SUITES, CallMedia, CallPlan, LegMedia, PhonePlan, SrtpKey, new_key
+from benches.relays.interface import (
+    EVENTS,
+    PCMU,
+    SUITES,
+    CallMedia,
+    CallPlan,
+    LegMedia,
+    PhonePlan,
+    SrtpKey,
+    VoiceCodec,
+    new_key,
+)
 
 Bencode = dict[str, "Bencode"] | list["Bencode"] | str | int
 
@@ -60,17 +72,18 @@ def bdecode(data: bytes) -> Bencode:
     return _bdecode(data, 0)[0]
 
 
-def sdp_of(port: int, key: SrtpKey | None) -> str:
-    """The SDP of a phone on loopback: G.711, with one a=crypto line if it has a key."""
+def sdp_of(port: int, key: SrtpKey | None, codec: VoiceCodec = PCMU) -> str:
+    """The SDP of a phone on loopback: one codec, with one a=crypto line if it has a key."""
     lines = [
         "v=0",
         "o=- 1 1 IN IP4 127.0.0.1",
         "s=-",
         "c=IN IP4 127.0.0.1",
         "t=0 0",
-        f"m=audio {port} {'RTP/SAVP' if key else 'RTP/AVP'} 0",
-        "a=rtpmap:0 PCMU/8000",
-        "a=ptime:20",
+        f"m=audio {port} {'RTP/SAVP' if key else 'RTP/AVP'} {codec.payload_type} {EVENTS}",
+        f"a=rtpmap:{codec.payload_type} {codec.rtpmap}",
+        f"a=rtpmap:{EVENTS} telephone-event/8000",
+        f"a=ptime:{codec.frame_ms}",
         "a=sendrecv",
     ]
     if key:
@@ -170,12 +183,16 @@ class Rtpengine:
         self._cookie += 1
         call_id = f"bench-{self._cookie}"
         key_a, key_b = _phone_key(plan.a), _phone_key(plan.b)
+        across: dict[str, Bencode] = {}
+        if plan.a.codec != plan.b.codec:
+            across = {"codec": {"mask": [plan.a.codec.encoding], "transcode": [plan.b.codec.rtpmap]}}
         offer = self._ask(
             {
+                **across,
                 "command": "offer",
                 "call-id": call_id,
                 "from-tag": "a",
-                "sdp": sdp_of(plan.a.port, key_a),
+                "sdp": sdp_of(plan.a.port, key_a, plan.a.codec),
                 "transport-protocol": "RTP/SAVP" if plan.b.suite else "RTP/AVP",
                 "ICE": "remove",
                 "DTLS": "off",
@@ -183,7 +200,13 @@ class Rtpengine:
             }
         )
         port_b, tag_b, relay_key_b = read_sdp(str(offer["sdp"]), plan.b.suite)
-        answer_sdp = sdp_of(plan.b.port, key_b).replace("a=crypto:1 ", f"a=crypto:{tag_b} ")
+        codec_b = plan.b.codec
+        if across:  # under the number that was offered
+            offered = re.search(rf"a=rtpmap:(\d+) {codec_b.encoding}/", str(offer["sdp"]), re.IGNORECASE)
+            if offered is None:
+                raise BenchError(f"rtpengine does not offer {codec_b.encoding}")
+            codec_b = codec_b._replace(payload_type=int(offered[1]))
+        answer_sdp = sdp_of(plan.b.port, key_b, codec_b).replace("a=crypto:1 ", f"a=crypto:{tag_b} ")
         answer = self._ask(
             {
                 "command": "answer",

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
-from benches.machine import SERVER_CPU, BenchError, LineProcess
+from benches.machine import SERVER_CPU, BenchError, LineProcess, descendants
 from benches.relays.interface import CallMedia, CallPlan, LegMedia, PhonePlan, SrtpKey, new_key
 
 FIRST_PORT, LAST_PORT = 10_000, 31_998
@@ -46,7 +46,8 @@ class SealtoneEngine:
         return media
 
     def pids(self) -> tuple[int, ...]:
-        return (self._child.pid,) if self._child else ()
+        """With its codec processes."""
+        return descendants(self._child.pid) if self._child else ()
 
     def stop(self) -> None:
         if self._child:
@@ -70,9 +71,10 @@ def _call_keys(plan: CallPlan) -> tuple[Pair, Pair]:
 
 def _leg_words(phone: PhonePlan, keys: Pair, sealed: bool) -> dict[str, object]:
     if sealed:
-        return {"port": phone.port, "phone_key": None, "relay_key": None, "sealed": True}
+        return {"port": phone.port, "phone_key": None, "relay_key": None, "sealed": True, "codec": phone.codec}
 
     def words(key: SrtpKey | None) -> dict[str, str] | None:
         return {"suite": key.suite, "key": key.key.hex(), "salt": key.salt.hex()} if key else None
 
-    return {"port": phone.port, "phone_key": words(keys[0]), "relay_key": words(keys[1]), "sealed": False}
+    shared = {"port": phone.port, "sealed": False, "codec": phone.codec}
+    return {**shared, "phone_key": words(keys[0]), "relay_key": words(keys[1])}

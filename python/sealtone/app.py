@@ -36,6 +36,7 @@ from sealtone.media import (
     Primitives,
     RecordingEnded,
     Silent,
+    Unmapped,
 )
 from sealtone.net.control import SOCKET_FILE, ControlSocket
 from sealtone.net.errors import ControlError, ListenError
@@ -295,6 +296,8 @@ class Server:
                     self.node.on_zrtp(event.leg, event.data)
             elif isinstance(event, Digit):
                 self.node.on_digit(event.leg, event.digit)
+            elif isinstance(event, Unmapped):
+                self.node.on_unmapped(event.leg, event.payload_type)
             elif isinstance(event, Played):
                 self.node.on_played(event.leg, event.playing)
             elif isinstance(event, RecordingEnded):

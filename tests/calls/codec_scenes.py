@@ -43,6 +43,17 @@ def sends(world: World, phone: Phone, payload_type: int) -> int | None:
     return arrived[1].payload_type if arrived is not None else None
 
 
+def switches(world: World, phone: Phone, payload_type: int) -> None:
+    """A phone sends this payload type from now on, and the media core tells where that is dropped between two legs."""
+    leg = leg_of(world, phone)
+    plan, far = world.plane.plans[leg], world.plane.joined.get(leg)
+    dropped = far is not None and leg not in world.plane.through_codecs and payload_type not in world.plane.maps[leg]
+    if dropped and payload_type in plan.payload_types and plan.receive and not plan.sealed:
+        world.exchange.receive_unmapped(leg, payload_type, world.now)
+        world.pump()
+    world.run(0.1)
+
+
 def choice_of(phone: Phone) -> Codec:
     """The codec that the phone sends, as it was told to number it: the first of its own that it was told."""
     assert phone.heard is not None

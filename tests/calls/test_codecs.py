@@ -229,81 +229,6 @@ def test_ilbc_frames_that_differ_are_made_anew() -> None:
     assert (plan_of(world, a).transmit[0].frame_ms, plan_of(world, b).transmit[0].frame_ms) == (30, 20)
 
 
-# changes in the running call
-
-
-@pytest.mark.parametrize("who", [0, 1])
-def test_a_phone_changes_its_codec_and_the_other_is_left_alone(who: int) -> None:
-    world = able()
-    phones = three(world)[:2]
-    in_call(world, *phones)
-    changes, other = phones[who], phones[1 - who]
-    before, offers = plan_of(world, other), len(other.saw(sip.OfferReceived))
-    changes.codecs = (G722, EVENTS)
-    changes.do(lambda now: changes.session.offer(changes.offer(), now))
-    world.run(1)
-    assert said(changes.heard) == ["g722"]
-    assert len(other.saw(sip.OfferReceived)) == offers
-    assert plan_of(world, other)._replace(new_latch=before.new_latch) == before
-    assert is_transcoded(world)
-    changes.codecs = (PCMA, PCMU, EVENTS)
-    changes.do(lambda now: changes.session.offer(changes.offer(), now))
-    world.run(1)
-    assert not is_transcoded(world)
-    assert len(other.saw(sip.OfferReceived)) == offers
-    talk_both_ways(world, *phones)
-
-
-@pytest.mark.parametrize("who", [0, 1])
-def test_hold_and_resume_of_a_transcoded_call_keep_both_codecs(who: int) -> None:
-    world = able()
-    a, b, _ = three(world)
-    a.codecs, b.codecs = (OPUS, EVENTS_48), (G729, EVENTS)
-    in_call(world, a, b)
-    phone, other = ((a, b), (b, a))[who]
-    phone.hold(phone.session)
-    world.run(1)
-    assert not plan_of(world, phone).send
-    assert not plan_of(world, other).receive
-    phone.resume(phone.session)
-    world.run(1)
-    assert is_transcoded(world)
-    assert [plan_of(world, one).transmit[0].encoding for one in (a, b)] == ["opus", "g729"]
-    assert all(plan.send and plan.receive for plan in world.plane.plans.values())
-    talk_both_ways(world, a, b)
-
-
-def test_a_payload_type_means_one_thing_however_often_codecs_change() -> None:
-    world = able()
-    a, b, _ = three(world)
-    in_call(world, a, b)
-    meanings: dict[int, Codec] = {}
-    for codecs in ((OPUS, EVENTS), (Codec(96, "SILK", 16000), EVENTS_48), (ILBC, PCMA, EVENTS), (PCMA, EVENTS)):
-        a.codecs = codecs
-        a.hold(a.session)
-        world.run(1)
-        a.resume(a.session)
-        world.run(1)
-        assert b.heard is not None
-        for codec in b.heard.codecs:
-            assert meanings.setdefault(codec.payload_type, codec).same_format(codec)
-    assert a.session.state == b.session.state == "confirmed"
-
-
-def test_an_offerless_reinvite_is_offered_what_the_server_can_make_of_the_others_codec() -> None:
-    world = able()
-    a, b, _ = three(world)
-    in_call(world, a, b)
-    a.codecs = (G722, EVENTS)
-    a.do(a.session.request_offer)
-    world.run(1)
-    assert said(a.heard)[:2] == ["pcma", "pcmu"]
-    assert is_transcoded(world)
-    assert plan_of(world, a).transmit[0].encoding == "g722"
-    assert not b.saw(sip.OfferReceived)
-    talk_both_ways(world, a, b)
-
-
 # other ways to be answered
 
 
@@ -439,6 +364,34 @@ def test_an_echo_is_not_decoded_and_its_caller_is_told_nothing_of_other_codecs()
     press(world, a, "1")  # skips the announcement
     assert world.plane.echoes
     assert not world.plane.through_codecs
+
+
+@pytest.mark.parametrize(("names", "mine"), [((), G722), (("opus", "g729"), G729), (("pcmu",), PCMU)])
+def test_a_service_that_is_asked_for_an_offer_offers_the_users_codecs(names: tuple[str, ...], mine: Codec) -> None:
+    world = able()
+    a = world.phone("1000")
+    a.codecs = (mine, EVENTS)
+    lists(a, *names)
+
+    def answers(event: sip.Event) -> bool:
+        if isinstance(event, sip.Answered):
+            event.session.answer(a.answer_body(event.session.remote_body), world.now)
+        elif isinstance(event, sip.OfferReceived):
+            event.session.answer(a.answer_body(event.body), world.now)
+        return isinstance(event, sip.Answered | sip.OfferReceived)
+
+    a.on_event = answers
+    a.call("*43", body=None)
+    world.run(1)
+    assert a.session.state == "confirmed"
+    known = ["opus", "g722", "pcma", "pcmu", "g729", "ilbc", "speex", "speex", "silk", "gsm"]
+    assert said(a.heard) == (list(names) or known)
+    assert plan_of(world, a).transmit[0].encoding == mine.encoding.lower()
+    assert plan_of(world, a).transmit[1].encoding == "telephone-event"
+    a.do(a.session.request_offer)
+    world.run(1)
+    assert sorted(said(a.heard)) == sorted(names or known)
+    assert a.session.state == "confirmed"
 
 
 def test_codecs_open_no_way_past_a_policy() -> None:

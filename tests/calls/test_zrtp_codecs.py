@@ -50,6 +50,23 @@ def goes_through_the_server_and_says_so(world: ZrtpWorld, a: ZrtpPhone, b: ZrtpP
 
 
 @POLICIES
+def test_a_switch_of_codecs_that_passes_unseen_is_left_to_the_phones(policy: LegPolicy) -> None:
+    world, a, b = town(policy)
+    a.codecs, b.codecs = (PCMU, EVENTS), (PCMU, PCMA, EVENTS)
+    a.call("1001")
+    world.run(4)
+    before = {leg: world.plane.joined.get(leg) for leg in world.plane.legs}
+    for leg in world.plane.legs:
+        for number in (0, 8, 101):
+            world.exchange.receive_unmapped(leg, number, world.now)
+    world.pump()
+    assert {leg: world.plane.joined.get(leg) for leg in world.plane.legs} == before
+    assert not world.plane.through_codecs
+    path = MediaPath.DIRECT if policy is DIRECT else MediaPath.SEALED
+    assert [world.security(phone).media_path for phone in (a, b)] == [path, path]
+
+
+@POLICIES
 def test_users_whose_lists_share_no_codec_talk_through_the_server_with_zrtp_on_both_legs(policy: LegPolicy) -> None:
     world, a, b = town(policy)
     a.codecs, b.codecs = (OPUS, EVENTS), (G729, EVENTS)

@@ -86,6 +86,10 @@ class Pjsua(RealPhone):
     def resume(self) -> None:
         self._say("resume")
 
+    def change_codecs(self, *names: str) -> None:
+        """Offer these codecs alone in a re-INVITE of the running call."""
+        self._say(f"codecs {' '.join(names)}")
+
     def dial_digits(self, digits: str) -> None:
         """Press keys in the call, as RFC 4733 events."""
         self._say(f"digits {digits}")

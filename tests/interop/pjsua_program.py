@@ -1,7 +1,7 @@
 """A telephone program on PJSIP (PyPI pjsua2-python): `python pjsua_program.py SETTINGS.json`.
 
-Commands are lines on standard input (`call URI`, `answer`, `hangup`, `hold`, `resume`, `digits 123`, `quit`), what
-happens is lines of JSON on standard output. It is a program of its own, since the package brings an OpenSSL of its own.
+Commands are lines on standard input (`call URI`, `answer`, `hangup`, `hold`, `resume`, `codecs GSM iLBC`,
+`digits 123`, `quit`), what happens is lines of JSON on standard output. It is a program of its own, since the package brings an OpenSSL of its own.
 """
 
 from __future__ import annotations
@@ -99,13 +99,7 @@ class Telephone:
         self.transport = self.endpoint.transportCreate(kinds[str(settings["transport"])], transport)
         self.endpoint.audDevManager().setNullDev()
         self.endpoint.libStart()
-        wanted = [str(name).lower() for name in settings["codecs"]]  # type: ignore[attr-defined]
-        for codec in self.endpoint.codecEnum2():
-            name, rate, _ = codec.codecId.split("/")
-            place = next(
-                (at for at, want in enumerate(wanted) if want in (name.lower(), f"{name}/{rate}".lower())), None
-            )
-            self.endpoint.codecSetPriority(codec.codecId, 0 if place is None else 250 - place)
+        self.use(*map(str, settings["codecs"]))  # type: ignore[call-overload]
         self.account = Account()
         self.account.phone = self
         account = pj.AccountConfig()
@@ -125,6 +119,16 @@ class Telephone:
         self.call: Conversation | None = None
         self.player: pj.AudioMediaPlayer | None = None
         self.recorder: pj.AudioMediaRecorder | None = None
+
+    def use(self, *names: str) -> None:
+        """Offer and take these codecs alone, best first."""
+        wanted = [name.lower() for name in names]
+        for codec in self.endpoint.codecEnum2():
+            name, rate, _ = codec.codecId.split("/")
+            place = next(
+                (at for at, want in enumerate(wanted) if want in (name.lower(), f"{name}/{rate}".lower())), None
+            )
+            self.endpoint.codecSetPriority(codec.codecId, 0 if place is None else 250 - place)
 
     def take(self, call: Conversation) -> None:
         self.call = call
@@ -167,6 +171,11 @@ class Telephone:
             elif command == "resume":
                 parameters = pj.CallOpParam(True)
                 parameters.opt.flag = pj.PJSUA_CALL_UNHOLD
+                self.call.reinvite(parameters)
+            elif command == "codecs":
+                self.use(*rest.split())
+                parameters = pj.CallOpParam(True)
+                parameters.opt.flag = pj.PJSUA_CALL_REINIT_MEDIA
                 self.call.reinvite(parameters)
             elif command == "digits":
                 self.call.dialDtmf(rest)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import time
 from pathlib import Path
 
+import pytest
+
 from sealtone.admin import Actor, SipUserChange, update_sip_user
-from sealtone.phone import Call, CallState, Encryption, Tone, Wish
+from sealtone.media import EngineConfig
+from sealtone.phone import Call, CallState, Encryption, Phone, Tone, Wish
 from sealtone.phone.events import TransferProgress
 from server.whole import Whole, config_in, running
 
@@ -39,27 +43,45 @@ async def hear(*calls: Call) -> None:
         assert call.stats().rejected == then.rejected
 
 
-async def test_one_that_fails_leaves_both_calls_talking_and_one_that_works_joins_the_others(tmp_path: Path) -> None:
-    async with running(config_in(tmp_path, workers=2)) as whole, contextlib.AsyncExitStack() as stack:
-        await let_use(whole, "1001", "PCMA")
-        await let_use(whole, "1002", "PCMU")
-        phones = []
-        for user in ("1000", "1001", "1002", "1003"):
-            wish = Wish(Encryption.REQUIRE)
-            phone = whole.phone(user, "tls", wish=wish, source=lambda: Tone(440.0, 1.0, 0.0))
-            phones.append(await stack.enter_async_context(phone))
-            await phones[-1].register()
-        a, b, c, d = phones
-        first, second = await a.call("1001"), await a.call("1002")
-        await first.answered(5)
-        await second.answered(5)
-        at_b, at_c = await b.next_call(5), await c.next_call(5)
-        await go_past_the_wrap(first, second, at_b, at_c)
-        await hear(first, second, at_b, at_c)
+async def calls_of_four(
+    whole: Whole, stack: contextlib.AsyncExitStack
+) -> tuple[list[Phone], tuple[Call, Call], tuple[Call, Call]]:
+    """The first phone talks to the second, which has PCMA alone, and to the third, which has PCMU; the fourth waits."""
+    await let_use(whole, "1001", "PCMA")
+    await let_use(whole, "1002", "PCMU")
+    phones = []
+    for user in ("1000", "1001", "1002", "1003"):
+        codecs = {"1001": ("PCMA",), "1002": ("PCMU",)}.get(user, ("PCMU", "PCMA"))
+        wish = Wish(Encryption.REQUIRE, codecs=codecs)
+        phone = whole.phone(user, "tls", wish=wish, source=lambda: Tone(440.0, 1.0, 0.0))
+        phones.append(await stack.enter_async_context(phone))
+        await phones[-1].register()
+    first, second = await phones[0].call("1001"), await phones[0].call("1002")
+    await first.answered(5)
+    await second.answered(5)
+    far = await phones[1].next_call(5), await phones[2].next_call(5)
+    await go_past_the_wrap(first, second, *far)
+    await hear(first, second, *far)
+    return phones, (first, second), far
 
+
+def nothing_was_refused(whole: Whole) -> None:
+    """Of the one call that is left."""
+    (joined,) = whole.server.node.exchange.calls.values()
+    for leg in joined.legs():
+        stats = whole.server._engine.leg_stats(leg.port.id)
+        assert (stats.auth_failures, stats.replays) == (0, 0)
+
+
+async def test_one_that_fails_leaves_both_calls_talking_and_one_that_works_joins_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sealtone.app.EngineConfig", functools.partial(EngineConfig, codec_process=None))
+    async with running(config_in(tmp_path, workers=2)) as whole, contextlib.AsyncExitStack() as stack:
+        (a, _, _, d), (first, second), (at_b, at_c) = await calls_of_four(whole, stack)
         told: list[int] = []
         a._on_event = lambda event: told.append(event.status) if isinstance(event, TransferProgress) else None
-        await first.transfer_to(second)  # b and c have no codec in common
+        await first.transfer_to(second)  # the two have no codec in common, and this server converts nothing
         await asyncio.sleep(0.3)
         assert 488 in told
         await hear(first, second, at_b, at_c)
@@ -73,9 +95,23 @@ async def test_one_that_fails_leaves_both_calls_talking_and_one_that_works_joins
         await first.ended(5)
         await third.ended(5)
         await hear(at_b, at_d)
-        (joined,) = whole.server.node.exchange.calls.values()
-        for leg in joined.legs():
-            stats = whole.server._engine.leg_stats(leg.port.id)
-            assert (stats.auth_failures, stats.replays) == (0, 0)
+        nothing_was_refused(whole)
         await at_b.hang_up()
         await at_d.ended(5)
+
+
+async def test_phones_of_different_codecs_are_joined_through_codecs(tmp_path: Path) -> None:
+    async with running(config_in(tmp_path, workers=2)) as whole, contextlib.AsyncExitStack() as stack:
+        _, (first, second), (at_b, at_c) = await calls_of_four(whole, stack)
+        await first.transfer_to(second)
+        await first.ended(5)
+        await second.ended(5)
+        await hear(at_b, at_c)
+        assert (at_b.stats().codec, at_c.stats().codec) == ("PCMA", "PCMU")
+        (joined,) = whole.server.node.exchange.calls.values()
+        assert all(leg.transcoded for leg in joined.legs())
+        for leg in joined.legs():
+            assert whole.server._engine.leg_stats(leg.port.id).codec_tx_packets >= 15
+        nothing_was_refused(whole)
+        await at_b.hang_up()
+        await at_c.ended(5)

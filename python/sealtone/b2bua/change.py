@@ -5,11 +5,14 @@ How it works:
 1. A phone's new offer is judged like its first one; what would lower a required protection is refused and the call
    stays as it was.
 2. What the other phone would not notice (a new address, new keys, a session refresh) is answered here. So are other
-   codecs, where the server can turn them into what the other phone has in use.
+   codecs, where the server can turn them into what the other phone has in use, and other packet times where it makes
+   the packets.
 3. What it would notice (direction, codecs) is offered to it; its answer makes ours. Until then the phone that asked
    waits, and whatever else is offered on either side meets 491 in the session below.
 4. A re-INVITE without an offer is given one at once, from what the other phone can do; should the answer change
    something for the other phone, that is offered to it afterwards.
+5. A phone may change, without a word, to any codec agreed with it (RFC 3264 5.1, 6.1). The media core tells where the
+   other phone has not got that; then the two go through codecs.
 """
 
 from __future__ import annotations
@@ -18,9 +21,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sealtone.b2bua.applications import music_on_hold
 from sealtone.b2bua.leg import Leg, Refused
-from sealtone.b2bua.leg_codecs import answer_for, can_go_beside, offer_for, text_of, to_narrow
+from sealtone.b2bua.leg_codecs import answer_for, can_go_beside, follow_switch, offer_for, text_of, to_narrow
 from sealtone.b2bua.record import EndedBy
-from sealtone.b2bua.service import basic_codecs, first_codec
+from sealtone.b2bua.service import first_codec, own_codecs
 from sealtone.sip import events as sip
 
 if TYPE_CHECKING:
@@ -137,7 +140,7 @@ def on_offer_requested(leg: Leg, _: sip.OfferRequested, now: float) -> None:
         return
     try:
         if other is None:
-            body = leg.offer(first_codec(leg) if leg.described else basic_codecs(leg), None)
+            body = leg.offer(own_codecs(leg), None)
         else:
             body = offer_for(leg, other, None, fully=True)
     except Refused as refusal:
@@ -200,6 +203,14 @@ def _on_requested_answer(leg: Leg, body: bytes, now: float) -> None:
     if other is not None and leg.visible() != before and not can_go_beside(leg, before, other):
         _offer_to(other, leg, None, now)
     _tell_hold(leg)
+
+
+def on_unmapped(leg: Leg, payload_type: int, _: float) -> None:
+    """Packets of a payload type that the other phone has no number for came, and were dropped."""
+    call = leg.call
+    if call.state in ("ringing", "answered") and call.transfer is None and follow_switch(leg, payload_type):
+        call.link()
+        call.tell("changed", f"by {leg.aor}, which sends {text_of(leg.sends)}; {call.drawn()}")
 
 
 def _tell_hold(leg: Leg) -> None:

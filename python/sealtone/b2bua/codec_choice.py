@@ -11,7 +11,9 @@ How it works, and its rules:
    telephone-event of the same clock (RFC 4733 2.1).
 3. Each leg has payload types of its own. A number means one format for the whole session (RFC 3264 8.3.2).
 4. A phone's choice is the first voice codec of its answer. Two legs pass packets on where each one's choice is a codec
-   that the other agreed to, in frames that both read, in packets that are not longer than the other takes.
+   that the other agreed to, in frames that both read, in packets that are not longer than the other takes. A phone may
+   send any other codec of its own that was agreed, too; should the other phone not have it, it is heard through codecs
+   from the moment on that it does.
 5. Where the server decodes nothing (a sealed or direct path) there are no other codecs than those of both phones.
 
 Everything here is decided again and again for the same few lists, so it is remembered by these.
@@ -97,6 +99,12 @@ def _added(source: Codecs, names: tuple[str, ...], common: Codecs, server: Encod
             clocks.append(codec.clock)
             events.append(fmtp.ours(Codec(EVENT_CLOCKS[codec.clock], _EVENTS, codec.clock)))
     return (*voice, *events)
+
+
+@remembered
+def of_our_own(names: tuple[str, ...], server: Encodings) -> Codecs:
+    """What the server itself offers to a phone of a user with the codecs `names`: all that it can decode of these."""
+    return _added((), names, (), server)
 
 
 @remembered
@@ -223,7 +231,7 @@ def joined(a: Negotiated, b: Negotiated, server: Encodings) -> Joined:
     return _joined(
         *(a.local.codecs, a.remote.codecs, a.agreed, a.local.ptime_ms, a.remote.ptime_ms, a.remote.maxptime_ms),
         *(b.local.codecs, b.remote.codecs, b.agreed, b.local.ptime_ms, b.remote.ptime_ms, b.remote.maxptime_ms),
-        server,
+        *(a.sends, b.sends, server),
     )
 
 
@@ -234,17 +242,21 @@ def _joined(*said: Any) -> Joined:
             AudioDescription("", 0, remote, ptime_ms=wanted_ms, maxptime_ms=most_ms),
             AudioDescription("", 0, local, ptime_ms=told_ms),
             agreed,
+            sends,
         )
-        for local, remote, agreed, told_ms, wanted_ms, most_ms in (said[:6], said[6:12])
+        for local, remote, agreed, told_ms, wanted_ms, most_ms, sends in (
+            (*said[:6], said[12]),
+            (*said[6:12], said[13]),
+        )
     )
-    if joining(a, b, said[12]) == "transcode":
+    if joining(a, b, said[14]) == "transcode":
         return Joined(True, {}, {})
     return Joined(False, map_between(a, b), map_between(b, a))
 
 
 def joining(a: Negotiated, b: Negotiated, server: Encodings) -> Literal["pass", "transcode"]:
     """Whether packets can be passed on, or have to be made anew."""
-    ours, theirs = first_voice(a.agreed), first_voice(b.agreed)
+    ours, theirs = a.sends or first_voice(a.agreed), b.sends or first_voice(b.agreed)
     if ours is None or theirs is None:
         return "pass"
     if (ours is theirs or ours.same_format(theirs)) and ours.encoding not in ("iLBC", "ilbc", "ILBC"):
@@ -254,6 +266,15 @@ def joining(a: Negotiated, b: Negotiated, server: Encodings) -> Literal["pass", 
     if fit and not _is_too_long(a, b) and not _is_too_long(b, a):
         return "pass"
     return "transcode" if decodable((ours,), server) and decodable((theirs,), server) else "pass"
+
+
+def sent_as(media: Negotiated, payload_type: int, server: Encodings) -> Codec | None:
+    """The voice codec that a phone sends under this number, where it was agreed and the server can decode it."""
+    for side in (media.local.codecs, media.remote.codecs):
+        codec = next((codec for codec in side if codec.payload_type == payload_type), None)
+        if codec is not None and _has(media.agreed, codec) and is_voice(codec) and decodable((codec,), server):
+            return codec
+    return None
 
 
 def _takes(receiver: Negotiated, sender: Negotiated, voice: Codec) -> bool:

@@ -152,6 +152,12 @@ class Exchange:
             if leg.call.state == "answered":
                 self.guarded(leg.call, recording_in_call.on_digit, leg, digit, now)
 
+    def receive_unmapped(self, port: int, payload_type: int, now: float) -> None:
+        """The phone of a leg sends an agreed payload type that the other leg's phone has no number for."""
+        leg = self._by_port.get(port)
+        if leg is not None and leg.call.state != "ended":
+            self._step(leg, change.on_unmapped, leg, payload_type, now)
+
     def receive_played(self, port: int, number: int, now: float) -> None:
         """All that `MediaPlane.play` gave this number for was played to a leg."""
         leg = self._by_port.get(port)

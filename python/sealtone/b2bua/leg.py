@@ -102,6 +102,7 @@ class Leg:
         "role",
         "route",
         "sealed",
+        "sends",
         "session",
         "speaks_zrtp",
         "transcoded",
@@ -139,6 +140,7 @@ class Leg:
         self._agreed: tuple[Codec, ...] = ()
         self.meanings = codec_choice.Meanings()
         self.chosen_codec: Codec | None = None  # the phone's choice: the first voice codec agreed
+        self.sends: Codec | None = None  # what it has changed to by itself
         self._baseline = self._baseline_before = MediaCounters()
         self._own = OwnDescription(int.from_bytes(call.exchange.entropy(4)) >> 1)
         self._judged: Acceptance | None = None
@@ -450,6 +452,8 @@ class Leg:
     ) -> None:
         """`agreed` are the codecs of whichever of the two is the answer."""
         self._agreed = agreed
+        if self.sends is not None and verdict.audio != self._remote:
+            self.sends = None
         self._remote = verdict.audio
         self._local = local
         self.chosen_codec = codec_choice.first_voice(agreed)
@@ -522,7 +526,7 @@ class Leg:
     def media(self) -> Negotiated | None:
         """What is agreed with the phone; None before."""
         remote, local = self._remote, self._local
-        return Negotiated(remote, local, self._agreed) if remote is not None and local is not None else None
+        return Negotiated(remote, local, self._agreed, self.sends) if remote is not None and local is not None else None
 
     def apply(self) -> None:
         """Give the media core what is agreed. Nothing flows where the policy is not met."""

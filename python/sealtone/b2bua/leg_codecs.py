@@ -64,10 +64,14 @@ def still_holds(leg: Leg, told: tuple[Codec, ...], other: Leg) -> bool:
 
 
 def can_go_beside(leg: Leg, before: tuple[object, ...], other: Leg) -> bool:
-    """Whether the phone's offer under way asks for other codecs, and nothing else, than was `visible` `before`, and the
-    server can see to it that the other phone goes on as it is."""
-    if leg.sealed is not None or before[1] is not leg.said.direction:
+    """Whether the phone's offer under way asks for other codecs or packets, and nothing else, than was `visible`
+    `before`, and the server can see to it that the other phone goes on as it is."""
+    codecs, direction, ptime_ms, *_ = before
+    said = leg.said
+    if leg.sealed is not None or direction is not said.direction:
         return False
+    if said.ptime_ms != ptime_ms and said.codecs == codecs and not leg.transcoded:
+        return False  # packets are passed on as the other phone makes them: it is told the wish
     return codec_choice.stays(leg.said.codecs, other.codecs_for_peer(), leg.user.codecs, encodings(leg))
 
 
@@ -102,6 +106,18 @@ def join(a: Leg, b: Leg) -> None:
         exchange.plane.bridge(a.port.id, b.port.id, map_ab, map_ba)
 
 
+def follow_switch(leg: Leg, payload_type: int) -> bool:
+    """Whether a phone sends a codec that was agreed with it and that the other one lacks: it will be heard through
+    codecs then, until it is agreed anew on something. What passes unseen is nothing to us."""
+    media, other = leg.media, leg.call.other(leg)
+    if media is None or other is None or leg.sealed is not None or leg.transcoded:
+        return False
+    codec = codec_choice.sent_as(media, payload_type, encodings(leg))
+    if codec is not None:
+        leg.sends = codec
+    return codec is not None
+
+
 class InUse(NamedTuple):
     """What a leg's phone sends and is sent: codecs as text, and the sound in one packet to it, milliseconds."""
 
@@ -115,6 +131,8 @@ def in_use(leg: Leg) -> InUse:
     chosen, wanted = leg.chosen_codec, leg.transmits
     if chosen is None:
         return InUse()
+    if leg.sends is not None:
+        return InUse(text_of(leg.sends), text_of(chosen), wanted[0].packet_ms if wanted else None)
     sent, packet_ms = text_of(chosen), wanted[0].packet_ms if wanted else leg.said.ptime_ms
     other = leg.call.other(leg)
     theirs = other.chosen_codec if other is not None and not leg.transcoded else None

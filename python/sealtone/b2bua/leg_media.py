@@ -21,6 +21,8 @@ class Negotiated(NamedTuple):
     remote: AudioDescription
     local: AudioDescription
     agreed: tuple[Codec, ...]
+    sends: Codec | None = None
+    """What the phone has changed to by itself, where that is not its choice."""
 
 
 class Refused(Exception):
@@ -78,7 +80,7 @@ def plan_of(
     payloads: Payloads,
 ) -> MediaPlan:
     """The leg's plan, after `last`. Nothing flows where the policy is not met."""
-    remote, local, _ = media
+    remote, local = media.remote, media.local
     flows = leg.may_flow()
     rx, tx = leg.keys
     address = None if remote.null_address else (remote.address, remote.port)

@@ -54,7 +54,7 @@ def _heard(leg: Leg, counters: MediaCounters, sent: Path) -> float | None:
 
 
 def _sent(leg: Leg, counters: MediaCounters) -> Path | None:
-    codec, wanted = leg.chosen_codec, leg.transmits
+    codec, wanted = leg.sends or leg.chosen_codec, leg.transmits
     if codec is None:
         return None
     packet_ms = wanted[0].packet_ms if wanted else 20

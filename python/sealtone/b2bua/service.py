@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sealtone.b2bua.codec_choice import decodable
+from sealtone.b2bua.codec_choice import decodable, of_our_own
 from sealtone.sdp import Codec, permitted_codecs
 from sealtone.sdp.catalogue import is_voice
 
@@ -27,6 +27,10 @@ def first_codec(leg: Leg) -> tuple[Codec, ...]:
     return tuple([codec for codec in codecs if codec.is_telephone_event or codec in best])
 
 
-def basic_codecs(leg: Leg) -> tuple[Codec, ...]:
-    """What is offered to a phone that offered nothing."""
-    return permitted_codecs(_BASIC_CODECS, leg.user.codecs) or _BASIC_CODECS
+def own_codecs(leg: Leg) -> tuple[Codec, ...]:
+    """What is offered to a phone that asks for an offer: what it has in use, if anything, and its user's codecs as far
+    as the server can speak them. Where it can speak none, what most phones have."""
+    in_use = first_codec(leg) if leg.described else ()
+    spoken = of_our_own(leg.user.codecs, leg.call.exchange.encodings)
+    more = tuple([codec for codec in spoken if not any(map(codec.same_format, in_use))])
+    return (*in_use, *more) or permitted_codecs(_BASIC_CODECS, leg.user.codecs) or _BASIC_CODECS

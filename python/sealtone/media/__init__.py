@@ -36,6 +36,7 @@ from sealtone.media.events import (
     Played,
     RecordingEnded,
     Silent,
+    Unmapped,
 )
 from sealtone.media.primitives import (
     KEY_AGREEMENT_LENGTHS,
@@ -81,4 +82,5 @@ __all__ = [
     "SrtpError",
     "SrtpKey",
     "UnknownLeg",
+    "Unmapped",
 ]

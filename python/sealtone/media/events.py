@@ -41,6 +41,16 @@ class Digit(NamedTuple):
     duration_ms: int
 
 
+class Unmapped(NamedTuple):
+    """The remote sends a negotiated payload type that the leg it is bridged to has no number for: it is dropped.
+
+    Told once for each bridge and type.
+    """
+
+    leg: int
+    payload_type: int
+
+
 class Played(NamedTuple):
     """All sounds of `Engine.play`, which gave the number `playing`, were played."""
 
@@ -72,7 +82,9 @@ class RecordingEnded(NamedTuple):
     seconds: float
 
 
-MediaEvent = Latched | Silent | Heard | PacketReceived | Digit | Played | CodecFault | CodecsLost | RecordingEnded
+MediaEvent = (
+    Latched | Silent | Heard | PacketReceived | Digit | Unmapped | Played | CodecFault | CodecsLost | RecordingEnded
+)
 
 
 def read_events(engine: _engine.Engine) -> list[MediaEvent]:
@@ -87,6 +99,8 @@ def read_events(engine: _engine.Engine) -> list[MediaEvent]:
             events.append(Heard(leg))
         elif kind == "digit":
             events.append(Digit(leg, text, number))
+        elif kind == "unmapped":
+            events.append(Unmapped(leg, number))
         elif kind == "played":
             events.append(Played(leg, number))
         elif kind == "codec-fault":

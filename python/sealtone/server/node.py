@@ -137,6 +137,12 @@ class Node:
         self.exchange.receive_digit(port, digit, now)
         self._drain(now)
 
+    def on_unmapped(self, port: int, payload_type: int) -> None:
+        """The phone of a leg sends an agreed payload type that the other leg's phone has no number for."""
+        now = self._loop.time()
+        self.exchange.receive_unmapped(port, payload_type, now)
+        self._drain(now)
+
     def on_played(self, port: int, number: int) -> None:
         """All that `MediaPlane.play` gave this number for was played to a leg."""
         now = self._loop.time()

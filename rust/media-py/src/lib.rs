@@ -415,6 +415,14 @@ fn event_tuple(py: Python<'_>, leg: u64, what: What) -> EventTuple {
             let digit = formats::digit(digit).to_owned();
             (leg, "digit", None, None, (u64::from(duration_ms), 0), digit)
         }
+        What::Unmapped(payload_type) => (
+            leg,
+            "unmapped",
+            None,
+            None,
+            (u64::from(payload_type), 0),
+            String::new(),
+        ),
         What::Played(playing) => (
             leg,
             "played",

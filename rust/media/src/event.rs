@@ -46,6 +46,9 @@ pub enum What {
         /// How long, ms.
         duration_ms: u16,
     },
+    /// The remote sends this negotiated payload type, and it has no place in the map to the leg that it is joined to:
+    /// it is dropped. Told once for each bridge and type.
+    Unmapped(u8),
     /// All sounds of a [`crate::command::Command::Play`] were played.
     Played(u32),
     /// A recording, whose number stands in place of the leg's id, is over.

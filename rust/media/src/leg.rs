@@ -351,9 +351,14 @@ impl Leg {
         }
         let payload_type = self.outgoing_type(header.payload_type);
         let aside = self.copied || self.event_types.contains(&header.payload_type);
-        if payload_type == DROP && !aside {
-            self.counters.gate_drops.add(1);
-            return None;
+        if payload_type == DROP {
+            if matches!(self.target, Target::Leg(_)) {
+                self.tell_unmapped(header.payload_type, now, events);
+            }
+            if !aside {
+                self.counters.gate_drops.add(1);
+                return None;
+            }
         }
         Some(Heard {
             fields: Fields {

@@ -112,6 +112,71 @@ fn payload_types_are_mapped_each_way_and_others_stopped() {
 }
 
 #[test]
+fn a_negotiated_payload_type_that_the_other_leg_does_not_take_is_told_once_for_each_bridge() {
+    let engine = engine();
+    let (mut alice, mut bob) = (Phone::new(1), Phone::new(2));
+    let plan_a = LegPlan {
+        payload_types: &[0, 8, 9, 101],
+        ..plan(alice.address())
+    };
+    let call = call(&engine, &plan_a, &plan(bob.address()));
+    let unmapped = |engine: &Engine| -> Vec<(u64, u8)> {
+        let events = engine.events().into_iter();
+        events
+            .filter_map(|event| match event.what {
+                What::Unmapped(payload_type) => Some((event.leg, payload_type)),
+                _ => None,
+            })
+            .collect()
+    };
+    for _ in 0..2 {
+        engine
+            .bridge(call.a.id, call.b.id, Some(&[(0, 0)]), Some(&[(0, 0)]))
+            .unwrap();
+        settle();
+        for payload_type in [0, 8, 8, 7, 8, 9, 0, 9] {
+            let packet = alice.packet(payload_type, b"which one");
+            alice.send_raw(&call.a, &packet);
+        }
+        for _ in 0..2 {
+            assert_eq!(bob.hear().header.payload_type, 0);
+        }
+        bob.hears_nothing_for(SHORT);
+        assert_eq!(unmapped(&engine), [(call.a.id, 8), (call.a.id, 9)]);
+    }
+    engine.unbridge(call.a.id).unwrap();
+    settle();
+    let packet = alice.packet(8, b"to nobody");
+    alice.send_raw(&call.a, &packet);
+    bob.hears_nothing_for(SHORT);
+    assert_eq!(unmapped(&engine), [], "a leg that is joined to nobody");
+}
+
+#[test]
+fn how_often_payload_types_without_a_place_are_told_is_limited() {
+    let engine = engine();
+    let (mut alice, bob) = (Phone::new(1), Phone::new(2));
+    let all: Vec<u8> = (0..128).collect();
+    let plan_a = LegPlan {
+        payload_types: &all,
+        ..plan(alice.address())
+    };
+    let call = call(&engine, &plan_a, &plan(bob.address()));
+    engine
+        .bridge(call.a.id, call.b.id, Some(&[]), Some(&[]))
+        .unwrap();
+    settle();
+    for payload_type in 0..60 {
+        let packet = alice.packet(payload_type, b"which one");
+        alice.send_raw(&call.a, &packet);
+    }
+    bob.hears_nothing_for(SHORT);
+    let told = engine.events().into_iter();
+    let told = told.filter(|event| matches!(event.what, What::Unmapped(_)));
+    assert!((1..=8).contains(&told.count()));
+}
+
+#[test]
 fn extensions_sources_and_padding_of_one_side_stay_there() {
     let engine = engine();
     let (alice, mut bob) = (Phone::new(1), Phone::new(2));

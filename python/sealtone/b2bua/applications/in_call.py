@@ -15,7 +15,7 @@ from sealtone.b2bua.applications.playing import can_hear, play, stop
 from sealtone.b2bua.applications.who_can_hear import WhoCanHear
 from sealtone.b2bua.codec_choice import decodable
 from sealtone.b2bua.leg import Refused
-from sealtone.b2bua.service import basic_codecs, first_codec
+from sealtone.b2bua.service import first_codec, own_codecs
 from sealtone.model import LegSecurity
 from sealtone.model.announcements import Language
 from sealtone.model.directory import ECHO_SERVICE, ENROLMENT_SERVICE, WHO_CAN_HEAR_SERVICE
@@ -54,7 +54,7 @@ def serve(call: Call, name: str, now: float) -> None:
     if leg.enrols and not leg.user.policy.wants_zrtp:
         call.refuse(488, "Enrolment needs ZRTP: set this user's protection to zrtp", now)
         return
-    codecs = leg.codecs_for_peer() if leg.described else basic_codecs(leg)
+    codecs = leg.codecs_for_peer() if leg.described else own_codecs(leg)
     if name == WHO_CAN_HEAR_SERVICE and not decodable(codecs, call.exchange.encodings):
         call.refuse(488, "The server cannot speak to this phone: it makes none of its codecs", now)
         return
@@ -64,7 +64,7 @@ def serve(call: Call, name: str, now: float) -> None:
         elif leg.described:
             body = leg.local_body()
         else:
-            body = leg.offer(basic_codecs(leg), None)
+            body = leg.offer(own_codecs(leg), None)
     except Refused as refusal:
         call.refuse(refusal.status, refusal.reason, now)
         return

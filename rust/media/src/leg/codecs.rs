@@ -16,6 +16,8 @@ const SENT_RATE: u32 = 250;
 
 /// Faults told, per leg and second.
 const FAULT_RATE: u32 = 2;
+/// Payload types told that the other leg does not take, per leg and second.
+const UNMAPPED_RATE: u32 = 4;
 /// Codec processes that may die over a leg, each within [`FORGIVEN_AFTER`] of the one before.
 const DEATHS: u8 = 3;
 const FORGIVEN_AFTER: Micros = 60 * SECOND;
@@ -71,6 +73,9 @@ pub(super) struct CodecLeg {
     sequence: u16,
     sent: Rate,
     faults: Rate,
+    /// Bit n: that payload type n is not passed on has been told, since the leg was joined as it is.
+    unmapped: u128,
+    unmapped_told: Rate,
     deaths: u8,
     died_at: Micros,
 }
@@ -322,6 +327,22 @@ impl Leg {
         if self.cold.codecs.faults.take(FAULT_RATE, SECOND, now) {
             self.tell(What::CodecFault(reason.to_owned()), events);
         }
+    }
+
+    /// The remote sends what the leg that hears it has not agreed to.
+    #[cold]
+    pub(super) fn tell_unmapped(&mut self, payload_type: u8, now: Micros, events: &EventQueue) {
+        let codecs = &mut self.cold.codecs;
+        let bit = 1 << (payload_type & 0x7f);
+        if codecs.unmapped & bit == 0 && codecs.unmapped_told.take(UNMAPPED_RATE, SECOND, now) {
+            codecs.unmapped |= bit;
+            self.tell(What::Unmapped(payload_type), events);
+        }
+    }
+
+    /// The leg is joined otherwise: what is not passed on is told anew.
+    pub(super) fn forget_unmapped(&mut self) {
+        self.cold.codecs.unmapped = 0;
     }
 
     /// What the codec process says came of the remote's packets.

@@ -110,6 +110,7 @@ impl Leg {
     pub fn join(&mut self, target: Target, map: Option<Arc<PayloadMap>>) {
         self.target = target;
         self.map = map;
+        self.forget_unmapped();
         self.rewriter.resync();
     }
 

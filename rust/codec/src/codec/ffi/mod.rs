@@ -2,7 +2,7 @@
 //!
 //! Libraries of the system are opened once, by `load` of each module, and never closed: a sandbox may forbid files
 //! afterwards. What a file says of a function's type is what the library's header says; the number in its name
-//! (`libopus.so.0`) stands for that interface.
+//! (`libgsm.so.1`) stands for that interface.
 //!
 //! Every face keeps three rules: a state is given to C only by the value that owns it, so never twice at once; a buffer
 //! goes with its own length, and is as long as the library may write; what C says it wrote is checked before it is

@@ -1,27 +1,13 @@
-//! libopus, interface 0.
+//! libopus, which is compiled in: the distributions' is years older, and takes a quarter more to encode.
 
 use std::ffi::c_int;
 use std::ptr::{self, NonNull};
 
-super::functions_of!("libopus.so.0", "libopus0", {
-    opus_encoder_create: unsafe extern "C" fn(i32, c_int, c_int, *mut c_int) -> *mut State,
-    opus_encoder_destroy: unsafe extern "C" fn(*mut State),
-    opus_encoder_ctl: unsafe extern "C" fn(*mut State, c_int, ...) -> c_int,
-    opus_encode: unsafe extern "C" fn(*mut State, *const i16, c_int, *mut u8, i32) -> i32,
-    opus_decoder_create: unsafe extern "C" fn(i32, c_int, *mut c_int) -> *mut State,
-    opus_decoder_destroy: unsafe extern "C" fn(*mut State),
-    opus_decode: unsafe extern "C" fn(*mut State, *const u8, i32, *mut i16, c_int, c_int) -> c_int,
-    opus_packet_parse: unsafe extern "C" fn(
-        *const u8, i32, *mut u8, *mut *const u8, *mut i16, *mut c_int,
-    ) -> c_int,
-    opus_packet_get_samples_per_frame: unsafe extern "C" fn(*const u8, i32) -> c_int,
-});
-
-/// The library's own state, whose inside is none of our business.
-#[repr(C)]
-struct State {
-    _inside: [u8; 0],
-}
+use opusic_sys::{
+    OpusDecoder, OpusEncoder, opus_decode, opus_decoder_create, opus_decoder_destroy, opus_encode,
+    opus_encoder_create, opus_encoder_ctl, opus_encoder_destroy, opus_packet_get_samples_per_frame,
+    opus_packet_parse,
+};
 
 const APPLICATION_VOIP: c_int = 2048;
 const MOST_FRAMES: usize = 48;
@@ -38,8 +24,7 @@ pub(in crate::codec) enum Setting {
 
 /// An encoder of one channel.
 pub(in crate::codec) struct Encoder {
-    state: NonNull<State>,
-    functions: &'static Functions,
+    state: NonNull<OpusEncoder>,
 }
 
 // SAFETY: a state belongs to no thread; it is used by whoever owns the encoder.
@@ -48,32 +33,29 @@ unsafe impl Send for Encoder {}
 impl Encoder {
     /// None where the library has no such rate, or no memory.
     pub fn new(sample_rate: u32) -> Option<Self> {
-        let functions = functions()?;
         // SAFETY: the error pointer may be null; the rate is checked by the library.
         let state = unsafe {
-            (functions.opus_encoder_create)(
+            opus_encoder_create(
                 i32::try_from(sample_rate).ok()?,
                 1,
                 APPLICATION_VOIP,
                 ptr::null_mut(),
             )
         };
-        NonNull::new(state).map(|state| Self { state, functions })
+        NonNull::new(state).map(|state| Self { state })
     }
 
     /// Returns whether the library took it.
     pub fn set(&mut self, setting: Setting, value: i32) -> bool {
         // SAFETY: each of these requests takes exactly one opus_int32 by value.
-        unsafe {
-            (self.functions.opus_encoder_ctl)(self.state.as_ptr(), setting as c_int, value) == 0
-        }
+        unsafe { opus_encoder_ctl(self.state.as_ptr(), setting as c_int, value) == 0 }
     }
 
     /// Encodes one packet into `payload`; returns its octets. None where the length of `sound` is none of the codec's.
     pub fn encode(&mut self, sound: &[i16], payload: &mut [u8]) -> Option<usize> {
         // SAFETY: one channel, so that the samples are as many as the frame has; both buffers go with their lengths.
         let octets = unsafe {
-            (self.functions.opus_encode)(
+            opus_encode(
                 self.state.as_ptr(),
                 sound.as_ptr(),
                 c_int::try_from(sound.len()).ok()?,
@@ -90,14 +72,13 @@ impl Encoder {
 impl Drop for Encoder {
     fn drop(&mut self) {
         // SAFETY: made by `opus_encoder_create`, and nobody has it afterwards.
-        unsafe { (self.functions.opus_encoder_destroy)(self.state.as_ptr()) }
+        unsafe { opus_encoder_destroy(self.state.as_ptr()) }
     }
 }
 
 /// A decoder to one channel.
 pub(in crate::codec) struct Decoder {
-    state: NonNull<State>,
-    functions: &'static Functions,
+    state: NonNull<OpusDecoder>,
 }
 
 // SAFETY: as for the encoder.
@@ -106,12 +87,10 @@ unsafe impl Send for Decoder {}
 impl Decoder {
     /// None where the library has no such rate, or no memory.
     pub fn new(sample_rate: u32) -> Option<Self> {
-        let functions = functions()?;
         // SAFETY: as for the encoder.
-        let state = unsafe {
-            (functions.opus_decoder_create)(i32::try_from(sample_rate).ok()?, 1, ptr::null_mut())
-        };
-        NonNull::new(state).map(|state| Self { state, functions })
+        let state =
+            unsafe { opus_decoder_create(i32::try_from(sample_rate).ok()?, 1, ptr::null_mut()) };
+        NonNull::new(state).map(|state| Self { state })
     }
 
     /// Decodes one packet; returns its samples. None where it is none, or longer than `sound`.
@@ -140,7 +119,7 @@ impl Decoder {
         };
         // SAFETY: null stands for a lost packet; else both buffers go with their lengths, in samples of one channel.
         let samples = unsafe {
-            (self.functions.opus_decode)(
+            opus_decode(
                 self.state.as_ptr(),
                 data,
                 i32::try_from(payload.len()).ok()?,
@@ -158,7 +137,7 @@ impl Decoder {
 impl Drop for Decoder {
     fn drop(&mut self) {
         // SAFETY: made by `opus_decoder_create`, and nobody has it afterwards.
-        unsafe { (self.functions.opus_decoder_destroy)(self.state.as_ptr()) }
+        unsafe { opus_decoder_destroy(self.state.as_ptr()) }
     }
 }
 
@@ -172,7 +151,6 @@ pub(in crate::codec) struct Framing {
 
 /// None where the framing is none of Opus's.
 pub(in crate::codec) fn framing(payload: &[u8], sample_rate: u32) -> Option<Framing> {
-    let functions = functions()?;
     if payload.is_empty() {
         return None;
     }
@@ -181,7 +159,7 @@ pub(in crate::codec) fn framing(payload: &[u8], sample_rate: u32) -> Option<Fram
     // SAFETY: the payload goes with its length; the library writes at most 48 sizes, and takes null for the other two.
     let (frames, samples) = unsafe {
         (
-            (functions.opus_packet_parse)(
+            opus_packet_parse(
                 payload.as_ptr(),
                 i32::try_from(payload.len()).ok()?,
                 ptr::null_mut(),
@@ -190,10 +168,7 @@ pub(in crate::codec) fn framing(payload: &[u8], sample_rate: u32) -> Option<Fram
                 &raw mut offset,
             ),
             // It reads the first octet only, and there is one.
-            (functions.opus_packet_get_samples_per_frame)(
-                payload.as_ptr(),
-                i32::try_from(sample_rate).ok()?,
-            ),
+            opus_packet_get_samples_per_frame(payload.as_ptr(), i32::try_from(sample_rate).ok()?),
         )
     };
     let frames = usize::try_from(frames)
