@@ -141,6 +141,7 @@ def test_the_star_code_may_come_by_info() -> None:
         press_by_info(a, "application/dtmf-relay", b"Signal=%s\r\nDuration=160\r\n" % key)
     assert len(world.plane.recordings) == 1
     b.do(b.session.bye)
+    world.run(2)
     assert len(world.record.recordings) == 1
 
 
