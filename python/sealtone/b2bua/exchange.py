@@ -226,7 +226,10 @@ class Exchange:
         for leg in call.legs():
             self.remove_leg(leg)
             self.forget_zrtp(leg)
-        self._forget(call)
+        try:
+            self._forget(call)
+        except Exception as again:  # it counts no more all the same; its recording ends with its legs
+            self.tell("error", call, _place_of(again))
 
     # out
 
@@ -307,13 +310,13 @@ class Exchange:
     def _forget(self, call: Call) -> None:
         if self.calls.pop(call.id, None) is None:
             return
-        recording_in_call.end(call)
         aor = call.a.user.aor
         left = self._per_user.get(aor, 1) - 1
         if left > 0:
             self._per_user[aor] = left
         else:
             self._per_user.pop(aor, None)
+        recording_in_call.end(call)
 
     def add_leg(self, leg: Leg) -> None:
         self._by_port[leg.port.id] = leg
