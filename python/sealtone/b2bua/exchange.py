@@ -218,18 +218,20 @@ class Exchange:
 
     def _break_off(self, call: Call, fault: Exception, now: float) -> None:
         self.tell("error", call, _place_of(fault))
-        try:
-            call.break_off("an error of the server", now)
-        except Exception as again:  # the media core itself, say: the call is written off as it stands
-            self.tell("error", call, _place_of(again))
-            call.state = "ended"
+        steps: tuple[Callable[[], None], ...] = (
+            lambda: call.break_off("an error of the server", now),
+            lambda: recording_in_call.end(call),
+        )
+        for step in steps:
+            try:
+                step()
+            except Exception as again:  # the media core itself, say: the call is written off as it stands
+                self.tell("error", call, _place_of(again))
+                call.state = "ended"
         for leg in call.legs():
             self.remove_leg(leg)
             self.forget_zrtp(leg)
-        try:
-            self._forget(call)
-        except Exception as again:  # it counts no more all the same; its recording ends with its legs
-            self.tell("error", call, _place_of(again))
+        self._forget(call)
 
     # out
 
@@ -306,6 +308,7 @@ class Exchange:
         """A call has ended: its record goes out, it counts no more."""
         self._records.append(record)
         self._forget(call)
+        recording_in_call.end(call)
 
     def _forget(self, call: Call) -> None:
         if self.calls.pop(call.id, None) is None:
@@ -316,7 +319,6 @@ class Exchange:
             self._per_user[aor] = left
         else:
             self._per_user.pop(aor, None)
-        recording_in_call.end(call)
 
     def add_leg(self, leg: Leg) -> None:
         self._by_port[leg.port.id] = leg
