@@ -22,6 +22,7 @@ from sealtone.model import (
     RecordingTerms,
     Strictness,
 )
+from sealtone.model.announcements import Language
 from sealtone.sdp import Direction
 from sealtone.sip import events as sip
 
@@ -535,3 +536,23 @@ def test_a_call_in_a_codec_that_the_server_lacks_is_not_recorded_as_silence(noti
     a.do(a.session.bye)
     world.run(2)
     assert "The server has no codec" in world.record.recording_note
+
+
+@pytest.mark.parametrize(
+    ("terms", "missing"), [(TONES, "recording-tone"), (ANNOUNCED, "ru/recording-notice"), (ANNOUNCED, "pause")]
+)
+def test_nothing_is_recorded_under_a_sound_that_only_stands_in_for_the_notice(
+    terms: RecordingTerms, missing: str
+) -> None:
+    world = World(codecs=ALL_CODECS)
+    world.plane.missing = {missing}
+    a, b, _ = three(world)
+    recorded_as(a, terms)
+    b.user = replace(b.user, recording=ON_DEMAND, own_language=Language.RUSSIAN)
+    in_call(world, a, b)
+    world.run(30)
+    assert not world.plane.recordings
+    assert playing(world, a) == playing(world, b) == ()
+    b.do(b.session.bye)
+    world.run(2)
+    assert f"no sound {missing}" in world.record.recording_note

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -48,8 +49,9 @@ def _plan(phone: Phone, voice: PayloadFormat) -> MediaPlan:
     )
 
 
-def test_a_call_is_transcoded_and_its_counters_tell_what_was_made_up(engine: Engine) -> None:
-    plane = EnginePlane(engine, lambda hop: (LOCAL, LOCAL), _never, SoundFiles(FOLDER, engine.load_sound))
+def test_a_call_is_transcoded_and_its_counters_tell_what_was_made_up(engine: Engine, tmp_path: Path) -> None:
+    sounds = SoundFiles(FOLDER, engine.load_sound)
+    plane = EnginePlane(engine, lambda hop: (LOCAL, LOCAL), _never, sounds, tmp_path)
     assert plane.codecs() is plane.codecs()
     assert plane.codecs()["g722"] == ""
     hop = Target("udp", LOCAL, 5060)

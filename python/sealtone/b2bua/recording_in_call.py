@@ -282,7 +282,8 @@ def _announce(call: Call) -> None:
         _break_announcement(call)
     elif not course.announcing and course.facts is not None:
         for leg in call.legs():
-            course.announcing[leg.port.id] = plane.play(leg.port.id, spoken(leg.user.language, ANNOUNCEMENT))
+            sounds = spoken(leg.user.language, ANNOUNCEMENT)
+            course.announcing[leg.port.id] = plane.play(leg.port.id, sounds, exactly=True)
         call.tell("recording", f"announced, for {course.facts.started_by}")
 
 
@@ -328,7 +329,7 @@ def _sound_tone(call: Call, now: float) -> None:
     assert b is not None
     for leg, other in ((call.a, b), (b, call.a)):
         if not holds(other):
-            exchange.plane.play(leg.port.id, (TONE,), over=True)
+            exchange.plane.play(leg.port.id, (TONE,), over=True, exactly=True)
     course.tone_at = now + TONE_EVERY_S
     exchange.wake_call(call, course.tone_at)
 
