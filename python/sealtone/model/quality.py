@@ -103,11 +103,11 @@ class Path(NamedTuple):
 def mos(path: Path, before: Path | None = None) -> float | None:
     """The MOS of what was heard at the end of `path`, 1 to 4.5.
 
-    `before`: the way of the same sound to the server, where it was decoded and encoded there. None where there are too
-    few packets, or the codec is not known here.
+    `before`: the way of the same sound to the server, where it was decoded and encoded there. None where too few
+    packets were sent, or the codec is not known here.
     """
     codec = IMPAIRMENTS.get(path.codec)
-    if codec is None or path.received < FEWEST_PACKETS:
+    if codec is None or path.received + max(path.lost, 0) < FEWEST_PACKETS:
         return None
     impaired = effective_impairment(codec, path.loss_percent, path.burst_ratio)
     delay_ms, wide = path.delay_ms, codec.wide
