@@ -407,7 +407,16 @@ def test_a_user_who_is_always_recorded_gets_the_servers_path_and_the_record_says
     a.do(a.session.bye)
     world.run(2)
     assert {leg.security.media_path for leg in world.record.legs} == {MediaPath.SERVER}
-    assert "was not sealed" in world.record.recording_note
+    assert any("always recorded, so it is not sealed" in leg.security.note for leg in world.record.legs)
+    assert world.record.recording_note == f"recorded for {a.user.aor}"
+
+
+def test_the_record_says_why_a_call_was_not_sealed_though_nothing_was_recorded_in_the_end() -> None:
+    world, a, _ = zrtp_scene(zrtp(), zrtp(), ALWAYS._replace(domain=DomainRecording(notice=ConsentNotice.ANNOUNCEMENT)))
+    a.do(a.session.bye)
+    world.run(2)
+    assert world.record.recordings == ()
+    assert any("always recorded, so it is not sealed" in leg.security.note for leg in world.record.legs)
 
 
 @pytest.mark.parametrize("who", [0, 1])

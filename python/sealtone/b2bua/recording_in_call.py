@@ -313,15 +313,8 @@ def _record(call: Call, now: float) -> None:
     course.number = exchange.plane.start_recording(call.a.port.id, b.port.id, wish)
     course.recorded += (facts.id,)
     course.outcome, course.unmade = f"recorded for {facts.started_by}", ""
-    if needs_server_path(call.a, b) and all(_wants_other_path(leg) for leg in (call.a, b)):
-        course.outcome += ", so its media went through the server and was not sealed"
     exchange.follow_recording(course.number, call, facts)
     call.tell("recording", f"{facts.id} has begun, for {facts.started_by}")
-
-
-def _wants_other_path(leg: Leg) -> bool:
-    policy = leg.user.policy
-    return policy.wants_zrtp and policy.path.value != "server"
 
 
 def _sound_tone(call: Call, now: float) -> None:
