@@ -149,7 +149,7 @@ class Exchange:
         leg = self._by_port.get(port)
         if leg is not None and leg.call.state != "ended":
             self._step(leg, in_call.on_digit, leg, digit, now)
-            if leg.call.state == "answered":
+            if leg.call.state == "answered" and leg.call.run is None:  # else its keys are the application's
                 self.guarded(leg.call, recording_in_call.on_digit, leg, digit, now)
 
     def receive_played(self, port: int, number: int, now: float) -> None:
