@@ -251,6 +251,21 @@ def test_a_recording_that_a_phone_asked_for_and_that_broke_off_is_for_the_phone_
     assert len(world.plane.recordings) == 1
 
 
+@pytest.mark.parametrize(("notice", "goes_on"), [(ConsentNotice.TONE, False), (ConsentNotice.NONE, True)])
+def test_a_phone_that_cannot_be_played_the_notice_is_recorded_no_further(notice: ConsentNotice, goes_on: bool) -> None:
+    world, a, b = scene(ALWAYS._replace(domain=DomainRecording(notice=notice)), ON_DEMAND)
+    world.run(20)
+    assert len(world.plane.recordings) == 1
+    world.exchange.receive_codec_fault(port_of(world, b), "no encoder can be made", world.now)
+    world.pump()
+    world.run(30)
+    assert len(world.plane.recordings) == int(goes_on)
+    assert call_of(world).state == "answered"
+    a.do(a.session.bye)
+    world.run(2)
+    assert ("no encoder can be made" in world.record.recording_note) is not goes_on
+
+
 def tones(plane: BookedPlane) -> list[int]:
     return [play.leg for play in plane.heard if play.sounds == ("recording-tone",) and play.over]
 

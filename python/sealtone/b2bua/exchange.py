@@ -170,6 +170,12 @@ class Exchange:
         else:
             self.guarded(leg.call, recording_in_call.on_played, leg, number, now)
 
+    def receive_codec_fault(self, port: int, reason: str, now: float) -> None:
+        """Nothing can be played to a leg; `reason` is for a person."""
+        leg = self._by_port.get(port)
+        if leg is not None and leg.call.state != "ended":
+            self.guarded(leg.call, recording_in_call.on_fault, leg, reason, now)
+
     def _step(self, leg: Leg, step: Callable[..., None], *arguments: Any) -> None:
         """One step of a leg's call, and of the notice for which its legs are held apart."""
         self.guarded(leg.call, step, *arguments)

@@ -197,6 +197,13 @@ def on_played(leg: Leg, playing: int, now: float) -> None:
                 _give_up(call, cannot)
 
 
+def on_fault(leg: Leg, reason: str, now: float) -> None:
+    """A phone cannot be played anything. Where it is to hear that it is recorded, it is not recorded any more."""
+    call, facts = leg.call, leg.call.recording.facts
+    if facts is not None and facts.notice is not ConsentNotice.NONE and leg in (call.a, call.b):
+        _break_off(call, f"the phone of {leg.aor} cannot be told of it: {reason}")
+
+
 def on_ended(call: Call, facts: RecordingFacts, number: int, now: float) -> None:
     """The media core has ended a recording, as it was told to or by itself; the call goes on."""
     call.exchange.tell_recording(facts)
@@ -331,9 +338,16 @@ def _repeat_tone(call: Call, now: float) -> None:
     try:
         _sound_tone(call, now)
     except CannotHear as cannot:
-        call.tell("warned", f"the recording ends, since its tone cannot be heard: {cannot}")
-        call.recording.is_over = True
-        end(call)
+        _break_off(call, f"its tone cannot be heard: {cannot}")
+
+
+def _break_off(call: Call, why: str) -> None:
+    """Nothing more is recorded of what a phone is not told of."""
+    course = call.recording
+    course.is_over = True
+    course.troubles.append(f"the recording ends, since {why}")
+    call.tell("warned", course.troubles[-1])
+    end(call)
 
 
 def _tell_phone(leg: Leg, objection: str, now: float) -> None:

@@ -151,6 +151,12 @@ class Node:
         self.exchange.receive_played(port, number, now)
         self._drain(now)
 
+    def on_codec_fault(self, port: int, reason: str) -> None:
+        """A leg cannot be sent anything through codecs."""
+        now = self._loop.time()
+        self.exchange.receive_codec_fault(port, reason, now)
+        self._drain(now)
+
     def on_recording_ended(self, recording: int, reason: str, octets: int, seconds: float) -> None:
         """The media core has ended a recording."""
         now = self._loop.time()

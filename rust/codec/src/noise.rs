@@ -63,12 +63,6 @@ impl ComfortNoise {
         self.wanted = level_to_loudness(level & 0x7f) * rest.sqrt();
     }
 
-    /// Whether any is to be heard.
-    #[must_use]
-    pub fn is_audible(&self) -> bool {
-        self.wanted >= 0.5
-    }
-
     /// Appends `count` samples.
     pub fn extend(&mut self, count: usize, sound: &mut Vec<i16>) {
         for _ in 0..count {
