@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
+import threading
 import wave
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -13,16 +14,19 @@ import numpy as np
 from pesq import PesqError, pesq
 
 from benches.machine import LOAD_CPU, BenchError, CpuMeter, LineProcess, thread_cpu_ns
-from benches.relays.interface import PCMU, CallPlan, PhonePlan, RelayUnderTest, VoiceCodec
+from benches.media_load import MediaLoad
+from benches.relays.interface import PCMU, PLAIN, CallPlan, PhonePlan, RelayUnderTest, VoiceCodec
 from benches.relays.rtpengine import Rtpengine
 from benches.relays.sealtone_engine import SealtoneEngine
-from benches.report import Outcome, Row, Target, alone, at_least, compare
+from benches.report import Outcome, Row, Target, alone, at_least, at_most, compare
 
 OURS, PEER = "sealtone", "rtpengine"
 LEAST_HEARD = 0.99
 MOST_GAP_US = 60_000
 CHUNK = 50
 MOST_CALLS = 2_000
+RELAYED_CALLS = 300
+BESIDE_CALLS = 60
 QUALITY_CALLS = 4
 QUALITY_S = 14.0
 
@@ -78,7 +82,7 @@ class CodecLoad:
     """The phones of the calls through one relay: PCMU on one side, another codec on the other."""
 
     def __init__(self, binary: Path, speech: Path, relay: RelayUnderTest, pair: Pair) -> None:
-        self._relay, self._pair = relay, pair
+        self.relay, self._pair = relay, pair
         self._calls = 0
         self._child = LineProcess([str(binary), str(speech), "pcmu", pair.name], LOAD_CPU)
         self._ports = cast(list[int], self._child.answer()["ports"])
@@ -88,18 +92,18 @@ class CodecLoad:
             step = min(CHUNK, calls - self._calls)
             port_a, port_b = self._ports
             plan = CallPlan(PhonePlan(port_a, None, PCMU), PhonePlan(port_b, None, self._pair.codec))
-            media = self._relay.add_calls([plan] * step)
+            media = self.relay.add_calls([plan] * step)
             self._child.send(f"leg {leg.relay_port}" for call in media for leg in call)
             self._calls += step
-        meter = CpuMeter(self._relay.pids())
+        meter = CpuMeter(self.relay.pids())
         self._child.send([f"run {calls} {round(warm_up_s * 1000)} {round(seconds * 1000)}"])
         self._expect("measuring")
         meter.start()
         self._expect("measured")
         used = meter.stop()
         result = self._expect("result")
-        if not all(thread_cpu_ns(pid) for pid in self._relay.pids()):
-            raise BenchError(f"{self._relay.name} ended while it was under load")
+        if not all(thread_cpu_ns(pid) for pid in self.relay.pids()):
+            raise BenchError(f"{self.relay.name} ended while it was under load")
         received, expected = cast(list[float], result["received"]), cast(list[float], result["expected"])
         packets = sum(received) / used.elapsed_s
         return Sample(
@@ -184,24 +188,49 @@ def loaded(name: str, plan: TranscodingPlan, speech: Path, pair: Pair) -> Iterat
 
 
 def find_capacity(name: str, plan: TranscodingPlan, speech: Path, pair: Pair, share_a_call: float, say: Say) -> int:
-    """The most calls, in steps of a fiftieth, that one core carries; a failed step has a relay of its own."""
+    """The most calls, in steps of a twentieth, that one core carries."""
     calls = min(MOST_CALLS, max(4, int(0.9 / share_a_call)))
     best, failed = 0, MOST_CALLS + 1
-    while True:
-        with loaded(name, plan, speech, pair) as load:
-            sample = load.run(calls, plan.seconds)
-        say(
-            f"  {name} {pair.name} {calls} calls: heard {sample.heard:.2%}, gap p99 {sample.gap_p99_us / 1000:.0f} ms,"
-            f" CPU {sample.cpu_share:.0%}"
-        )
-        if sample.carried:
+    while best < calls < failed:
+        if any(try_step(name, plan, speech, pair, calls, say).carried for _ in range(2)):  # one failure may be chance
             best = calls
             calls = min(MOST_CALLS, calls + max(1, calls // 20))
         else:
             failed = calls
-            calls -= max(1, calls // 12)
-        if calls >= failed or calls <= best or calls <= 0:
-            return best
+            calls = max(best, calls - max(1, calls // 12))
+    return best
+
+
+def try_step(name: str, plan: TranscodingPlan, speech: Path, pair: Pair, calls: int, say: Say) -> Sample:
+    """One step of the search, with a relay of its own."""
+    with loaded(name, plan, speech, pair) as load:
+        sample = load.run(calls, plan.seconds)
+    say(
+        f"  {name} {pair.name} {calls} calls: heard {sample.heard:.2%}, gap p99 {sample.gap_p99_us / 1000:.0f} ms,"
+        f" CPU {sample.cpu_share:.0%}"
+    )
+    return sample
+
+
+def measure_beside(plan: TranscodingPlan, speech: Path, say: Say) -> tuple[list[float], list[float]]:
+    """p99 of what relayed calls are delayed, µs: alone, and while calls are transcoded on the same core; in turn."""
+    alone_us: list[float] = []
+    beside_us: list[float] = []
+    opus = next(pair for pair in PAIRS if pair.name == "opus")
+    with loaded(OURS, plan, speech, opus) as codec_load:
+        relayed = MediaLoad(plan.binaries / "media-load", codec_load.relay, PLAIN)
+        try:
+            codec_load.run(BESIDE_CALLS, 0.5)
+            for _ in range(plan.rounds):
+                alone_us.append(relayed.run(RELAYED_CALLS, plan.seconds).p99_us)
+                busy = threading.Thread(target=codec_load.run, args=(BESIDE_CALLS, plan.seconds + 2.0))
+                busy.start()
+                beside_us.append(relayed.run(RELAYED_CALLS, plan.seconds, 1.5).p99_us)
+                busy.join()
+                say(f"{RELAYED_CALLS} relayed calls: p99 {alone_us[-1]:.0f} µs, beside codecs {beside_us[-1]:.0f} µs")
+        finally:
+            relayed.close()
+    return beside_us, alone_us
 
 
 def run_transcoding(plan: TranscodingPlan, say: Say) -> Outcome:
@@ -241,6 +270,11 @@ def run_transcoding(plan: TranscodingPlan, say: Say) -> Outcome:
             "pesq": quality,
             "calls a core": capacity,
         }
+    if OURS in plan.relays and "opus" in plan.pairs:
+        beside, by_themselves = measure_beside(plan, speech, say)
+        title = f"{RELAYED_CALLS} relayed calls beside {BESIDE_CALLS} PCMU↔opus: p99"
+        rows.append(compare(title, "µs", beside, "without them", by_themselves, at_most(2.0)))
+        kept["relayed p99 beside transcoding"] = {"beside": beside, "alone": by_themselves}
     return Outcome(rows, [], kept)
 
 

@@ -304,6 +304,7 @@ class Server:
                 self.node.on_recording_ended(event.recording, event.reason, event.octets, event.seconds)
             elif isinstance(event, CodecFault):
                 self._journal.say(f"error media leg={event.leg} is sent no sound: {event.reason}")
+                self.node.on_codec_fault(event.leg, event.reason)
             elif isinstance(event, CodecsLost):
                 self._journal.say(f"error media worker={event.worker} its codec process ended and is started again")
             elif isinstance(event, Silent):

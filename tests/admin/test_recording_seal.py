@@ -1,6 +1,7 @@
 """Opening what the media core sealed: whole, broken off, damaged, with the wrong key."""
 
 import io
+import os
 import stat
 from pathlib import Path
 
@@ -112,6 +113,18 @@ def test_resealing_moves_a_recording_to_another_key(
         opened(path, key)
     assert [file.name for file in tmp_path.iterdir()] == ["a.age"]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_recording_that_was_cut_short_does_not_look_whole_under_another_key(
+    tmp_path: Path, key: pyrage.x25519.Identity
+) -> None:
+    path, other = tmp_path / "a.age", pyrage.x25519.Identity.generate()
+    write_finished(path, noise(2 * CHUNK + 700), key)
+    os.truncate(path, path.stat().st_size - CHUNK)
+    before = path.read_bytes()
+    with pytest.raises(SealError, match="changed or damaged"):
+        sealing.reseal(path, [key], str(other.to_public()), was_finished=True)
+    assert path.read_bytes() == before
 
 
 def test_a_recording_that_cannot_be_resealed_stays_as_it_was(tmp_path: Path, key: pyrage.x25519.Identity) -> None:

@@ -79,6 +79,27 @@ def test_another_tenant_sets_no_key_and_sees_no_recording(transaction: Transacti
         admin.update_domain_recording(transaction, stranger, 2.0, "office.example", admin.DomainRecordingChange())
 
 
+def test_what_begins_like_ones_own_recordings_in_another_account_is_not_in_the_way(transaction: Transaction) -> None:
+    """Nor does it make one of several look like the one that was meant."""
+    stranger = Actor("stranger", "192.0.2.1", 2)
+    for number, account in ((1, 1), (2, 1), (3, 2)):
+        facts = facts_of(number)._replace(id=f"4be1{number:012}", account_id=account)
+        save_recording(transaction.connection, facts)
+    assert admin.recording_of(transaction, stranger, "4be1").account_id == 2
+    save_recording(transaction.connection, facts_of(4)._replace(id=f"4be1{0:012}", account_id=2))
+    with pytest.raises(Conflict):
+        admin.begin_deletion(transaction, stranger, 2.0, "4be1")
+
+
+def test_a_domain_whose_account_has_no_key_is_not_set_to_what_cannot_be(transaction: Transaction) -> None:
+    always = admin.DomainRecordingChange("always")
+    with pytest.raises(InvalidInput, match="no recording key"):
+        admin.update_domain_recording(transaction, OPERATOR, 3.0, "office.example", always)
+    set_key(transaction)
+    domain = admin.update_domain_recording(transaction, OPERATOR, 3.0, "office.example", always)
+    assert domain.recording.policy is RecordingPolicy.ALWAYS
+
+
 def test_users_follow_their_domain_until_they_choose(transaction: Transaction) -> None:
     set_key(transaction)
     form = admin.DomainRecordingChange("always", "announcement", "flac", "30")

@@ -54,6 +54,8 @@ class BookedPlane:
         self.through_codecs: set[int] = set()
         self.counted: dict[int, MediaCounters] = {}
         """What legs have counted, other than a hundred packets each way."""
+        self.missing: set[str] = set()
+        """Sounds for which something else stands in."""
         self.cannot_hear = ""
         """Why there are no codecs here."""
         self.recordings: dict[int, tuple[int, int | None, RecordingWish]] = {}
@@ -183,8 +185,12 @@ class BookedPlane:
     def echo(self, leg: int) -> None:
         self.echoes.add(leg)
 
-    def play(self, leg: int, sounds: tuple[str, ...], *, repeat: bool = False, over: bool = False) -> int:
+    def play(
+        self, leg: int, sounds: tuple[str, ...], *, repeat: bool = False, over: bool = False, exactly: bool = False
+    ) -> int:
         assert leg in self.legs
+        if exactly and (missing := self.missing.intersection(sounds)):
+            raise CannotHear(f"no sound {missing.pop()}")
         if self.cannot_hear or not self.plans[leg].transmit:
             raise CannotHear(self.cannot_hear or "nothing says what to send")
         plan = self.plans[leg]

@@ -214,13 +214,14 @@ def test_wishes_for_packets_reach_the_other_phone_where_packets_are_passed_on() 
     assert (a.heard.ptime_ms, a.heard.maxptime_ms) == (40, 80)
 
 
-def test_ilbc_frames_that_differ_are_made_anew() -> None:
+@pytest.mark.parametrize("spelling", ["iLBC", "Ilbc"])
+def test_ilbc_frames_that_differ_are_made_anew(spelling: str) -> None:
     world = able()
     a, b, _ = three(world)
-    a.codecs = b.codecs = (ILBC,)
+    a.codecs = b.codecs = (ILBC._replace(encoding=spelling),)
     in_call(world, a, b)
     assert not is_transcoded(world)
-    a.codecs = (ILBC._replace(fmtp="mode=30"),)
+    a.codecs = (ILBC._replace(encoding=spelling, fmtp="mode=30"),)
     a.do(lambda now: a.session.offer(a.offer(), now))
     world.run(1)
     assert a.heard is not None

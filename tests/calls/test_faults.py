@@ -1,10 +1,13 @@
 """Faults of the server itself: they cost the call they happen in, and no other."""
 
+from dataclasses import replace
+
 import pytest
 
-from calls.media import BookedPlane
+from calls.media import ALL_CODECS, BookedPlane
 from calls.scenes import in_call, three
 from calls.world import World
+from sealtone.model import DomainRecording, RecordingPolicy, RecordingTerms
 
 
 class FailingPlane(BookedPlane):
@@ -56,6 +59,25 @@ def test_a_call_that_cannot_even_be_ended_cleanly_is_counted_no_more(command: st
     b.do(b.session.bye)
     world.run(2)
     assert "error" in world.kinds()
+    assert not world.exchange.calls
+    assert (world.exchange._per_user, world.exchange._legs, world.exchange._by_aor) == ({}, {}, {})
+
+
+def test_a_recording_that_cannot_even_be_ended_costs_its_call_alone() -> None:
+    world = failing("stop_recording")
+    world.plane.known = ALL_CODECS
+    a, b, c = three(world)
+    d = world.phone("1003")
+    a.user = replace(a.user, recording=RecordingTerms(RecordingPolicy.ALWAYS, DomainRecording(), "age1key"))
+    in_call(world, a, b)
+    assert len(world.plane.recordings) == 1
+    in_call(world, c, d)
+    a.do(a.session.bye)
+    world.run(2)
+    assert "error" in world.kinds()
+    assert c.session.state == d.session.state == "confirmed"
+    c.do(c.session.bye)
+    world.run(2)
     assert not world.exchange.calls
     assert (world.exchange._per_user, world.exchange._legs, world.exchange._by_aor) == ({}, {}, {})
 

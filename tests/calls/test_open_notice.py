@@ -264,3 +264,24 @@ def test_a_phone_that_is_gone_meanwhile_ends_the_call_as_ever() -> None:
     world.exchange.receive_played(leg.port.id, number, world.now)
     assert a.saw(sip.Ended)
     all_gone(world)
+
+
+def test_a_phone_that_is_being_transferred_is_told_nothing_of_the_call_that_it_left() -> None:
+    world = ZrtpWorld(codecs=ALL_CODECS)
+    a, b = world.phone("1000", policy=ENDED), world.phone("1001", policy=PLAIN)
+    c = world.phone("1002", policy=PLAIN)
+    wishing(a, open_notice=OpenNotice.NOTICE)
+    c.answers, c.early_media = None, False
+    a.hello_after_s = 5.0
+    a.call("1001")
+    world.run(2)
+    assert b.session.state == "confirmed"
+    assert world.plane.heard == [], "the caller's keys are not there yet"
+    refer(a, a.session, "<sip:1002@office.example>")
+    world.run(10)
+    assert playing(world, b) == ()
+    c.do(lambda now: c.session.reject(486, now))
+    world.run(1)
+    assert playing(world, a) == SENTENCE, "the two are together again, and still held apart"
+    hear_out(world, a)
+    assert len(world.joined()) == 1

@@ -56,6 +56,17 @@ def test_what_was_transcoded_is_rated_by_both_its_codecs_and_both_its_ways() -> 
     assert heard < alone
 
 
+def test_a_phone_that_nothing_reached_is_not_called_unknown() -> None:
+    world = able()
+    a, b, _ = three(world)
+    in_call(world, a, b)
+    world.plane.counted[leg_of(world, a)] = MediaCounters(packets_in=1000, packets_out=1000, reported_lost=990)
+    hang_up(world, a)
+    heard = world.record.legs[0].mos_tx
+    assert heard is not None
+    assert heard < 1.2
+
+
 def test_a_sealed_or_silent_leg_is_not_rated() -> None:
     world = able()
     a, b, _ = three(world)

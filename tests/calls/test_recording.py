@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from calls.listening import press_by_info
-from calls.media import BookedPlane
+from calls.codec_scenes import G729
+from calls.listening import hear_out, playing, press_by_info
+from calls.media import ALL_CODECS, BookedPlane
 from calls.scenes import all_gone, attended, deaf_to_offers, in_call, join, refer, three
 from calls.world import PLAIN, Phone, World
 from calls.zrtp_world import ZrtpPhone, ZrtpWorld
@@ -21,6 +22,8 @@ from sealtone.model import (
     RecordingTerms,
     Strictness,
 )
+from sealtone.model.announcements import Language
+from sealtone.sdp import Direction
 from sealtone.sip import events as sip
 
 KEY = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kudqtyy2qsk2g4x"
@@ -34,7 +37,7 @@ def recorded_as(phone: Phone, terms: RecordingTerms) -> None:
 
 
 def scene(first: RecordingTerms, second: RecordingTerms) -> tuple[World, Phone, Phone]:
-    world = World()
+    world = World(codecs=ALL_CODECS)
     a, b, _ = three(world)
     recorded_as(a, first)
     recorded_as(b, second)
@@ -90,7 +93,7 @@ def test_a_call_of_a_user_who_is_always_recorded_is_recorded_from_answer_to_end(
 
 
 def test_nothing_is_recorded_before_the_answer() -> None:
-    world = World()
+    world = World(codecs=ALL_CODECS)
     a, b, _ = three(world)
     recorded_as(a, ALWAYS)
     b.answers, b.early_media = None, True
@@ -248,6 +251,21 @@ def test_a_recording_that_a_phone_asked_for_and_that_broke_off_is_for_the_phone_
     assert len(world.plane.recordings) == 1
 
 
+@pytest.mark.parametrize(("notice", "goes_on"), [(ConsentNotice.TONE, False), (ConsentNotice.NONE, True)])
+def test_a_phone_that_cannot_be_played_the_notice_is_recorded_no_further(notice: ConsentNotice, goes_on: bool) -> None:
+    world, a, b = scene(ALWAYS._replace(domain=DomainRecording(notice=notice)), ON_DEMAND)
+    world.run(20)
+    assert len(world.plane.recordings) == 1
+    world.exchange.receive_codec_fault(port_of(world, b), "no encoder can be made", world.now)
+    world.pump()
+    world.run(30)
+    assert len(world.plane.recordings) == int(goes_on)
+    assert call_of(world).state == "answered"
+    a.do(a.session.bye)
+    world.run(2)
+    assert ("no encoder can be made" in world.record.recording_note) is not goes_on
+
+
 def tones(plane: BookedPlane) -> list[int]:
     return [play.leg for play in plane.heard if play.sounds == ("recording-tone",) and play.over]
 
@@ -295,7 +313,7 @@ def test_a_call_that_ends_during_the_announcement_was_not_recorded() -> None:
 
 
 def test_a_transfer_ends_the_recording_and_the_new_call_is_recorded_for_its_own_users() -> None:
-    world = World()
+    world = World(codecs=ALL_CODECS)
     a, b, c = three(world)
     recorded_as(a, ALWAYS)
     recorded_as(b, ON_DEMAND)
@@ -309,7 +327,7 @@ def test_a_transfer_ends_the_recording_and_the_new_call_is_recorded_for_its_own_
 
 
 def test_a_transfer_to_a_user_who_is_always_recorded_is_recorded_as_a_call_of_its_own() -> None:
-    world = World()
+    world = World(codecs=ALL_CODECS)
     a, b, c = three(world)
     for phone, terms in ((a, ON_DEMAND), (b, ON_DEMAND), (c, ALWAYS)):
         recorded_as(phone, terms)
@@ -325,7 +343,7 @@ def test_a_transfer_to_a_user_who_is_always_recorded_is_recorded_as_a_call_of_it
 
 
 def test_a_leg_that_is_being_transferred_is_not_recorded_any_more_while_its_phone_thinks() -> None:
-    world = World()
+    world = World(codecs=ALL_CODECS)
     a, b, c = three(world)
     for phone, terms in ((a, ON_DEMAND), (b, ON_DEMAND), (c, ALWAYS)):
         recorded_as(phone, terms)
@@ -338,7 +356,7 @@ def test_a_leg_that_is_being_transferred_is_not_recorded_any_more_while_its_phon
 
 
 def test_a_transfer_that_fails_has_the_call_recorded_again() -> None:
-    world = World()
+    world = World(codecs=ALL_CODECS)
     a, b, c = three(world)
     for phone, terms in ((a, ALWAYS), (b, ON_DEMAND), (c, ON_DEMAND)):
         recorded_as(phone, terms)
@@ -351,7 +369,7 @@ def test_a_transfer_that_fails_has_the_call_recorded_again() -> None:
 
 
 def test_an_echo_test_is_not_recorded() -> None:
-    world = World()
+    world = World(codecs=ALL_CODECS)
     a, _, _ = three(world)
     recorded_as(a, ALWAYS)
     a.call("*43")
@@ -359,12 +377,14 @@ def test_an_echo_test_is_not_recorded() -> None:
     assert a.session.state == "confirmed"
     assert not world.plane.recordings
     dial(world, a, "*1")
-    assert len(told(a)) == 1
+    assert told(a) == [], "keys are the application's"
+    world.run(2)
+    assert not world.plane.recordings
 
 
 @pytest.mark.parametrize("notice", list(ConsentNotice))
 def test_where_nothing_can_be_decoded_the_call_goes_on_unrecorded_and_says_why(notice: ConsentNotice) -> None:
-    world = World()
+    world = World(codecs=ALL_CODECS)
     world.plane.cannot_hear = "the codec process cannot run"
     a, b, _ = three(world)
     recorded_as(a, ALWAYS._replace(domain=DomainRecording(notice=notice)))
@@ -388,7 +408,7 @@ def zrtp(strictness: Strictness = Strictness.PREFER, path: MediaPath = MediaPath
 
 
 def zrtp_scene(first: LegPolicy, second: LegPolicy, terms: RecordingTerms) -> tuple[ZrtpWorld, ZrtpPhone, ZrtpPhone]:
-    world = ZrtpWorld()
+    world = ZrtpWorld(codecs=ALL_CODECS)
     a, b = world.phone("1000", policy=first), world.phone("1001", policy=second)
     recorded_as(a, terms)
     recorded_as(b, ON_DEMAND)
@@ -404,7 +424,16 @@ def test_a_user_who_is_always_recorded_gets_the_servers_path_and_the_record_says
     a.do(a.session.bye)
     world.run(2)
     assert {leg.security.media_path for leg in world.record.legs} == {MediaPath.SERVER}
-    assert "was not sealed" in world.record.recording_note
+    assert any("always recorded, so it is not sealed" in leg.security.note for leg in world.record.legs)
+    assert world.record.recording_note == f"recorded for {a.user.aor}"
+
+
+def test_the_record_says_why_a_call_was_not_sealed_though_nothing_was_recorded_in_the_end() -> None:
+    world, a, _ = zrtp_scene(zrtp(), zrtp(), ALWAYS._replace(domain=DomainRecording(notice=ConsentNotice.ANNOUNCEMENT)))
+    a.do(a.session.bye)
+    world.run(2)
+    assert world.record.recordings == ()
+    assert any("always recorded, so it is not sealed" in leg.security.note for leg in world.record.legs)
 
 
 @pytest.mark.parametrize("who", [0, 1])
@@ -434,3 +463,122 @@ def test_on_demand_leaves_a_call_sealed_and_a_phone_that_asks_is_told_why_not() 
 def test_a_call_with_zrtp_to_the_server_is_recorded_once_there_are_keys() -> None:
     world, _, _ = zrtp_scene(zrtp(Strictness.REQUIRE, MediaPath.SERVER), PLAIN, ALWAYS)
     assert len(world.plane.recordings) == 1
+
+
+ANNOUNCED = ALWAYS._replace(domain=DomainRecording(notice=ConsentNotice.ANNOUNCEMENT))
+TONES = ALWAYS._replace(domain=DomainRecording(notice=ConsentNotice.TONE))
+
+
+def test_who_is_put_on_hold_in_the_announcement_hears_all_of_it_before_anything_is_recorded() -> None:
+    world, a, b = scene(ANNOUNCED, ON_DEMAND)
+    hear_out(world, a)
+    a.hold(a.session)
+    world.run(2)
+    assert playing(world, b) == ("music",)
+    assert not world.plane.recordings
+    a.resume(a.session)
+    world.run(2)
+    assert not world.plane.recordings
+    for phone in (a, b):
+        assert playing(world, phone) == ("recording-notice",), "it begins anew, for both"
+        assert not world.plane.recordings
+        hear_out(world, phone)
+    assert len(world.plane.recordings) == 1
+    b.do(b.session.bye)
+    world.run(2)
+    assert world.record.recording_note == f"recorded for {a.user.aor}"
+
+
+def test_an_announcement_that_is_wished_for_during_a_hold_waits_for_its_end_and_leaves_the_music() -> None:
+    world, a, b = scene(ANNOUNCED._replace(own=RecordingPolicy.ON_DEMAND), ANNOUNCED._replace(own=None))
+    a.hold(a.session)
+    world.run(2)
+    dial(world, b, "*1")
+    assert told(b) == []
+    assert (playing(world, a), playing(world, b)) == ((), ("music",))
+    assert not world.plane.recordings
+    a.resume(a.session)
+    world.run(2)
+    for phone in (a, b):
+        assert playing(world, phone) == ("recording-notice",)
+        hear_out(world, phone)
+    assert len(world.plane.recordings) == 1
+
+
+def test_who_ends_it_during_the_announcement_is_not_recorded_and_the_record_says_who_it_was() -> None:
+    world, a, b = scene(ANNOUNCED._replace(own=RecordingPolicy.ON_DEMAND), ON_DEMAND)
+    dial(world, a, "*1")
+    dial(world, b, "*1")
+    assert (playing(world, a), playing(world, b)) == ((), ())
+    b.do(b.session.bye)
+    world.run(2)
+    assert world.record.recordings == ()
+    assert world.record.recording_note == (f"not recorded: ended by {b.user.aor} before the announcement was heard")
+
+
+def test_a_second_recording_that_was_not_heard_out_does_not_deny_the_first() -> None:
+    world, a, b = scene(ANNOUNCED._replace(own=RecordingPolicy.ON_DEMAND), ON_DEMAND)
+    dial(world, a, "*1")
+    for phone in (a, b):
+        hear_out(world, phone)
+    dial(world, a, "*1")
+    dial(world, a, "*1")
+    b.do(b.session.bye)
+    world.run(2)
+    assert len(world.record.recordings) == 1
+    assert world.record.recording_note == (
+        f"recorded for {a.user.aor}; not recorded: a phone did not hear the announcement to its end"
+    )
+
+
+def test_who_is_transferred_while_holding_leaves_nobody_without_the_tone() -> None:
+    world = World(codecs=ALL_CODECS)
+    a, b, c = three(world)
+    for phone, terms in ((a, ON_DEMAND), (b, ON_DEMAND), (c, TONES)):
+        recorded_as(phone, terms)
+    in_call(world, a, b)
+    b.hold(b.session)
+    world.run(1)
+    b.direction = Direction.SENDRECV
+    refer(a, a.session, "<sip:1002@office.example>")
+    world.run(3)
+    assert len(world.plane.recordings) == 1
+    assert sorted(tones(world.plane)) == sorted([port_of(world, b), port_of(world, c)])
+
+
+@pytest.mark.parametrize("notice", list(ConsentNotice))
+def test_a_call_in_a_codec_that_the_server_lacks_is_not_recorded_as_silence(notice: ConsentNotice) -> None:
+    world = World(codecs=ALL_CODECS | {"g729": "libbcg729 is not here"})
+    a, b, _ = three(world)
+    a.codecs = b.codecs = (G729,)
+    recorded_as(a, ALWAYS._replace(domain=DomainRecording(notice=notice)))
+    recorded_as(b, ON_DEMAND)
+    in_call(world, a, b)
+    world.run(5)
+    assert world.joined()
+    assert (world.plane.recordings, world.plane.heard) == ({}, [])
+    dial(world, b, "*1")
+    assert told(b) == [f"The server has no codec for what the phone of {a.user.aor} uses (g729: libbcg729 is not here)"]
+    a.do(a.session.bye)
+    world.run(2)
+    assert "The server has no codec" in world.record.recording_note
+
+
+@pytest.mark.parametrize(
+    ("terms", "missing"), [(TONES, "recording-tone"), (ANNOUNCED, "ru/recording-notice"), (ANNOUNCED, "pause")]
+)
+def test_nothing_is_recorded_under_a_sound_that_only_stands_in_for_the_notice(
+    terms: RecordingTerms, missing: str
+) -> None:
+    world = World(codecs=ALL_CODECS)
+    world.plane.missing = {missing}
+    a, b, _ = three(world)
+    recorded_as(a, terms)
+    b.user = replace(b.user, recording=ON_DEMAND, own_language=Language.RUSSIAN)
+    in_call(world, a, b)
+    world.run(30)
+    assert not world.plane.recordings
+    assert playing(world, a) == playing(world, b) == ()
+    b.do(b.session.bye)
+    world.run(2)
+    assert f"no sound {missing}" in world.record.recording_note

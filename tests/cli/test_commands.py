@@ -273,6 +273,22 @@ def test_codecs_are_kept_in_order_and_in_their_own_spelling(run: Run) -> None:
     assert "any; the server offers opus, g722" in run("user", "show", "2001@office.example", columns=200).stdout
 
 
+def test_a_user_is_shown_with_what_holds_for_it_and_whether_its_domain_says_so(run: Run) -> None:
+    shown = run("user", "show", "1000@office.example").stdout
+    assert "on-demand, as in its domain" in shown
+    assert "en, as in its domain" in shown
+    run("user", "set", "1000@office.example", "--recording", "never", "--language", "ru")
+    lines = [line.split() for line in run("user", "show", "1000@office.example").stdout.splitlines()]
+    assert ["recording", "never"] in lines
+    assert ["language", "ru"] in lines
+
+
+def test_a_domains_name_is_never_shortened(run: Run) -> None:
+    run("domain", "add", "an-office-with-a-long-name.example")
+    listed = run("domain", "list", columns=80).stdout
+    assert "…" not in listed
+
+
 def test_codecs_that_this_machine_lacks_are_taken_with_a_warning(run: Run, server: list[str]) -> None:
     out = run("user", "set", "1000@office.example", "--codecs", "g729,opus", columns=200).stdout
     assert "g729 cannot be converted on this machine (libbcg729.so.0 is not installed)" in out

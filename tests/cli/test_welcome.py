@@ -31,6 +31,7 @@ def test_the_first_start_shows_ports_secrets_and_how_to_call(tmp_path: Path) -> 
     assert "port 5061 and 8443" in text
     assert "outbound proxy 192.0.2.5:5061" in " ".join(text.split())
     assert "*43" in text
+    assert "*42" in text
     for made in first.users:
         assert made.user.aor in text
         assert made.secret in text

@@ -10,15 +10,20 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyrage
 import pytest
 
 from media.codec_calls import (
+    EVENTS,
     OTHERS,
     PCMA,
     PCMU,
     Tone,
     bridged,
     codec_processes,
+    digits,
+    drained,
+    event_packets,
     heard,
     heard_for,
     key,
@@ -31,7 +36,9 @@ from media.codec_calls import (
     transcoded,
 )
 from media.conftest import LOCAL, Phone, config, settle, wait_for
-from sealtone.media import CodecsLost, Engine, NoCodecs, Srtp
+from sealtone.media import CodecsLost, Digit, Engine, NoCodecs, RecordingWish, Srtp
+
+RECIPIENTS = (str(pyrage.x25519.Identity.generate().to_public()),)
 
 
 @pytest.fixture
@@ -59,6 +66,7 @@ def test_the_loss_of_a_codec_process_costs_a_relayed_call_nothing_and_a_transcod
             after.append(bob.hear())
         again = heard(bob, 25)
     assert set(steps([sequence_of(packet) for packet in relayed], 1 << 16)) == {1}
+    assert not any(packet[1] & 0x80 for packet in relayed), "its stream began anew"
     assert share(sound_of(again, 8), 1000) > 0.95
     assert set(steps([sequence_of(packet) for packet in before + after + again], 1 << 16)) == {1}
     assert again[0][8:12] == before[0][8:12]
@@ -67,6 +75,35 @@ def test_the_loss_of_a_codec_process_costs_a_relayed_call_nothing_and_a_transcod
     assert codec_processes() != [process]
     engine.stop()
     assert codec_processes() == []
+
+
+def test_a_call_that_comes_to_share_a_codec_is_worked_on_no_more(engine: Engine) -> None:
+    alice, bob = Phone(ssrc=1), Phone(ssrc=2)
+    _, leg_a, leg_b = transcoded(engine, plan(alice, PCMU), plan(bob, PCMA))
+    with Tone(alice, leg_a):
+        heard(bob, 20)
+        engine.gather_commands()
+        engine.update_leg(leg_b.id, plan(bob, PCMU))
+        engine.bridge(leg_a.id, leg_b.id)
+        engine.wake()
+        wait_for(lambda: bob.hear()[1] & 0x7F == 0)
+        time.sleep(0.1)
+        before = [engine.leg_stats(leg.id).codec_refused for leg in (leg_a, leg_b)]
+        heard(bob, 30)
+    assert [engine.leg_stats(leg.id).codec_refused for leg in (leg_a, leg_b)] == before
+
+
+def test_a_hook_flash_ends_no_codec_process(engine: Engine) -> None:
+    alice, bob = Phone(ssrc=1), Phone(ssrc=2)
+    _, leg_a, leg_b = transcoded(engine, plan(alice, PCMU, EVENTS), plan(bob, PCMA, EVENTS))
+    event_packets(alice, leg_a, 16)
+    event_packets(alice, leg_a, 5)
+    events = drained(engine, lambda event: isinstance(event, Digit))
+    assert digits(events) == [(leg_a.id, "5")]
+    codes = {packet[12] for packet in heard_for(bob, 0.5) if packet[1] & 0x7F == 101}
+    assert codes == {16, 5}
+    assert engine.stats().codec_lost == 0
+    assert engine.leg_stats(leg_b.id).codec_refused == 0
 
 
 def test_a_relayed_call_that_is_played_to_is_relayed_while_the_process_is_away_and_played_to_again(
@@ -274,6 +311,9 @@ def test_a_leg_over_which_processes_die_again_and_again_is_heard_through_them_no
         time.sleep(0.3)
         given = engine.leg_stats(leg_m.id).codec_packets
         time.sleep(0.7)
+        assert engine.leg_stats(leg_m.id).codec_packets == given
+        engine.start_recording(leg_m.id, leg_v.id, RecordingWish(tmp_path / "a.age", "wav", RECIPIENTS))
+        time.sleep(0.5)
         assert engine.leg_stats(leg_m.id).codec_packets == given
     assert engine.stats().codec_lost == 3
     assert [engine.leg_stats(leg.id).codec_deaths for leg in (leg_a, leg_v)] == [0, 0]

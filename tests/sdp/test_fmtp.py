@@ -138,8 +138,6 @@ def test_ilbc_is_offered_with_short_frames_and_an_answer_with_long_ones_counts()
 
 def test_an_offer_of_long_ilbc_frames_is_not_answered_with_short_ones_that_the_far_phone_wants() -> None:
     assert fmtp.relayed(ILBC._replace(fmtp="mode=30"), ILBC._replace(fmtp="mode=20")).fmtp == "mode=30"
-    assert not fmtp.fit_together(ILBC._replace(fmtp="mode=30"), ILBC._replace(fmtp="mode=20"))
-    assert fmtp.fit_together(ILBC, ILBC._replace(fmtp="mode=30"))
 
 
 def test_annex_b_is_used_only_where_neither_side_refuses_it() -> None:

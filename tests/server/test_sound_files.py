@@ -38,6 +38,13 @@ def test_a_prompt_without_a_language_is_in_the_default_one() -> None:
     )
 
 
+def test_what_would_be_stood_in_for_is_missing(tmp_path: Path) -> None:
+    notice = ("pause", "ru/recording-notice")
+    assert Taken(FOLDER).files.missing((*notice, "recording-tone")) == ""
+    assert Taken(tmp_path).files.missing(notice) == "ru/recording-notice"
+    assert Taken(tmp_path).files.missing(("recording-tone",)) == "recording-tone"
+
+
 def test_all_words_of_the_pgp_list_can_be_read_though_the_core_takes_fewer_sounds() -> None:
     taken = Taken(FOLDER)
     for even, odd in zip(words.EVEN, words.ODD, strict=True):

@@ -121,13 +121,14 @@ def open_recording(
     return Opened(counted.octets, False)
 
 
-def reseal(path: Path, identities: Sequence[x25519.Identity], recipient: str) -> None:
+def reseal(path: Path, identities: Sequence[x25519.Identity], recipient: str, *, was_finished: bool = False) -> None:
     """Seals a recording to another key: the new file takes the place of the old one, or nothing changes.
 
-    It is held in memory meanwhile. Raises `SealError`, `OSError`.
+    `was_finished` as in `open_recording`: what was cut short meanwhile must not look whole afterwards. It is held in
+    memory meanwhile. Raises `SealError`, `OSError`.
     """
     plain = io.BytesIO()
-    open_recording(path, identities, plain)
+    open_recording(path, identities, plain, was_finished=was_finished)
     plain.seek(0)
     fresh = path.with_name(path.name + ".resealed")
     with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:

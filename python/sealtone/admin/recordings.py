@@ -9,7 +9,8 @@ from sealtone.admin import fields
 from sealtone.admin.actor import Actor
 from sealtone.admin.domains import domain_of
 from sealtone.admin.errors import Conflict, InvalidInput, NotFound
-from sealtone.model import Account, Domain, DomainRecording, RecordingFacts
+from sealtone.model import Account, Domain, DomainRecording, RecordingFacts, RecordingPolicy
+from sealtone.model.recording import NO_KEY
 from sealtone.store import Transaction
 from sealtone.store import directory as rows
 from sealtone.store import recordings as recording_rows
@@ -58,6 +59,10 @@ def update_domain_recording(
     policy = was.policy if form.policy is None else fields.recording_policy(form.policy)
     if policy is None:
         raise InvalidInput("recording", "A domain says never, always or on-demand itself.")
+    if policy is RecordingPolicy.ALWAYS and policy is not was.policy:
+        account = rows.find_account(transaction, domain.account_id)
+        if account is None or not account.recording_recipient:
+            raise InvalidInput("recording", f"{NO_KEY}.")
     recording = DomainRecording(
         policy,
         was.notice if form.notice is None else fields.consent_notice(form.notice),
@@ -82,8 +87,9 @@ def list_recordings(transaction: Transaction, actor: Actor, wanted: RecordingFil
 
 def recording_of(transaction: Transaction, actor: Actor, recording_id: str) -> RecordingFacts:
     """A recording by its id, or the beginning of it. Raises `NotFound`, `Conflict`."""
-    found = recording_rows.find_recordings(transaction.connection, recording_id) if recording_id else ()
-    found = tuple(facts for facts in found if actor.account_id in (None, facts.account_id))
+    found = (
+        recording_rows.find_recordings(transaction.connection, recording_id, actor.account_id) if recording_id else ()
+    )
     if not found:
         raise NotFound(f"There is no recording {recording_id}. `sealtone recordings list` shows their ids.")
     if len(found) > 1:

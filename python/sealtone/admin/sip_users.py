@@ -168,7 +168,7 @@ def _check_recordable(policy: LegPolicy, recording: RecordingTerms) -> None:
     if insists_on_path(policy):
         raise InvalidInput("recording", f"{INSISTS_ON_PATH}.")
     if not recording.recipient:
-        raise InvalidInput("recording", NO_KEY)
+        raise InvalidInput("recording", f"{NO_KEY}.")
 
 
 def _shown(user: SipUser) -> dict[str, str]:

@@ -259,7 +259,7 @@ def joining(a: Negotiated, b: Negotiated, server: Encodings) -> Literal["pass", 
     ours, theirs = a.sends or first_voice(a.agreed), b.sends or first_voice(b.agreed)
     if ours is None or theirs is None:
         return "pass"
-    if (ours is theirs or ours.same_format(theirs)) and ours.encoding not in ("iLBC", "ilbc", "ILBC"):
+    if (ours is theirs or ours.same_format(theirs)) and ours.encoding.lower() != "ilbc":
         fit = True
     else:
         fit = _takes(b, a, ours) and _takes(a, b, theirs)

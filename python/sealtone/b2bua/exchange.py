@@ -149,7 +149,7 @@ class Exchange:
         leg = self._by_port.get(port)
         if leg is not None and leg.call.state != "ended":
             self._step(leg, in_call.on_digit, leg, digit, now)
-            if leg.call.state == "answered":
+            if leg.call.state == "answered" and leg.call.run is None:  # else its keys are the application's
                 self.guarded(leg.call, recording_in_call.on_digit, leg, digit, now)
 
     def receive_unmapped(self, port: int, payload_type: int, now: float) -> None:
@@ -169,6 +169,12 @@ class Exchange:
             self._step(leg, in_call.on_played, leg, now)
         else:
             self.guarded(leg.call, recording_in_call.on_played, leg, number, now)
+
+    def receive_codec_fault(self, port: int, reason: str, now: float) -> None:
+        """Nothing can be played to a leg; `reason` is for a person."""
+        leg = self._by_port.get(port)
+        if leg is not None and leg.call.state != "ended":
+            self.guarded(leg.call, recording_in_call.on_fault, leg, reason, now)
 
     def _step(self, leg: Leg, step: Callable[..., None], *arguments: Any) -> None:
         """One step of a leg's call, and of the notice for which its legs are held apart."""
@@ -224,11 +230,16 @@ class Exchange:
 
     def _break_off(self, call: Call, fault: Exception, now: float) -> None:
         self.tell("error", call, _place_of(fault))
-        try:
-            call.break_off("an error of the server", now)
-        except Exception as again:  # the media core itself, say: the call is written off as it stands
-            self.tell("error", call, _place_of(again))
-            call.state = "ended"
+        steps: tuple[Callable[[], None], ...] = (
+            lambda: call.break_off("an error of the server", now),
+            lambda: recording_in_call.end(call),
+        )
+        for step in steps:
+            try:
+                step()
+            except Exception as again:  # the media core itself, say: the call is written off as it stands
+                self.tell("error", call, _place_of(again))
+                call.state = "ended"
         for leg in call.legs():
             self.remove_leg(leg)
             self.forget_zrtp(leg)
@@ -309,11 +320,11 @@ class Exchange:
         """A call has ended: its record goes out, it counts no more."""
         self._records.append(record)
         self._forget(call)
+        recording_in_call.end(call)
 
     def _forget(self, call: Call) -> None:
         if self.calls.pop(call.id, None) is None:
             return
-        recording_in_call.end(call)
         aor = call.a.user.aor
         left = self._per_user.get(aor, 1) - 1
         if left > 0:

@@ -12,9 +12,6 @@ if TYPE_CHECKING:
     from sealtone.b2bua.leg import Leg
 
 
-_PLAIN_CODECS = frozenset(("pcmu", "pcma", "g722", "opus", "gsm", "speex", "telephone-event", "cn"))
-
-
 class Negotiated(NamedTuple):
     """A completed offer and answer: the phone's description, ours, and the codecs of whichever is the answer."""
 

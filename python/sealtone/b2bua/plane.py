@@ -160,9 +160,13 @@ class MediaPlane(Protocol):
 
     def echo(self, leg: int) -> None: ...
 
-    def play(self, leg: int, sounds: tuple[str, ...], *, repeat: bool = False, over: bool = False) -> int:
+    def play(
+        self, leg: int, sounds: tuple[str, ...], *, repeat: bool = False, over: bool = False, exactly: bool = False
+    ) -> int:
         """Plays sounds to a leg, one after the other, in place of what it would hear, or mixed `over` it (the leg is
         then heard through codecs for so long). Returns a number that `Played` tells when all were played.
+
+        `exactly`: these and nothing in their place, should one not be on this machine.
 
         Raises `CannotHear`.
         """

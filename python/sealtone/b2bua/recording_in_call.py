@@ -7,7 +7,8 @@ How it works, and its rules:
 2. A recording is of two legs that talk to each other through the server. A leg that leaves the call ends it; what comes
    of a transfer is another call, which is recorded if its own users wish it.
 3. The notice comes first: an announcement is heard to its end before anything is recorded, a tone comes with the
-   beginning and every `TONE_EVERY_S` (ITU-T E.182 has 15 s). Who is on hold hears the tone again afterwards.
+   beginning and every `TONE_EVERY_S` (ITU-T E.182 has 15 s). Who is on hold hears the tone again afterwards; an
+   announcement waits until nobody is, or begins anew then.
 4. What ends by itself (a full disk, a codec process that died) is begun again by a policy after `RETRY_S`, some times;
    each is a file of its own, and the record says what was in the way.
 """
@@ -16,6 +17,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sealtone.b2bua.applications.music_on_hold import holds
+from sealtone.b2bua.applications.playing import can_hear, is_playing, makes_codec
 from sealtone.b2bua.applications.prompts import spoken
 from sealtone.b2bua.plane import CannotHear, RecordingWish
 from sealtone.model import ConsentNotice, RecordingFacts, RecordingPolicy, SipUser
@@ -41,6 +44,7 @@ _NOT_FLOWING = "Nothing can be heard in this call yet"
 _ALWAYS = "This call is always recorded, which a phone cannot end"
 _TOO_MANY = "This call has been recorded too often"
 _MAY_NOT = "This user may not record calls"
+_UNHEARD = "not recorded: a phone did not hear the announcement to its end"
 
 
 class CallRecording:
@@ -57,6 +61,7 @@ class CallRecording:
         "star",
         "tone_at",
         "troubles",
+        "unmade",
     )
 
     def __init__(self) -> None:
@@ -64,11 +69,15 @@ class CallRecording:
         self.facts: RecordingFacts | None = None
         self.recorded: tuple[str, ...] = ()
         self.outcome = ""
+        """For whom the latest one was made."""
+        self.unmade = ""
+        """Why none was made when one was wished after that."""
         self.troubles: list[str] = []
         """Why recordings ended by themselves."""
         self.retry_at: float | None = None
         self.announcing: dict[int, int] = {}
-        """Legs' ports that still hear the announcement, with the number of what plays."""
+        """Legs' ports that still hear the announcement, with the number of what plays. It waits where there are facts
+        and neither this nor a `number`."""
         self.is_over = False
         """A person ended it, or it ended by itself too often: no policy begins it again."""
         self.tone_at: float | None = None
@@ -77,7 +86,7 @@ class CallRecording:
     @property
     def note(self) -> str:
         """For the call's record."""
-        return "; ".join([self.outcome, *dict.fromkeys(self.troubles)]).removeprefix("; ")
+        return "; ".join(filter(None, [self.outcome, *dict.fromkeys(self.troubles), self.unmade]))
 
 
 def settle(call: Call, now: float) -> None:
@@ -87,6 +96,11 @@ def settle(call: Call, now: float) -> None:
         if objection := _objection(call):
             call.tell("warned", f"the recording ends: {objection}")
             end(call)
+        elif course.number is None:
+            try:
+                _announce(call)
+            except CannotHear as cannot:
+                _give_up(call, cannot)
         elif course.tone_at is not None and now >= course.tone_at:
             _repeat_tone(call, now)
         return
@@ -98,7 +112,7 @@ def settle(call: Call, now: float) -> None:
     objection = _begin(call, wishing.user, wishing.aor, now)
     if objection and objection not in (_NOT_FLOWING, _NOT_ANSWERED):
         course.is_over = True
-        course.outcome = f"not recorded, though {wishing.aor} is always to be: {objection}"
+        course.unmade = f"not recorded, though {wishing.aor} is always to be: {objection}"
         call.tell("warned", course.note)
 
 
@@ -135,6 +149,8 @@ def stop(call: Call, by: str) -> str:
     if course.facts is None:
         return "This call is not being recorded"
     course.is_over = True
+    if course.number is None:
+        course.unmade = f"not recorded: ended by {by} before the announcement was heard"
     call.tell("recording", f"ended by {by}")
     end(call)
     return ""
@@ -143,9 +159,7 @@ def stop(call: Call, by: str) -> str:
 def end(call: Call) -> None:
     """Whatever runs ends; how it went is told by the media core (`on_ended`)."""
     course, plane = call.recording, call.exchange.plane
-    for port in course.announcing:
-        plane.stop_playing(port)
-    course.announcing = {}
+    _break_announcement(call)
     course.tone_at = None
     course.facts = None
     if course.number is not None:
@@ -180,10 +194,14 @@ def on_played(leg: Leg, playing: int, now: float) -> None:
             try:
                 _record(call, now)
             except CannotHear as cannot:
-                end(call)
-                course.is_over = True
-                course.outcome = f"not recorded: {cannot}"
-                call.tell("warned", course.note)
+                _give_up(call, cannot)
+
+
+def on_fault(leg: Leg, reason: str, now: float) -> None:
+    """A phone cannot be played anything. Where it is to hear that it is recorded, it is not recorded any more."""
+    call, facts = leg.call, leg.call.recording.facts
+    if facts is not None and facts.notice is not ConsentNotice.NONE and leg in (call.a, call.b):
+        _break_off(call, f"the phone of {leg.aor} cannot be told of it: {reason}")
 
 
 def on_ended(call: Call, facts: RecordingFacts, number: int, now: float) -> None:
@@ -213,7 +231,16 @@ def _objection(call: Call) -> str:
         return f"{never.aor} is never recorded"
     if a.sealed is not None:
         return DIRECT_PATH if a.sealed.direct else SEALED_PATH
-    return ""
+    return _undecoded(a) or _undecoded(b)
+
+
+def _undecoded(leg: Leg) -> str:
+    """Why the server can neither record this leg nor tell its phone that it does; "" where it can both."""
+    if makes_codec(leg):
+        return ""
+    sent = leg.transmits[0].encoding if leg.transmits else ""
+    why = leg.call.exchange.plane.codecs().get(sent, "")
+    return f"The server has no codec for what the phone of {leg.aor} uses{why and f' ({sent}: {why})'}"
 
 
 def _begin(call: Call, user: SipUser, by: str, now: float) -> str:
@@ -244,7 +271,8 @@ def _begin(call: Call, user: SipUser, by: str, now: float) -> str:
     )
     try:
         if terms.domain.notice is ConsentNotice.ANNOUNCEMENT:
-            _announce(call, by)
+            course.unmade = _UNHEARD
+            _announce(call)
         else:
             _record(call, now)
     except CannotHear as cannot:  # without its notice nothing is recorded
@@ -253,12 +281,32 @@ def _begin(call: Call, user: SipUser, by: str, now: float) -> str:
     return ""
 
 
-def _announce(call: Call, by: str) -> None:
-    course = call.recording
-    for leg in call.legs():
-        course.announcing[leg.port.id] = call.exchange.plane.play(leg.port.id, spoken(leg.user.language, ANNOUNCEMENT))
-    course.outcome = "not recorded: a phone did not hear the announcement to its end"
-    call.tell("recording", f"announced, for {by}")
+def _announce(call: Call) -> None:
+    """The announcement begins, to both at once, unless it runs. Who holds, or is on hold, would miss some of it: it
+    waits then, and begins anew. Raises `CannotHear`."""
+    course, plane = call.recording, call.exchange.plane
+    if not all(can_hear(leg) and leg.remote_direction().receives and not is_playing(leg) for leg in call.legs()):
+        _break_announcement(call)
+    elif not course.announcing and course.facts is not None:
+        for leg in call.legs():
+            sounds = spoken(leg.user.language, ANNOUNCEMENT)
+            course.announcing[leg.port.id] = plane.play(leg.port.id, sounds, exactly=True)
+        call.tell("recording", f"announced, for {course.facts.started_by}")
+
+
+def _break_announcement(call: Call) -> None:
+    course, exchange = call.recording, call.exchange
+    for port in course.announcing:
+        if port not in exchange.playing:  # else something has taken its place
+            exchange.plane.stop_playing(port)
+    course.announcing = {}
+
+
+def _give_up(call: Call, why: CannotHear) -> None:
+    end(call)
+    call.recording.is_over = True
+    call.recording.unmade = f"not recorded: {why}"
+    call.tell("warned", call.recording.note)
 
 
 def _record(call: Call, now: float) -> None:
@@ -271,24 +319,17 @@ def _record(call: Call, now: float) -> None:
         _sound_tone(call, now)
     course.number = exchange.plane.start_recording(call.a.port.id, b.port.id, wish)
     course.recorded += (facts.id,)
-    course.outcome = f"recorded for {facts.started_by}"
-    if needs_server_path(call.a, b) and all(_wants_other_path(leg) for leg in (call.a, b)):
-        course.outcome += ", so its media went through the server and was not sealed"
+    course.outcome, course.unmade = f"recorded for {facts.started_by}", ""
     exchange.follow_recording(course.number, call, facts)
     call.tell("recording", f"{facts.id} has begun, for {facts.started_by}")
-
-
-def _wants_other_path(leg: Leg) -> bool:
-    policy = leg.user.policy
-    return policy.wants_zrtp and policy.path.value != "server"
 
 
 def _sound_tone(call: Call, now: float) -> None:
     course, exchange, b = call.recording, call.exchange, call.b
     assert b is not None
     for leg, other in ((call.a, b), (b, call.a)):
-        if not other.was_held:
-            exchange.plane.play(leg.port.id, (TONE,), over=True)
+        if not holds(other):
+            exchange.plane.play(leg.port.id, (TONE,), over=True, exactly=True)
     course.tone_at = now + TONE_EVERY_S
     exchange.wake_call(call, course.tone_at)
 
@@ -297,14 +338,21 @@ def _repeat_tone(call: Call, now: float) -> None:
     try:
         _sound_tone(call, now)
     except CannotHear as cannot:
-        call.tell("warned", f"the recording ends, since its tone cannot be heard: {cannot}")
-        call.recording.is_over = True
-        end(call)
+        _break_off(call, f"its tone cannot be heard: {cannot}")
+
+
+def _break_off(call: Call, why: str) -> None:
+    """Nothing more is recorded of what a phone is not told of."""
+    course = call.recording
+    course.is_over = True
+    course.troubles.append(f"the recording ends, since {why}")
+    call.tell("warned", course.troubles[-1])
+    end(call)
 
 
 def _tell_phone(leg: Leg, objection: str, now: float) -> None:
     """The reason, to a phone that asked by its keypad and has no other way to learn it."""
     leg.call.tell("warned", f"{leg.aor} asked for a recording: {objection}")
     if not leg.call.recording.recorded:
-        leg.call.recording.outcome = f"not recorded, though {leg.aor} asked for it: {objection}"
+        leg.call.recording.unmade = f"not recorded, though {leg.aor} asked for it: {objection}"
     leg.session.request("MESSAGE", now, (), objection.encode(), "text/plain;charset=utf-8")

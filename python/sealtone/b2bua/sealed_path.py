@@ -42,6 +42,7 @@ SETTLE_S = 0.25
 _CONFIRM2 = b"Confirm2"  # stands at 16 to 24 of its packet (RFC 6189 5 and 5.1)
 
 _NO_COMMON_CODEC = "The two phones have no codec in common, so the server decodes between them, and can listen."
+_RECORDED = "A user of this call is always recorded, so it is not sealed: the server can listen."
 _CODECS_REFUSED = "The phone refused what the other one can do, so the server decodes between them, and can listen."
 _STAYS_SEALED = "The two phones of this call agree on keys with each other (ZRTP), so it cannot change to other keys"
 _OUT_OF_REACH = "The phones of this call talk directly with each other, and would not at that address. Call again"
@@ -60,11 +61,12 @@ def path_between(a: Leg, b: Leg) -> SealedPath | None:
     ends in the server after all, which agrees on keys with both phones, and the record says why. A call that is always
     recorded ends in the server too.
     """
-    if needs_server_path(a, b):
-        return None
     if any(not leg.user.policy.wants_zrtp or leg.user.policy.path is MediaPath.SERVER for leg in (a, b)):
         return None
     if a.zrtp is not None or (a.described and a.said_protection is not Protection.ZRTP):
+        return None
+    if needs_server_path(a, b):
+        b.why_not_sealed = _RECORDED
         return None
     if a.described and a.call.exchange.encodings and not shares(a.codecs_for_peer(), b.user.codecs):
         b.why_not_sealed = _NO_COMMON_CODEC

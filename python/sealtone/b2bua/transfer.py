@@ -209,6 +209,7 @@ class Transfer:
             except Refused:
                 origin.end(EndedBy.SERVER, f"the transfer failed: {reason}", now)
         if origin.state == "answered":
+            open_notice.follow(origin, now)
             recording_in_call.settle(origin, now)
 
 

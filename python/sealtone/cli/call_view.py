@@ -218,7 +218,7 @@ def _codec_words(leg: Mapping[str, Any]) -> str:
 
 
 def _quality_words(leg: Mapping[str, Any]) -> str:
-    """The estimated MOS each way (see docs/quality.md)."""
+    """The estimated MOS each way (see docs/codecs.md)."""
     sent, heard = leg.get("mos_rx"), leg.get("mos_tx")
     parts = [f"{value:.1f} {what}" for value, what in ((sent, "from the phone"), (heard, "to the phone")) if value]
     return f"MOS {', '.join(parts)}" if parts else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from sealtone import admin
 from sealtone.cli.output import DEFAULT_DATA, DataOption, JsonOption, actor, change, console, look, print_json
@@ -30,7 +30,7 @@ def list_domains(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -
     if as_json:
         print_json(rows)
         return
-    table = Table("Domain", "SIP users", "Language", "Music on hold", "Open notice", "State")
+    table = Table(Column("Domain", overflow="fold"), "SIP users", "Language", "Music on hold", "Open notice", "State")
     for row in rows:
         music, state = ("on" if row[name] else "off" for name in ("music_on_hold", "enabled"))
         table.add_row(row["name"], str(row["users"]), row["language"], music, _notice(row), state)

@@ -274,7 +274,8 @@ def _reseal_all(data: Path, account: Account, identities: list[Any], recipient: 
             try:
                 if facts.ended_at is None:
                     raise seal.SealError("It still runs.")
-                seal.reseal(recording_files.folder_of(data) / facts.path, identities, recipient)
+                path = recording_files.folder_of(data) / facts.path
+                seal.reseal(path, identities, recipient, was_finished=_was_finished(facts))
             except (seal.SealError, OSError) as error:
                 kept.append((facts.id, str(error)))
                 continue
@@ -295,12 +296,15 @@ def _open(data: Path, recording: str, identity: Path | None) -> tuple[RecordingF
     facts = look(data, lambda transaction: admin.recording_of(transaction, actor(), recording))
     out = io.BytesIO()
     path = recording_files.folder_of(data) / facts.path
-    finished = facts.ended_at is not None and not facts.reason
-    found = seal.open_recording(path, _identities(identity), out, was_finished=finished)
+    found = seal.open_recording(path, _identities(identity), out, was_finished=_was_finished(facts))
     if not found.whole:
         still = "still runs" if facts.ended_at is None else "was broken off"
         print(f"The recording {still}: this is what was written of it.", file=sys.stderr)
     return facts, out.getvalue()
+
+
+def _was_finished(facts: RecordingFacts) -> bool:
+    return facts.ended_at is not None and not facts.reason
 
 
 def _identities(path: Path) -> list[Any]:

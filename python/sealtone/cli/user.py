@@ -132,6 +132,8 @@ def show(aor: Aor, data: DataOption = DEFAULT_DATA, as_json: JsonOption = False)
         ("name", user.display_name),
         ("protection", wish(user)),
         ("codecs", ", ".join(user.codecs) or f"any; the server offers {', '.join(DEFAULT_ORDER)}"),
+        ("language", _with_origin(user.language.value, user.own_language is None)),
+        ("recording", _with_origin(user.recording.policy.value, user.recording.own is None)),
         ("phones", f"at most {user.max_contacts}"),
         ("state", _state(user)),
     )
@@ -168,6 +170,10 @@ def wish(user: SipUser) -> str:
         return "none"
     path = f", {user.policy.path.value}" if user.policy.wants_zrtp else ""
     return f"{user.policy.protection.value.upper()} {_STRICTNESS_WORDS[user.policy.strictness]}{path}"
+
+
+def _with_origin(value: str, of_domain: bool) -> str:
+    return f"{value}, as in its domain" if of_domain else value
 
 
 def _state(user: SipUser) -> str:

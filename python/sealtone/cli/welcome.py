@@ -85,7 +85,8 @@ def _first_call(welcome: Welcome) -> RenderableType:
     domain = welcome.domains[0] if welcome.domains else "your domain"
     steps = (
         f"Set up a phone as {users[0]}: domain {domain}, outbound proxy {host}:{tls}, transport TLS, SRTP on.",
-        f"Set up another as {users[1]}, and call {users[1]} from {users[0]}. Alone, call *43 for the echo test.",
+        f"Set up another as {users[1]}, and call {users[1]} from {users[0]}. Alone, call *43 for the echo test, "
+        "or *42 to be told who can hear you.",
         f"See who could have listened: sealtone calls --data {welcome.data}",
     )
     table = Table.grid(padding=(0, 1, 0, 0))

@@ -4,8 +4,8 @@ What is computed, and what is assumed:
 
 1. R = Ro - Is - Id - Ie,eff + A (G.107 7.1), all of it, with the Recommendation's default values for what a server does
    not know: loudness, noise, echo loss, A = 0. So R is 93.2 where nothing is wrong.
-2. Codecs and loss come in by Ie,eff (G.107 7.5): Ie and Bpl of each codec are those of G.113 Appendix I where it has
-   them, else estimates of ours, marked below.
+2. Codecs and loss come in by Ie,eff (G.107 7.5): Ie and Bpl of each codec are those of G.113 Appendices I and IV where
+   they have them, else estimates of ours, marked below.
 3. Wide-band codecs are rated on the wide-band scale (G.107.1), simplified: R begins at 129, and echo counts as it does
    in narrow band. A MOS is thus for its own band: 4.4 is the best of narrow band, 4.5 that of wide band, and the two
    are not to be compared.
@@ -42,15 +42,19 @@ class CodecImpairment(NamedTuple):
 
 IMPAIRMENTS: MappingProxyType[str, CodecImpairment] = MappingProxyType(
     {
-        "pcmu": CodecImpairment(0, 25.1),  # G.113 I: G.711 with concealment
+        # G.113 (11/2007) Appendix I. Of G.711 without concealment Bpl is 4.3, but every phone conceals.
+        "pcmu": CodecImpairment(0, 25.1),
         "pcma": CodecImpairment(0, 25.1),
-        "g729": CodecImpairment(11, 19.0, lookahead_ms=5),  # G.113 I: G.729A with VAD
-        "gsm": CodecImpairment(20, 10.0),  # G.113 I has its Ie; Bpl is that of the enhanced full rate
-        "ilbc": CodecImpairment(11, 32.0, lookahead_ms=5),  # an estimate
+        "g729": CodecImpairment(11, 19.0, lookahead_ms=5),  # G.729A with VAD; the only G.729 whose Bpl is there
+        "gsm": CodecImpairment(20, 10.0),  # full rate; Bpl is not there, so that of the enhanced full rate (5, 10.0)
+        # G.113 has nothing of these.
+        "ilbc": CodecImpairment(11, 32.0, lookahead_ms=5),  # an estimate; RFC 3951 likens its losses to G.711's
         "speex/8000": CodecImpairment(11, 15.0, lookahead_ms=10),  # an estimate
         "silk/8000": CodecImpairment(8, 18.0, lookahead_ms=5),  # an estimate
         "silk/12000": CodecImpairment(5, 18.0, lookahead_ms=5),  # an estimate, as narrow band
-        "g722": CodecImpairment(13, 4.9, wide=True, lookahead_ms=1.5),  # G.113 IV: 64 kbit/s; Bpl is an estimate
+        # G.113 Appendix IV has Ie of G.722 at 64 kbit/s; Bpl is an estimate, near what it has of G.722.2 (12.65: 4.3).
+        "g722": CodecImpairment(13, 4.9, wide=True, lookahead_ms=1.5),
+        # G.113 has nothing of these.
         "speex/16000": CodecImpairment(20, 8.0, wide=True, lookahead_ms=13.9),  # an estimate
         "speex/32000": CodecImpairment(18, 8.0, wide=True, lookahead_ms=14.9),  # an estimate
         "silk/16000": CodecImpairment(10, 12.0, wide=True, lookahead_ms=5),  # an estimate
@@ -99,11 +103,11 @@ class Path(NamedTuple):
 def mos(path: Path, before: Path | None = None) -> float | None:
     """The MOS of what was heard at the end of `path`, 1 to 4.5.
 
-    `before`: the way of the same sound to the server, where it was decoded and encoded there. None where there are too
-    few packets, or the codec is not known here.
+    `before`: the way of the same sound to the server, where it was decoded and encoded there. None where too few
+    packets were sent, or the codec is not known here.
     """
     codec = IMPAIRMENTS.get(path.codec)
-    if codec is None or path.received < FEWEST_PACKETS:
+    if codec is None or path.received + max(path.lost, 0) < FEWEST_PACKETS:
         return None
     impaired = effective_impairment(codec, path.loss_percent, path.burst_ratio)
     delay_ms, wide = path.delay_ms, codec.wide

@@ -231,15 +231,6 @@ def relayed(offered: Codec, accepted: Codec) -> Codec:
     return offered if offered.fmtp == accepted.fmtp else offered._replace(fmtp=accepted.fmtp)
 
 
-def fit_together(one: Codec, other: Codec) -> bool:
-    """Whether packets of `one` can be passed on as `other`: the same format, and frames that both can read."""
-    if not one.same_format(other):
-        return False
-    if one.encoding.lower() == "ilbc":
-        return read(one) == read(other)
-    return True
-
-
 def agreed(ours_said: Codec, theirs_said: Codec) -> Parameters:
     """What we may send: by what the phone said, and by what both said where the two have to agree."""
     theirs, mine = read(theirs_said), read(ours_said)

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from sealtone import __version__
+from sealtone.b2bua.applications.music_on_hold import holds
 from sealtone.b2bua.applications.open_notice import holds_apart
 from sealtone.b2bua.call import Call
 from sealtone.b2bua.leg import Leg
@@ -177,6 +178,6 @@ def _live_leg(leg: Leg) -> dict[str, Any]:
         "jitter_ms": round(counters.jitter_ms, 2),
         "rtt_ms": None if counters.round_trip_ms is None else round(counters.round_trip_ms, 2),
         "media": counters.heard_from or media_address(leg),
-        "held": leg.was_held,
+        "held": holds(leg),
         "sip_call_id": leg.session.call_id,
     }

@@ -108,7 +108,13 @@ class EnginePlane:
         self._gathered = True
         self._engine.echo(leg)
 
-    def play(self, leg: int, sounds: tuple[str, ...], *, repeat: bool = False, over: bool = False) -> int:
+    def play(
+        self, leg: int, sounds: tuple[str, ...], *, repeat: bool = False, over: bool = False, exactly: bool = False
+    ) -> int:
+        if exactly and (missing := self._sounds.missing(sounds)):
+            raise CannotHear(
+                f"The server has no sound {missing}: install espeak-ng and sox, run make build, restart it"
+            )
         self._gathered = True
         with _in_words():
             return self._engine.play(leg, self._sounds.ready(sounds), repeat=repeat, over=over)

@@ -25,6 +25,7 @@ from sealtone.server.directory import Directory
 from sealtone.server.journal import Journal
 from sealtone.server.message_relay import MessageRelay
 from sealtone.server.quick_reader import read_message
+from sealtone.server.recordings import RecordingWriter
 from sealtone.server.reflection import ReflectionLimit
 from sealtone.server.throttle import Throttle
 from sealtone.server.zrtp_memory import ZrtpMemory
@@ -93,6 +94,7 @@ class Node:
         self._messages = MessageRelay(self.endpoint, directory, lambda count: entropy(count).hex())
         self._plane = plane
         self._store = store
+        self._recordings = RecordingWriter(store, journal.say)
         self._zrtp = zrtp
         self._rules = rules
         self._own_addresses = own_addresses
@@ -149,6 +151,12 @@ class Node:
         self.exchange.receive_played(port, number, now)
         self._drain(now)
 
+    def on_codec_fault(self, port: int, reason: str) -> None:
+        """A leg cannot be sent anything through codecs."""
+        now = self._loop.time()
+        self.exchange.receive_codec_fault(port, reason, now)
+        self._drain(now)
+
     def on_recording_ended(self, recording: int, reason: str, octets: int, seconds: float) -> None:
         """The media core has ended a recording."""
         now = self._loop.time()
@@ -200,13 +208,9 @@ class Node:
             for record in exchange.records():
                 self._store.write_call_record(record)
             for facts in exchange.recordings():
-                self._store.save_recording(facts).add_done_callback(self._on_recording_saved)
+                self._recordings.write(facts)
             self._zrtp.remember(exchange.remembered())
         self._arm(now)
-
-    def _on_recording_saved(self, done: asyncio.Future[None]) -> None:
-        if not done.cancelled() and (error := done.exception()) is not None:
-            self.journal.say(f"error a recording was not written down, and will be listed as a file of none: {error}")
 
     def _covers(self, hop: Hop, size: int) -> bool:
         return self.reflection.covers(hop.remote if isinstance(hop, Flow) else (hop.host, hop.port), size)
@@ -246,6 +250,7 @@ class Node:
         expired = self.registrar.expire(time.time())
         if expired:
             self._store.save_bindings((), expired)
+        self._recordings.retry()
         self._housekeeping = self._loop.call_later(_HOUSEKEEPING_S, self._housekeep)
 
     # requests outside dialogs

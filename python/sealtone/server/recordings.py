@@ -1,12 +1,63 @@
-"""What the server does with recordings that have ended: those kept no longer are deleted, file by file."""
+"""What the server does with recordings: they are written down, and those kept no longer are deleted, file by file."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from sealtone.admin import finish_deletion, outdated_recordings, recording_files
-from sealtone.store import Store
+from sealtone.model import RecordingFacts
+from sealtone.store import Store, StoreError
+
+_MOST_UNWRITTEN = 10_000
+
+
+class RecordingWriter:
+    """Has the store write recordings down that have begun or ended. What it cannot write now is tried again (`retry`):
+    else a recording would count as running for as long as the server does. `say` is told, once for each outage."""
+
+    def __init__(self, store: Store, say: Callable[[str], None]) -> None:
+        self._store = store
+        self._say = say
+        self._unwritten: dict[str, RecordingFacts] = {}
+        """By id, the latest that is known of each."""
+
+    def write(self, facts: RecordingFacts) -> None:
+        try:
+            done = self._store.save_recording(facts)
+        except StoreError as error:
+            self._on_failed(facts, error)
+        else:
+            done.add_done_callback(partial(self._on_done, facts))
+
+    def retry(self) -> None:
+        """Once more, what could not be written."""
+        unwritten, self._unwritten = self._unwritten, {}
+        for facts in unwritten.values():
+            self.write(facts)
+
+    def _on_done(self, facts: RecordingFacts, done: asyncio.Future[None]) -> None:
+        error = None if done.cancelled() else done.exception()
+        if error is not None:
+            self._on_failed(facts, error)
+        elif self._is_latest(facts):
+            self._unwritten.pop(facts.id, None)
+
+    def _on_failed(self, facts: RecordingFacts, error: BaseException) -> None:
+        if not self._unwritten:
+            self._say(f"error a recording was not written down, it is tried again: {error}")
+        if self._is_latest(facts):
+            self._unwritten[facts.id] = facts
+        if len(self._unwritten) > _MOST_UNWRITTEN:
+            lost = next(iter(self._unwritten))
+            del self._unwritten[lost]
+            self._say(f"error recording {lost} is not written down at all, and will be listed as a file of none")
+
+    def _is_latest(self, facts: RecordingFacts) -> bool:
+        known = self._unwritten.get(facts.id)
+        return known is None or known.ended_at is None or facts.ended_at is not None
 
 
 async def purge_recordings(store: Store, data: Path, now_wall: float) -> bool:

@@ -46,6 +46,10 @@ class SoundFiles:
         """What a person should know of the sounds there are; empty where they are all there."""
         return "" if any(name.startswith(f"{DEFAULT_LANGUAGE}/") for name in self._known) else _NO_VOICE
 
+    def missing(self, names: tuple[str, ...]) -> str:
+        """The first of these that is not here, so that something else would stand in for it; empty where all are."""
+        return next((name for name in names if name not in self._known and name not in self._loaded), "")
+
     def ready(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """The names to play these sounds by, which are loaded now. A prompt without a language is in the default one.
 

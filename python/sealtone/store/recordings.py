@@ -66,9 +66,13 @@ def read_recordings(connection: sqlalchemy.Connection, wanted: RecordingFilter) 
     return RecordingPage(tuple(map(_facts_of, page)), (last.started_at, last.id) if last is not None else None)
 
 
-def find_recordings(connection: sqlalchemy.Connection, beginning: str) -> tuple[RecordingFacts, ...]:
-    """Those whose id begins so; the one alone that is equal to it."""
+def find_recordings(
+    connection: sqlalchemy.Connection, beginning: str, account_id: int | None = None
+) -> tuple[RecordingFacts, ...]:
+    """Those of an account (None: of any) whose id begins so, two at most; the one alone that is equal to it."""
     query = select(recording).where(recording.c.deleting == 0, recording.c.id.startswith(beginning, autoescape=True))
+    if account_id is not None:
+        query = query.where(recording.c.account_id == account_id)
     found = tuple(map(_facts_of, connection.execute(query.limit(2))))
     return tuple(facts for facts in found if facts.id == beginning) or found
 

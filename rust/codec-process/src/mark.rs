@@ -25,3 +25,26 @@ impl Mark {
         self.set(0);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mixer::Mixer;
+    use crate::outbox::Outbox;
+    use sealtone_codec_protocol::Order;
+
+    #[test]
+    fn whatever_is_done_for_a_leg_is_done_under_its_mark_and_nothing_else_is() {
+        let word: &AtomicU64 = Box::leak(Box::default());
+        let (mut mixer, mut out) = (Mixer::new(Mark(Some(word))), Outbox::default());
+        let hear = |leg| Order::Hear { leg, source: None };
+        let stop = Order::StopRecording { recording: 1 };
+        let marks = [hear(5), Order::Close { leg: 6 }, stop, hear(7)].map(|order| {
+            mixer.obey(order, 0, &mut out);
+            word.load(Ordering::Relaxed)
+        });
+        assert_eq!(marks, [5, 6, 0, 7]);
+        mixer.advance(1, &mut out);
+        assert_eq!(word.load(Ordering::Relaxed), 0);
+    }
+}

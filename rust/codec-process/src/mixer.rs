@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use sealtone_codec::event::{code_of, digit_of};
 use sealtone_codec::{Arrival, CodecError, Digit, Transmitter, TransmitterConfig};
-use sealtone_codec_protocol::{Format, LegId, MAX_SOUNDS, Order, Packet, Report, Sent};
+use sealtone_codec_protocol::{Format, LAST_DIGIT, LegId, MAX_SOUNDS, Order, Packet, Report, Sent};
 
 use crate::leg::{DEFAULT_RATE, Leg, Mouth, period_us};
 use crate::mark::Mark;
@@ -71,6 +71,7 @@ impl Mixer {
 
     /// Obeys an order. Times are microseconds of the monotonic clock.
     pub fn obey(&mut self, order: Order<'_>, now: u64, out: &mut Outbox) {
+        self.mark.set(order.leg().unwrap_or(0));
         match order {
             Order::Packet(packet) => self.take(&packet),
             Order::SetUp {
@@ -362,7 +363,6 @@ impl Mixer {
 
     fn take(&mut self, packet: &Packet<'_>) {
         if let Some(leg) = self.legs.get_mut(&packet.leg) {
-            self.mark.set(packet.leg);
             leg.receiver.push(&Arrival {
                 sequence: packet.sequence,
                 timestamp: packet.timestamp,
@@ -464,7 +464,8 @@ impl Mixer {
         }
         let digits = leg.receiver.digits();
         for digit in &digits {
-            let Some(code) = code_of(digit.digit) else {
+            // A hook flash is passed on, but is no digit to tell of.
+            let Some(code) = code_of(digit.digit).filter(|&code| code <= LAST_DIGIT) else {
                 continue;
             };
             out.add(&Report::Digit {

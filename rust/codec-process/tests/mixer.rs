@@ -208,6 +208,48 @@ fn a_leg_that_is_closed_or_hushed_is_sent_nothing_more_and_its_partner_silence()
 }
 
 #[test]
+fn a_hook_flash_reaches_the_other_phone_and_is_told_as_no_digit() {
+    let events = Format {
+        payload_type: 101,
+        spec: CodecSpec::new(CodecKind::TelephoneEvent, 8_000),
+    };
+    let mut studio = Studio::new();
+    for (leg, voice) in [(1, pcmu()), (2, pcma(20))] {
+        studio.obey(Order::SetUp {
+            leg,
+            formats: vec![voice, events],
+            transmit: vec![voice, events],
+        });
+    }
+    studio.obey(Order::Hear {
+        leg: 2,
+        source: Some(1),
+    });
+    let (flash, seven) = ([16, 0x8a, 1, 0x90], [7, 0x8a, 1, 0x90]);
+    for (number, payload) in [&flash, &flash, &seven, &seven].into_iter().enumerate() {
+        studio.obey(Order::Packet(Packet {
+            leg: 1,
+            sequence: number as u16,
+            timestamp: number as u32 / 2 * 8_000,
+            payload_type: 101,
+            marker: false,
+            ssrc: 7,
+            at_us: studio.now,
+            payload,
+        }));
+        studio.pass(studio.now + 200_000);
+    }
+    let told: Vec<_> = studio
+        .told
+        .iter()
+        .filter(|told| told.starts_with("Digit"))
+        .collect();
+    assert_eq!(told, ["Digit { leg: 1, digit: 7, duration_ms: 50 }"]);
+    let events = studio.sent[&2].iter().filter(|packet| packet.1 == 101);
+    assert_eq!(events.count(), 10, "five packets for each of the two");
+}
+
+#[test]
 fn a_codec_that_is_not_here_is_told_as_a_fault_and_stops_nothing() {
     let mut studio = Studio::new();
     let odd = Format {

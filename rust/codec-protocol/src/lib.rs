@@ -21,6 +21,9 @@ pub use report::{Availability, Report, Sent, Statistics};
 pub use spec::{CodecKind, CodecSpec};
 pub use wire::{MAX_DATA, MAX_PAYLOAD, MAX_TEXT, Malformed};
 
+/// Events of RFC 4733 above this one are no digits.
+pub const LAST_DIGIT: u8 = 15;
+
 /// A leg as the media core names it to the codec process, which only compares it.
 pub type LegId = u64;
 

@@ -1,7 +1,7 @@
 //! What the media core asks of the codec process.
 
 use crate::wire::{Fields, MAX_DATA, MAX_PAYLOAD, Malformed, Put, at_most};
-use crate::{CodecKind, CodecSpec, LegId};
+use crate::{CodecKind, CodecSpec, LAST_DIGIT, LegId};
 
 /// Formats of a leg in one direction at most.
 pub const MAX_FORMATS: usize = 32;
@@ -147,6 +147,23 @@ pub enum Order<'a> {
 }
 
 impl<'a> Order<'a> {
+    /// Whose leg it is about; None where that is nobody's, or several legs'.
+    #[must_use]
+    pub fn leg(&self) -> Option<LegId> {
+        match self {
+            Self::SetUp { leg, .. }
+            | Self::Hear { leg, .. }
+            | Self::Hush { leg }
+            | Self::Packet(Packet { leg, .. })
+            | Self::Play { leg, .. }
+            | Self::StopPlaying { leg }
+            | Self::Digit { leg, .. }
+            | Self::ExpectLoss { leg, .. }
+            | Self::Close { leg } => Some(*leg),
+            Self::Sound { .. } | Self::Record { .. } | Self::StopRecording { .. } => None,
+        }
+    }
+
     pub(crate) fn write(&self, out: &mut Vec<u8>) -> u8 {
         match self {
             Self::SetUp {
@@ -286,7 +303,7 @@ impl<'a> Order<'a> {
             5 => Self::read_sound(&mut fields)?,
             6 => Self::Digit {
                 leg: fields.u64()?,
-                digit: at_most(fields.u8()?, 15)?,
+                digit: at_most(fields.u8()?, LAST_DIGIT)?,
                 duration_ms: fields.u16()?,
             },
             7 => Self::Record {

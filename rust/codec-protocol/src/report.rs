@@ -1,7 +1,7 @@
 //! What the codec process tells the media core.
 
 use crate::wire::{Fields, MAX_DATA, MAX_PAYLOAD, MAX_TEXT, Malformed, Put, at_most};
-use crate::{CodecKind, LegId};
+use crate::{CodecKind, LAST_DIGIT, LegId};
 
 /// A packet for a leg's phone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -204,7 +204,7 @@ impl<'a> Report<'a> {
             }),
             2 => Self::Digit {
                 leg: fields.u64()?,
-                digit: at_most(fields.u8()?, 15)?,
+                digit: at_most(fields.u8()?, LAST_DIGIT)?,
                 duration_ms: fields.u16()?,
             },
             3 => Self::Played {

@@ -106,7 +106,12 @@ impl<'a> Fields<'a> {
         if length > MAX_TEXT {
             return Err(Malformed);
         }
-        std::str::from_utf8(self.take(length)?).map_err(|_| Malformed)
+        let text = std::str::from_utf8(self.take(length)?).map_err(|_| Malformed)?;
+        // It ends up in journals, records and terminals.
+        if text.chars().any(char::is_control) {
+            return Err(Malformed);
+        }
+        Ok(text)
     }
 
     /// An RTP payload type.

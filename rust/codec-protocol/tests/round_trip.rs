@@ -247,3 +247,12 @@ fn a_full_batch_takes_no_more_and_stays_as_it_was() {
         fitting
     );
 }
+
+#[test]
+fn a_text_that_would_break_a_journals_line_is_malformed() {
+    for reason in ["two\nlines", "\u{1b}[2J", "\u{85}"] {
+        let mut batch = Batch::default();
+        assert!(batch.report(&Report::Fault { leg: 1, reason }));
+        assert_eq!(reports(batch.datagram()).next(), Some(Err(Malformed)));
+    }
+}

@@ -319,14 +319,6 @@ impl JitterBuffer {
         }
     }
 
-    /// What is up to `sequence` is of no use any more.
-    pub fn give_up_before(&mut self, sequence: u64) {
-        self.wanted = self.wanted.max(sequence);
-        while self.first().is_some_and(|first| first.sequence < sequence) {
-            self.drop_first();
-        }
-    }
-
     /// Takes a payload's memory back.
     pub fn recycle(&mut self, payload: Vec<u8>) {
         if self.spare.len() < 8 {
@@ -357,12 +349,6 @@ impl JitterBuffer {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.packets.is_empty()
-    }
-
-    /// The position of the newest packet that came.
-    #[must_use]
-    pub fn newest_position(&self) -> Option<i64> {
-        self.reference.map(|reference| reference.position)
     }
 
     /// What has come.

@@ -62,6 +62,8 @@ pub struct Outgoing {
 enum Sending {
     Event {
         payload_type: u8,
+        /// The event's own clock, Hz.
+        clock_rate: u32,
         code: u8,
         /// Where its present segment began, on the voice's clock.
         timestamp: u32,
@@ -309,6 +311,7 @@ impl Transmitter {
         self.sending = match (self.config.telephone_event, code_of(digit)) {
             (Some((payload_type, clock_rate)), Some(code)) => Some(Sending::Event {
                 payload_type,
+                clock_rate,
                 code,
                 timestamp: self.timestamp,
                 passed: 0,
@@ -328,14 +331,10 @@ impl Transmitter {
     }
 
     fn go_on_with_event(&mut self) {
-        let event_clock = self
-            .config
-            .telephone_event
-            .map_or(0, |(_, clock_rate)| clock_rate);
         let spec = self.config.spec;
-        let step = u32::from(spec.packet_ms) * (event_clock / 1_000);
         let Some(Sending::Event {
             payload_type,
+            clock_rate: event_clock,
             code,
             timestamp,
             passed,
@@ -347,6 +346,7 @@ impl Transmitter {
         else {
             return;
         };
+        let step = u32::from(spec.packet_ms) * (*event_clock / 1_000);
         *passed = (*passed + step.max(1)).min(*total);
         let mut packets = Vec::new();
         let event = |duration, end| TelephoneEvent {
@@ -360,7 +360,7 @@ impl Transmitter {
             packets.push((*timestamp, event(u16::MAX, false)));
             *before += u32::from(u16::MAX);
             let units =
-                u64::from(u16::MAX) * u64::from(spec.clock_rate) / u64::from(event_clock.max(1));
+                u64::from(u16::MAX) * u64::from(spec.clock_rate) / u64::from((*event_clock).max(1));
             *timestamp = timestamp.wrapping_add(units as u32);
         }
         let end = *passed == *total;

@@ -99,6 +99,25 @@ fn a_long_digit_on_a_fast_clock_is_sent_in_segments_and_is_one() {
 }
 
 #[test]
+fn a_digit_that_was_begun_ends_in_its_time_though_events_are_agreed_on_no_more() {
+    let mut transmitter = transmitter();
+    transmitter.send_digit('5', 100);
+    transmitter.push(&[0; 160]);
+    transmitter
+        .reconfigure(TransmitterConfig {
+            telephone_event: None,
+            ..voice_config(pcmu())
+        })
+        .unwrap();
+    transmitter.push(&[0; 10 * 160]);
+    let types: Vec<u8> = all(&mut transmitter)
+        .iter()
+        .map(|packet| packet.payload_type)
+        .collect();
+    assert_eq!(types, [101, 101, 101, 101, 101, 101, 101, 0, 0, 0, 0]);
+}
+
+#[test]
 fn digits_are_sent_as_tones_where_no_events_are_known_and_found_again() {
     let config = TransmitterConfig {
         telephone_event: None,

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::time::Timespec;
-use sealtone_codec_protocol::MAX_BATCH;
 
 mod codecs;
 mod recording;
@@ -194,7 +193,7 @@ impl Worker {
             supervision,
             codecs_ready: false,
             awaits_room: false,
-            reports: vec![0; MAX_BATCH],
+            reports: Vec::new(),
             unsettled: Vec::new(),
             taps: Taps::default(),
             awaited: None,

@@ -21,11 +21,16 @@ def follow(call: Call) -> None:
     """The call's legs are joined, or one of their phones has held or resumed: begin or stop."""
     for leg in call.legs():
         other = call.other(leg)
-        wanted = call.state == "answered" and other is not None and other.was_held and _is_waiting(leg, other)
+        wanted = call.state == "answered" and other is not None and holds(other) and _is_waiting(leg, other)
         if not wanted:
             stop(leg, "music")
         elif not is_playing(leg) and can_hear(leg):
             play(leg, (MUSIC,), "music", repeat=True)
+
+
+def holds(leg: Leg) -> bool:
+    """Whether its phone has put the other on hold. It may also have ended that by an answer, as in a transfer."""
+    return leg.was_held and not leg.remote_direction().receives
 
 
 def direction_for(leg: Leg, other: Leg) -> Direction:
@@ -37,5 +42,4 @@ def direction_for(leg: Leg, other: Leg) -> Direction:
 
 
 def _is_waiting(leg: Leg, holder: Leg) -> bool:
-    holds = holder.user.announcements.music_on_hold and not holder.remote_direction().receives
-    return holds and leg.remote_direction().receives
+    return holder.user.announcements.music_on_hold and leg.remote_direction().receives

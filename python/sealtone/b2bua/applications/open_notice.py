@@ -56,7 +56,7 @@ def follow(call: Call, now: float) -> None:
     notice = call.notice
     if notice is None or notice.stage == "over" or call.state != "answered" or call.b is None:
         return
-    if notice.stage == "due" and call.a.may_flow() and call.b.may_flow():
+    if notice.stage == "due" and len(call.legs()) == 2 and call.a.may_flow() and call.b.may_flow():
         _begin(call, notice, now)
     if notice.stage == "speaking" and (now >= notice.until or not any(map(_is_told, call.legs()))):
         _end(call, notice)

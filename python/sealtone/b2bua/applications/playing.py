@@ -20,9 +20,13 @@ class Playing(NamedTuple):
 def can_hear(leg: Leg) -> bool:
     """Whether the server can play to this phone: the media ends here, may flow, and is of a codec that is made here."""
     plan = leg.plan
-    if leg.sealed is not None or not leg.may_flow() or plan is None or plan.sealed or not plan.transmit:
-        return False
-    return plan.transmit[0].encoding in leg.call.exchange.encodings
+    return leg.sealed is None and leg.may_flow() and plan is not None and not plan.sealed and makes_codec(leg)
+
+
+def makes_codec(leg: Leg) -> bool:
+    """Whether the server can make what this phone is sent."""
+    transmit = leg.transmits
+    return bool(transmit) and transmit[0].encoding in leg.call.exchange.encodings
 
 
 def play(leg: Leg, sounds: tuple[str, ...], purpose: Purpose, *, repeat: bool = False) -> None:

@@ -212,9 +212,8 @@ struct Band {
     poles: [i16; 2],
     /// B: the zeros, six of them; two idle ones make eight, which are worked on at once.
     zeros: [i16; 8],
-    /// D of one to six samples ago, quantised differences, doubled, as eight lanes of which the last two stay zero. One
-    /// number, since it is shifted along with every sample.
-    differences: u128,
+    /// D of one to six samples ago: quantised differences, doubled. The last two lanes stay zero.
+    differences: [i16; 8],
     /// NB: logarithm of the step.
     log_step: i16,
     /// DET: the step.
@@ -230,7 +229,7 @@ impl Band {
             partial: [0; 2],
             poles: [0; 2],
             zeros: [0; 8],
-            differences: 0,
+            differences: [0; 8],
             log_step: 0,
             step,
         }
@@ -271,23 +270,19 @@ impl Band {
         // UPZERO: the zeros move by the signs of the differences.
         let doubled = difference.saturating_add(difference);
         let gain: i16 = if difference == 0 { 0 } else { 128 };
-        for (zero, past) in self.zeros.iter_mut().zip(lanes(self.differences)) {
-            let sign = (doubled ^ past) >> 15; // 0 where alike, else -1
-            let decayed = scaled(*zero, 32_640) as i16;
-            *zero = decayed.saturating_add((gain ^ sign).wrapping_sub(sign));
-        }
+        let past = self.differences;
+        let zeros: [i16; 8] = std::array::from_fn(|at| {
+            let sign = (doubled ^ past[at]) >> 15; // 0 where alike, else -1
+            decayed(self.zeros[at]).saturating_add((gain ^ sign).wrapping_sub(sign))
+        });
+        self.zeros = zeros;
 
         // DELAYA, FILTEP, FILTEZ, PREDIC.
-        self.differences =
-            ((self.differences << 16) | u128::from(doubled as u16)) & ((1 << 96) - 1);
+        let past = [doubled, past[0], past[1], past[2], past[3], past[4], 0, 0];
+        self.differences = past;
         self.partial = [partial, self.partial[0]];
-        let sum = self
-            .zeros
-            .iter()
-            .zip(lanes(self.differences))
-            .fold(0, |sum, (zero, past)| {
-                i32::wrapping_add(sum, scaled(*zero, past))
-            });
+        let products: [i32; 8] = std::array::from_fn(|at| scaled(zeros[at], past[at]));
+        let sum = products.into_iter().fold(0, i32::wrapping_add);
         self.from_zeros = saturate(sum);
         let rebuilt = rebuilt.saturating_add(rebuilt);
         let from_poles =
@@ -297,11 +292,11 @@ impl Band {
     }
 }
 
-/// Eight numbers, the lowest bits first.
+/// 255/256 of a zero, rounded down: what `scaled(zero, 32_640)` gives, in half as many bits.
 #[inline]
-fn lanes(packed: u128) -> [i16; 8] {
-    let octets = packed.to_le_bytes();
-    std::array::from_fn(|at| i16::from_le_bytes([octets[2 * at], octets[2 * at + 1]]))
+fn decayed(zero: i16) -> i16 {
+    zero.wrapping_sub(zero >> 8)
+        .wrapping_sub(i16::from(zero & 255 != 0))
 }
 
 fn bands() -> (Band, Band) {
@@ -441,4 +436,16 @@ impl Band {
 #[inline]
 fn magnitude(error: i16) -> i16 {
     if error < 0 { !error } else { error }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_zero_decays_as_the_recommendation_has_it() {
+        for zero in i16::MIN..=i16::MAX {
+            assert_eq!(i32::from(decayed(zero)), scaled(zero, 32_640), "{zero}");
+        }
+    }
 }

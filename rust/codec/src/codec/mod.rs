@@ -122,6 +122,12 @@ fn find(kind: CodecKind) -> Result<(), String> {
 /// The codec is missing here, or the spec is none of its.
 pub fn open(spec: &CodecSpec) -> Result<Box<dyn Codec>, CodecError> {
     find(spec.kind).map_err(CodecError::Missing)?;
+    // G.711 has any, and a packet's memory follows from it.
+    if !(8_000..=48_000).contains(&spec.sample_rate) {
+        return Err(CodecError::BadSpec(
+            "sound has 8000 to 48000 samples a second",
+        ));
+    }
     if packet_ms(spec.kind, spec.frame_ms, spec.packet_ms) != spec.packet_ms {
         return Err(CodecError::BadSpec(
             "the codec has no packets of that length",
@@ -168,5 +174,19 @@ fn frames_of<const SAMPLES: usize>(sound: &[i16]) -> Result<&[[i16; SAMPLES]], C
     match sound.as_chunks::<SAMPLES>() {
         (frames, []) if !frames.is_empty() && sound.len() <= 8 * MOST_MS as usize => Ok(frames),
         _ => Err(CodecError::Failed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_codec_is_opened_for_sound_at_a_rate_that_none_has() {
+        for rate in [0, 1, 7_999, 48_001, u32::MAX] {
+            let opened = open(&CodecSpec::new(CodecKind::Pcmu, rate)).err();
+            assert!(matches!(opened, Some(CodecError::BadSpec(_))), "{rate}");
+        }
+        assert!(open(&CodecSpec::new(CodecKind::Pcmu, 16_000)).is_ok());
     }
 }

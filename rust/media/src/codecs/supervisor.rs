@@ -161,7 +161,10 @@ impl Place {
 
     /// Ends what is left of the process, and sets when the next is started.
     fn lose(&mut self) {
-        self.culprit = self.process.take().and_then(CodecProcess::into_culprit);
+        // One that did not even start says nothing of why the last one died.
+        if let Some(process) = self.process.take() {
+            self.culprit = process.into_culprit();
+        }
         self.pause = if self.started.elapsed() >= STEADY {
             Duration::ZERO
         } else {

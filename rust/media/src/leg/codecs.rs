@@ -47,8 +47,10 @@ pub struct Playing {
 /// What the codec process has been told of a leg.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Told {
-    /// It has the leg, with its formats as they are.
+    /// It has the leg.
     pub set_up: bool,
+    /// The leg's formats have changed since.
+    pub outdated: bool,
     /// The leg is spoken for, and hears that one or nobody.
     pub mouth: Option<Option<LegId>>,
     /// What plays.
@@ -89,7 +91,7 @@ impl Leg {
             std::array::from_fn(|_| events.next().map_or(DROP, |format| format.payload_type));
         let codecs = &mut self.cold.codecs;
         if (&codecs.formats, &codecs.transmit) != (&formats, &transmit) {
-            codecs.told.set_up = false;
+            codecs.told.outdated = true;
         }
         codecs.clock_rate = transmit.first().map_or(0, |voice| voice.spec.clock_rate);
         codecs.may_send = transmit

@@ -1,5 +1,7 @@
 //! DTMF that a remote sends as events (RFC 4733), told once each.
 
+use sealtone_codec_protocol::LAST_DIGIT;
+
 use crate::clock::{Micros, SECOND};
 use crate::rate::Rate;
 
@@ -7,8 +9,6 @@ use crate::rate::Rate;
 const RATE: u32 = 20;
 /// An event whose end never came is over when nothing came of it for so long.
 const ENDED_AFTER: Micros = 200_000;
-/// Events above are no digits.
-const LAST_DIGIT: u8 = 15;
 
 /// The event that packets are about, and whether it has been told.
 #[derive(Debug, Default)]

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use age::stream::StreamWriter;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::Recipient;
 
@@ -118,8 +118,7 @@ impl SealedFile {
         let held_from = self.octets as usize - self.open_chunk.len();
         if begins > held_from {
             let rest = Zeroizing::new(self.open_chunk[begins - held_from..].to_vec());
-            self.open_chunk.fill(0);
-            self.open_chunk.clear();
+            self.open_chunk.zeroize(); // and emptied
             self.open_chunk.extend_from_slice(&rest);
         }
     }

@@ -7,7 +7,7 @@
 use std::os::fd::OwnedFd;
 
 use rustix::event::epoll::{self, EventData, EventFlags};
-use sealtone_codec_protocol::{LegId, Order, Report, reports};
+use sealtone_codec_protocol::{LegId, MAX_BATCH, Order, Report, reports};
 
 use super::{CODECS, Worker};
 use crate::codecs::Notice;
@@ -118,24 +118,24 @@ impl Worker {
             .partner(slot)
             .and_then(|partner| self.spoken_for(partner));
         let barred = leg_at(&mut self.legs, slot).is_none_or(|leg| leg.is_barred());
-        let heard = heard_by == Some(Some(slot)) && !barred;
+        let heard = heard_by == Some(Some(slot));
         let up = self.link.socket().is_some();
         let Some(leg) = leg_at(&mut self.legs, slot) else {
             return;
         };
-        leg.copied = (heard || leg.is_recorded()) && !leg.is_sealed();
+        leg.copied = (heard || leg.is_recorded()) && !barred && !leg.is_sealed();
         // What would play over or in place of a relayed call waits for the process; the call does not.
         let speaks = spoken_for.is_some() && (up || matches!(leg.target, Target::Codecs(_)));
         leg.set_mouth(if speaks { Mouth::Codecs } else { Mouth::Relay });
         let wanted = spoken_for.is_some() || leg.copied;
-        if up && wanted && !leg.told().set_up {
+        if up && wanted && (!leg.told().set_up || leg.told().outdated) {
             let (formats, transmit) = leg.formats();
             self.link.order(&Order::SetUp {
                 leg: leg.codec_id(slot),
                 formats: formats.to_vec(),
                 transmit: transmit.to_vec(),
             });
-            leg.told().set_up = true;
+            (leg.told().set_up, leg.told().outdated) = (true, false);
         }
     }
 
@@ -225,10 +225,13 @@ impl Worker {
             let _ = epoll::delete(&self.epoll, &former);
         }
         self.link.open(socket);
+        self.awaits_room = false;
         for slot in 0..self.legs.len() as u32 {
             if let Some(leg) = leg_at(&mut self.legs, slot) {
                 *leg.told() = Told::default();
-                leg.resync();
+                if leg.mouth == Mouth::Codecs {
+                    leg.resync();
+                }
                 if leg.copied || leg.mouth == Mouth::Codecs || leg.playing().is_some() {
                     self.unsettled.push(slot);
                 }
@@ -287,6 +290,8 @@ impl Worker {
     pub(super) fn hear_codecs(&mut self) {
         self.codecs_ready = false;
         let mut datagram = std::mem::take(&mut self.reports);
+        // After a fault in here it is gone.
+        datagram.resize(MAX_BATCH, 0);
         for _ in 0..DATAGRAMS {
             let Some(length) = self.link.receive(&mut datagram) else {
                 break;

@@ -40,11 +40,14 @@ impl Worker {
         if self.link.socket().is_none() {
             return tap.intake.end(NO_PROCESS);
         }
-        for slot in tap.legs.into_iter().flatten() {
-            let Some(leg) = leg_at(&mut self.legs, slot) else {
-                return tap.intake.end("");
-            };
-            leg.record(true);
+        let slots = || tap.legs.into_iter().flatten();
+        if slots().any(|slot| leg_at(&mut self.legs, slot).is_none()) {
+            return tap.intake.end("");
+        }
+        for slot in slots() {
+            if let Some(leg) = leg_at(&mut self.legs, slot) {
+                leg.record(true);
+            }
             self.unsettle(slot);
         }
         self.taps.untold.push(tap.recording);
