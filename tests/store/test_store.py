@@ -29,8 +29,9 @@ from sealtone.store.directory import (
     write_setting,
 )
 from sealtone.store.records import insert_calls, read_call
-from sealtone.store.tables import call_leg, call_record, metadata
+from sealtone.store.tables import call_leg, call_record, change_log, domain, metadata
 from sealtone.store.vault import Vault
+from store.old_schema import written_by
 from store.records import call
 
 
@@ -61,39 +62,11 @@ def test_the_migrations_lead_to_the_tables_as_they_are_declared(tmp_path: Path) 
     database.close()
 
 
-_OF_CODECS = ("codec_tx", "ptime_ms", "transcoded", "reported_lost", "reported_jitter_ms", "mos_rx", "mos_tx")
-_WITHOUT_ANNOUNCEMENTS = (
-    *(
-        f"ALTER TABLE domain DROP COLUMN {name}"
-        for name in ("language", "music_on_hold", "open_notice", "open_notice_to")
-    ),
-    "ALTER TABLE sip_user DROP COLUMN language",
-    "ALTER TABLE call_record DROP COLUMN announced",
-)
-_WITHOUT_RECORDINGS = (
-    "DROP TABLE recording",
-    "ALTER TABLE account DROP COLUMN recording_recipient",
-    *(f"ALTER TABLE domain DROP COLUMN recording{name}" for name in ("", "_notice", "_format")),
-    "ALTER TABLE domain DROP COLUMN keep_recordings_days",
-    "ALTER TABLE sip_user DROP COLUMN recording",
-    "ALTER TABLE call_record DROP COLUMN recording_note",
-)
-
-
 def test_legs_from_before_codecs_were_chosen_keep_the_one_they_had(tmp_path: Path) -> None:
-    database = Database(tmp_path)
     record = call(7)
-    with database.write() as transaction:
+    with written_by(tmp_path, "0003") as (old, transaction):
         insert_calls(transaction.connection, [record])
-        for statement in (
-            *_WITHOUT_ANNOUNCEMENTS,
-            *_WITHOUT_RECORDINGS,
-            *(f"ALTER TABLE call_leg DROP COLUMN {name}" for name in _OF_CODECS),
-            "UPDATE alembic_version SET version_num='0003'",
-        ):
-            transaction.connection.execute(sqlalchemy.text(statement))
-    database.close()
-    database = Database(tmp_path)
+    database = Database(old)
     with database.read() as transaction:
         kept = read_call(transaction.connection, record.id)
     database.close()
@@ -104,28 +77,30 @@ def test_legs_from_before_codecs_were_chosen_keep_the_one_they_had(tmp_path: Pat
 
 
 def test_accounts_of_the_first_schema_keep_their_calls_for_a_year_and_have_a_zid(tmp_path: Path) -> None:
-    database = Database(tmp_path)
-    with database.write() as transaction:
+    with written_by(tmp_path, "0001") as (old, transaction):
         insert_account(transaction, "Old", 1.0)
-        for statement in (
-            "ALTER TABLE account DROP COLUMN keep_calls_days",
-            "ALTER TABLE account DROP COLUMN zid",
-            "ALTER TABLE sip_user DROP COLUMN path",
-            "ALTER TABLE call_leg DROP COLUMN zrtp",
-            *(f"ALTER TABLE call_leg DROP COLUMN {name}" for name in _OF_CODECS),
-            "DROP TABLE zrtp_cache",
-            *_WITHOUT_RECORDINGS,
-            *_WITHOUT_ANNOUNCEMENTS,
-            "UPDATE alembic_version SET version_num='0001'",
-        ):
-            transaction.connection.execute(sqlalchemy.text(statement))
-    database.close()
-    database = Database(tmp_path)
+    database = Database(old)
     with database.read() as transaction:
-        (old,) = read_accounts(transaction)
-        assert old.keep_calls_days == 365
-        assert len(old.zid) == 12
+        (account,) = read_accounts(transaction)
+        assert account.keep_calls_days == 365
+        assert len(account.zid) == 12
     database.close()
+
+
+def test_changes_of_before_the_panel_were_taken_up_and_domains_stay_verified(tmp_path: Path) -> None:
+    with written_by(tmp_path, "0006") as (old, transaction):
+        account_id = insert_account(transaction, "Old", 1.0)
+        insert_domain(transaction, account_id, "office.example", 2.0)
+        append_change(
+            transaction, Change(2.0, account_id, "root", "command line", "create", "domain office.example", {}, {})
+        )
+    database = Database(old)
+    with database.read() as transaction:
+        states = transaction.connection.execute(select(change_log.c.state, change_log.c.settled_at)).all()
+        statuses = transaction.connection.execute(select(domain.c.status)).scalars().all()
+    database.close()
+    assert states == [("done", 2.0)]
+    assert statuses == ["verified"]
 
 
 def test_the_data_is_readable_by_its_owner_only(tmp_path: Path) -> None:
@@ -349,6 +324,7 @@ _CHILD = """
 import asyncio, os, signal, sys
 from pathlib import Path
 from sealtone.store import Store
+from store.old_schema import written_by
 from store.records import call
 from store.test_store import contact
 async def main():

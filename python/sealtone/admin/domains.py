@@ -8,7 +8,7 @@ from typing import NamedTuple
 from sealtone.admin import fields
 from sealtone.admin.actor import Actor
 from sealtone.admin.errors import Conflict, NotFound
-from sealtone.model import Announcements, Domain
+from sealtone.model import Announcements, Domain, Role
 from sealtone.store import Transaction
 from sealtone.store import directory as rows
 from sealtone.store.bindings import delete_bindings_of
@@ -100,13 +100,13 @@ def delete_domain(
     return domain
 
 
-def domain_of(transaction: Transaction, actor: Actor, name: str) -> Domain:
-    """A domain that the actor may change. Raises `NotFound` for any other."""
+def domain_of(transaction: Transaction, actor: Actor, name: str, role: Role = Role.ADMIN) -> Domain:
+    """A domain that the actor may change (or, for `Role.VIEWER`, see). Raises `NotFound` for any other, `Forbidden`."""
     domain_name = fields.domain_name(name)
     domain = rows.find_domain(transaction, domain_name)
     if domain is None:
         raise NotFound(f"There is no domain {domain_name}.")
-    actor.authorise(domain.account_id, f"domain {domain_name}")
+    actor.authorise(domain.account_id, f"domain {domain_name}", role)
     return domain
 
 

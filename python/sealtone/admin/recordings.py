@@ -103,6 +103,7 @@ def begin_deletion(transaction: Transaction, actor: Actor, now_wall: float, reco
     What is interrupted between the two is done by the server's next purge. Raises `NotFound`, `Conflict`.
     """
     facts = recording_of(transaction, actor, recording_id)
+    actor.authorise(facts.account_id, "such recording")
     if facts.ended_at is None:
         raise Conflict("The recording still runs: end it first, or its call.")
     recording_rows.mark_deleting(transaction.connection, [facts.id])

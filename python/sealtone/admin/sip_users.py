@@ -13,7 +13,7 @@ from sealtone.admin.actor import Actor
 from sealtone.admin.domains import domain_of
 from sealtone.admin.errors import Conflict, InvalidInput, NotFound
 from sealtone.admin.secret import digests_of, new_secret
-from sealtone.model import LegPolicy, Protection, RecordingPolicy, RecordingTerms, SipUser, Strictness
+from sealtone.model import LegPolicy, Protection, RecordingPolicy, RecordingTerms, Role, SipUser, Strictness
 from sealtone.model.recording import INSISTS_ON_PATH, NO_KEY, insists_on_path
 from sealtone.store import Transaction
 from sealtone.store import directory as rows
@@ -80,7 +80,7 @@ def create_sip_user(
 
 def list_sip_users(transaction: Transaction, actor: Actor, domain: str | None = None) -> tuple[SipUser, ...]:
     """The SIP users that the actor may see, of one domain or of all."""
-    name = domain_of(transaction, actor, domain).name if domain is not None else None
+    name = domain_of(transaction, actor, domain, Role.VIEWER).name if domain is not None else None
     users = rows.read_users(transaction, name)
     return tuple(user for user in users if actor.account_id in (None, user.account_id))
 
@@ -127,10 +127,10 @@ def delete_sip_user(transaction: Transaction, actor: Actor, now_wall: float, aor
     return user
 
 
-def user_of(transaction: Transaction, actor: Actor, aor: str) -> SipUser:
-    """A SIP user that the actor may change. Raises `NotFound` for any other."""
+def user_of(transaction: Transaction, actor: Actor, aor: str, role: Role = Role.ADMIN) -> SipUser:
+    """One that the actor may change (or, for `Role.VIEWER`, see). Raises `NotFound` for any other; `Forbidden`."""
     username, domain_name = fields.address_of_record(aor)
-    domain = domain_of(transaction, actor, domain_name)
+    domain = domain_of(transaction, actor, domain_name, role)
     user = rows.find_user(transaction, domain.id, username)
     if user is None:
         raise NotFound(f"There is no SIP user {username}@{domain.name}.")

@@ -2,6 +2,7 @@
 
 from sealtone.model.announcements import Announcements, Language, NoticeTo, OpenNotice
 from sealtone.model.directory import DEFAULT_KEEP_CALLS_DAYS, Account, Domain, SipUser, Snapshot
+from sealtone.model.people import Role
 from sealtone.model.policy import (
     Acceptance,
     Established,
@@ -62,6 +63,7 @@ __all__ = [
     "RecordingPolicy",
     "RecordingTerms",
     "Refusal",
+    "Role",
     "SipUser",
     "Snapshot",
     "Strictness",

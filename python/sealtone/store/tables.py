@@ -40,6 +40,7 @@ account = Table(
     Column("keep_calls_days", Integer, server_default="365"),
     Column("zid", LargeBinary, nullable=False, server_default=text("x''")),
     Column("recording_recipient", String, nullable=False, server_default=""),
+    Column("keep_ladders", String, nullable=False, server_default="all"),
 )
 
 domain = Table(
@@ -58,6 +59,13 @@ domain = Table(
     Column("music_on_hold", Integer, nullable=False, server_default="1"),
     Column("open_notice", String, nullable=False, server_default="off"),
     Column("open_notice_to", String, nullable=False, server_default="caller"),
+    Column("kind", String, nullable=False, server_default="operator"),
+    Column("status", String, nullable=False, server_default="verified"),
+    Column("ownership_token", String, nullable=False, server_default=""),
+    Column("checked_at", Float),
+    Column("findings", String, nullable=False, server_default=""),
+    Column("certificate_source", String, nullable=False, server_default="own"),
+    Column("certificate_error", String, nullable=False, server_default=""),
 )
 
 sip_user = Table(
@@ -208,6 +216,10 @@ change_log = Table(
     Column("subject", String, nullable=False),
     Column("before", String, nullable=False),
     Column("after", String, nullable=False),
+    Column("state", String, nullable=False, server_default="pending"),
+    Column("settled_at", Float),
+    Column("failure", String, nullable=False, server_default=""),
+    Column("reverts", Integer),
     CheckConstraint("action IN ('create', 'change', 'delete')", name="action"),
 )
 
@@ -216,4 +228,150 @@ setting = Table(
     metadata,
     Column("name", String, primary_key=True),
     Column("value", String, nullable=False),
+)
+
+# People and how they sign in. What lets somebody in is kept as a hash, or sealed where it is needed again.
+
+person = Table(
+    "person",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("account_id", ForeignKey("account.id"), nullable=False, index=True),
+    Column("email", String, nullable=False, unique=True),
+    Column("name", String, nullable=False, server_default=""),
+    Column("role", String, nullable=False),
+    Column("operator", Integer, nullable=False, server_default="0"),
+    Column("enabled", Integer, nullable=False, server_default="1"),
+    Column("password_hash", String, nullable=False, server_default=""),
+    Column("email_verified_at", Float),
+    Column("totp", LargeBinary),
+    Column("totp_step", Integer, nullable=False, server_default="0"),
+    Column("webauthn_handle", LargeBinary, nullable=False),
+    Column("language", String, nullable=False, server_default=""),
+    Column("theme", String, nullable=False, server_default=""),
+    Column("created_at", Float, nullable=False),
+    CheckConstraint("role IN ('owner', 'admin', 'viewer')", name="role"),
+)
+
+panel_session = Table(
+    "panel_session",
+    metadata,
+    Column("token_hash", LargeBinary, primary_key=True),
+    Column("person_id", ForeignKey("person.id"), nullable=False, index=True),
+    Column("number", String, nullable=False, unique=True),
+    Column("signed_in_by", String, nullable=False),
+    Column("confirmed_at", Float, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("seen_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False, index=True),
+    Column("address", String, nullable=False),
+    Column("user_agent", String, nullable=False),
+)
+
+passkey = Table(
+    "passkey",
+    metadata,
+    Column("credential_id", LargeBinary, primary_key=True),
+    Column("person_id", ForeignKey("person.id"), nullable=False, index=True),
+    Column("public_key", LargeBinary, nullable=False),
+    Column("sign_count", Integer, nullable=False),
+    Column("name", String, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("used_at", Float),
+)
+
+recovery_code = Table(
+    "recovery_code",
+    metadata,
+    Column("person_id", ForeignKey("person.id"), primary_key=True),
+    Column("code_hash", LargeBinary, primary_key=True),
+)
+
+# Links that work once and for a while: the first owner, invitations, e-mail addresses, new passwords, phones.
+one_time_link = Table(
+    "one_time_link",
+    metadata,
+    Column("token_hash", LargeBinary, primary_key=True),
+    Column("number", String, nullable=False, unique=True),
+    Column("purpose", String, nullable=False),
+    Column("account_id", ForeignKey("account.id"), index=True),
+    Column("person_id", Integer),
+    Column("subject", String, nullable=False, server_default=""),
+    Column("content", LargeBinary),
+    Column("created_at", Float, nullable=False),
+    Column("created_by", String, nullable=False, server_default=""),
+    Column("expires_at", Float, nullable=False, index=True),
+    Column("used_at", Float),
+    Column("used_from", String, nullable=False, server_default=""),
+)
+
+api_key = Table(
+    "api_key",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("account_id", ForeignKey("account.id"), nullable=False, index=True),
+    Column("person_id", Integer),
+    Column("name", String, nullable=False),
+    Column("key_hash", LargeBinary, nullable=False, unique=True),
+    Column("shown", String, nullable=False),
+    Column("scopes", String, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("used_at", Float),
+    Column("expires_at", Float),
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("account_id", ForeignKey("account.id"), primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("request_hash", LargeBinary, nullable=False),
+    Column("status", Integer),
+    Column("answer", LargeBinary),
+    Column("created_at", Float, nullable=False, index=True),
+)
+
+webhook = Table(
+    "webhook",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("account_id", ForeignKey("account.id"), nullable=False, index=True),
+    Column("url", String, nullable=False),
+    Column("secret", LargeBinary, nullable=False),
+    Column("events", String, nullable=False),
+    Column("enabled", Integer, nullable=False, server_default="1"),
+    Column("created_at", Float, nullable=False),
+    Column("failing_since", Float),
+)
+
+webhook_delivery = Table(
+    "webhook_delivery",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("webhook_id", ForeignKey("webhook.id"), nullable=False, index=True),
+    Column("event_id", String, nullable=False),
+    Column("event", String, nullable=False),
+    Column("body", String, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("next_try_at", Float, index=True),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("status", Integer),
+    Column("failure", String, nullable=False, server_default=""),
+)
+
+# What a call's SIP messages were, secrets masked; compressed JSON.
+call_ladder = Table(
+    "call_ladder",
+    metadata,
+    Column("call_id", String, primary_key=True),
+    Column("messages", LargeBinary, nullable=False),
+)
+
+# What has happened in an account for the first time, for its checklist.
+milestone = Table(
+    "milestone",
+    metadata,
+    Column("account_id", ForeignKey("account.id"), primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("at", Float, nullable=False),
 )

@@ -1,0 +1,1 @@
+"""The panel and the API: what a person or a program sees of Sealtone over HTTPS."""
