@@ -2,7 +2,7 @@
 
 from sealtone.model.announcements import Announcements, Language, NoticeTo, OpenNotice
 from sealtone.model.directory import DEFAULT_KEEP_CALLS_DAYS, Account, Domain, SipUser, Snapshot
-from sealtone.model.people import Role
+from sealtone.model.people import Person, Role
 from sealtone.model.policy import (
     Acceptance,
     Established,
@@ -57,6 +57,7 @@ __all__ = [
     "NoticeTo",
     "OfferPlan",
     "OpenNotice",
+    "Person",
     "Protection",
     "RecordingFacts",
     "RecordingFormat",
