@@ -3,7 +3,7 @@
 from sealtone.model.announcements import Announcements, Language, NoticeTo, OpenNotice
 from sealtone.model.directory import DEFAULT_KEEP_CALLS_DAYS, Account, Domain, SipUser, Snapshot
 from sealtone.model.listeners import Audience, Compare, Listener, Scheme, who_could_listen
-from sealtone.model.people import Role
+from sealtone.model.people import Person, Role
 from sealtone.model.policy import (
     Acceptance,
     Established,
@@ -61,6 +61,7 @@ __all__ = [
     "NoticeTo",
     "OfferPlan",
     "OpenNotice",
+    "Person",
     "Protection",
     "RecordingFacts",
     "RecordingFormat",

@@ -41,6 +41,7 @@ account = Table(
     Column("zid", LargeBinary, nullable=False, server_default=text("x''")),
     Column("recording_recipient", String, nullable=False, server_default=""),
     Column("keep_ladders", String, nullable=False, server_default="all"),
+    Column("second_factor", Integer, nullable=False, server_default="0"),
 )
 
 domain = Table(

@@ -10,6 +10,7 @@ down_revision = "0006"
 def upgrade() -> None:
     """Domains that exist were made by the operator and stay verified; changes that exist were taken up long ago."""
     op.add_column("account", sa.Column("keep_ladders", sa.String(), server_default="all", nullable=False))
+    op.add_column("account", sa.Column("second_factor", sa.Integer(), server_default="0", nullable=False))
     op.add_column("domain", sa.Column("kind", sa.String(), server_default="operator", nullable=False))
     op.add_column("domain", sa.Column("status", sa.String(), server_default="verified", nullable=False))
     op.add_column("domain", sa.Column("ownership_token", sa.String(), server_default="", nullable=False))
