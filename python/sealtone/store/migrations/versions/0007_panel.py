@@ -10,6 +10,7 @@ down_revision = "0006"
 def upgrade() -> None:
     """Domains that exist were made by the operator and stay verified; changes that exist were taken up long ago."""
     op.add_column("account", sa.Column("keep_ladders", sa.String(), server_default="all", nullable=False))
+    op.add_column("account", sa.Column("second_factor", sa.Integer(), server_default="0", nullable=False))
     op.add_column("domain", sa.Column("kind", sa.String(), server_default="operator", nullable=False))
     op.add_column("domain", sa.Column("status", sa.String(), server_default="verified", nullable=False))
     op.add_column("domain", sa.Column("ownership_token", sa.String(), server_default="", nullable=False))
@@ -182,6 +183,9 @@ def _make_webhook() -> None:
         sa.Column("enabled", sa.Integer(), server_default="1", nullable=False),
         sa.Column("created_at", sa.Float(), nullable=False),
         sa.Column("failing_since", sa.Float(), nullable=True),
+        sa.Column("old_secret", sa.LargeBinary(), nullable=True),
+        sa.Column("old_secret_until", sa.Float(), nullable=True),
+        sa.Column("note", sa.String(), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_webhook"),
     )
     op.create_index("ix_webhook_account_id", "webhook", ["account_id"])
@@ -205,6 +209,7 @@ def _make_webhook_delivery() -> None:
         sa.Column("tries", sa.Integer(), server_default="0", nullable=False),
         sa.Column("status", sa.Integer(), nullable=True),
         sa.Column("failure", sa.String(), server_default="", nullable=False),
+        sa.Column("tried_at", sa.Float(), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_webhook_delivery"),
     )
     op.create_index("ix_webhook_delivery_webhook_id", "webhook_delivery", ["webhook_id"])
