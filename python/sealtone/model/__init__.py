@@ -2,6 +2,7 @@
 
 from sealtone.model.announcements import Announcements, Language, NoticeTo, OpenNotice
 from sealtone.model.directory import DEFAULT_KEEP_CALLS_DAYS, Account, Domain, SipUser, Snapshot
+from sealtone.model.domains import CertificateSource, ClaimStatus, DomainKind
 from sealtone.model.people import Role
 from sealtone.model.policy import (
     Acceptance,
@@ -45,8 +46,11 @@ __all__ = [
     "Account",
     "Announcements",
     "CallState",
+    "CertificateSource",
+    "ClaimStatus",
     "ConsentNotice",
     "Domain",
+    "DomainKind",
     "DomainRecording",
     "Established",
     "KeyExchange",
