@@ -20,16 +20,14 @@ from sealtone.store.domains import DomainClaim
 _TOKEN_OCTETS = 16
 _MOST_OF_AN_ACCOUNT = 100
 _SHORTEST_LABEL = 3
-_RESERVED = frozenset(
-    word
-    for word in (
-        "abuse account accounts acme admin administrator api app autoconfig autodiscover billing cdn certificates "
-        "dns docs ftp gateway help hostmaster imap info internal invalid local localhost login mail media metrics "
-        "mx noc ns ns1 ns2 ns3 ns4 panel pbx pop pop3 portal postmaster proxy registrar relay root sales sealtone "
-        "secure security service sign-in sign-up sip sips smtp srv ssl status stun support system test tls trunk "
-        "turn voip webmaster wpad www"
-    ).split()
+_RESERVED_WORDS = (
+    "abuse account accounts acme admin administrator api app autoconfig autodiscover billing cdn certificates "
+    "dns docs ftp gateway help hostmaster imap info internal invalid local localhost login mail media metrics "
+    "mx noc ns ns1 ns2 ns3 ns4 panel pbx pop pop3 portal postmaster proxy registrar relay root sales sealtone "
+    "secure security service sign-in sign-up sip sips smtp srv ssl status stun support system test tls trunk "
+    "turn voip webmaster wpad www"
 )
+_RESERVED = frozenset(_RESERVED_WORDS.split())
 """Labels that say something of the service itself, or that other protocols give a meaning to (RFC 2142, RFC 6761)."""
 
 

@@ -3,6 +3,7 @@
 from sealtone.model.announcements import Announcements, Language, NoticeTo, OpenNotice
 from sealtone.model.directory import DEFAULT_KEEP_CALLS_DAYS, Account, Domain, SipUser, Snapshot
 from sealtone.model.domains import CertificateSource, ClaimStatus, DomainKind
+from sealtone.model.listeners import Audience, Compare, Listener, Scheme, who_could_listen
 from sealtone.model.people import Role
 from sealtone.model.policy import (
     Acceptance,
@@ -45,9 +46,11 @@ __all__ = [
     "Acceptance",
     "Account",
     "Announcements",
+    "Audience",
     "CallState",
     "CertificateSource",
     "ClaimStatus",
+    "Compare",
     "ConsentNotice",
     "Domain",
     "DomainKind",
@@ -57,6 +60,7 @@ __all__ = [
     "Language",
     "LegPolicy",
     "LegSecurity",
+    "Listener",
     "MediaPath",
     "NoticeTo",
     "OfferPlan",
@@ -68,6 +72,7 @@ __all__ = [
     "RecordingTerms",
     "Refusal",
     "Role",
+    "Scheme",
     "SipUser",
     "Snapshot",
     "Strictness",
@@ -80,5 +85,6 @@ __all__ = [
     "media_may_flow",
     "plan_offer",
     "plan_second_offer",
+    "who_could_listen",
     "why_media_is_held",
 ]
