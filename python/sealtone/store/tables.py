@@ -61,12 +61,25 @@ domain = Table(
     Column("open_notice", String, nullable=False, server_default="off"),
     Column("open_notice_to", String, nullable=False, server_default="caller"),
     Column("kind", String, nullable=False, server_default="operator"),
-    Column("status", String, nullable=False, server_default="verified"),
     Column("ownership_token", String, nullable=False, server_default=""),
     Column("checked_at", Float),
     Column("findings", String, nullable=False, server_default=""),
     Column("certificate_source", String, nullable=False, server_default="own"),
     Column("certificate_error", String, nullable=False, server_default=""),
+)
+
+# Names that accounts say are theirs and have not proven yet. Several may claim one name: the first to prove it has it.
+domain_claim = Table(
+    "domain_claim",
+    metadata,
+    Column("account_id", ForeignKey("account.id"), primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("status", String, nullable=False, server_default="pending"),
+    Column("ownership_token", String, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("checked_at", Float),
+    Column("findings", String, nullable=False, server_default=""),
+    CheckConstraint("status IN ('pending', 'failed')", name="status"),
 )
 
 sip_user = Table(
