@@ -124,6 +124,17 @@ binding = Table(
     Column("user_agent", String, nullable=False, server_default=""),
 )
 
+# When a phone was heard of last whose registration has ended; what is registered now stands in `binding`.
+last_seen = Table(
+    "last_seen",
+    metadata,
+    Column("aor", String, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("transport", String, nullable=False),
+    Column("received_host", String, nullable=False),
+    Column("user_agent", String, nullable=False, server_default=""),
+)
+
 call_record = Table(
     "call_record",
     metadata,
@@ -230,10 +241,11 @@ change_log = Table(
     Column("subject", String, nullable=False),
     Column("before", String, nullable=False),
     Column("after", String, nullable=False),
-    Column("state", String, nullable=False, server_default="pending"),
+    Column("state", String, nullable=False, server_default="pending", index=True),
     Column("settled_at", Float),
     Column("failure", String, nullable=False, server_default=""),
-    Column("reverts", Integer),
+    Column("reverts", Integer, index=True),
+    Index(None, "account_id", "id"),
     CheckConstraint("action IN ('create', 'change', 'delete')", name="action"),
 )
 
