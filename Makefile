@@ -31,7 +31,7 @@ BENCH_PROGRAMS := rtpengine:rtpengine-daemon kamailio:kamailio taskset:util-linu
 
 # Most of what passes through the packages that are compiled.
 COMPILED_TESTS := tests/sip tests/calls tests/hostile
-PYTHON_SOURCES := $(shell find python/sealtone -name '*.py')
+PYTHON_SOURCES := $(shell find python/sealtone -name '*.py' -not -path '*/web/*')
 FRONTEND_SOURCES := $(shell find frontend -type f -not -path '*/node_modules/*')
 
 comma := ,

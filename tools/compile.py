@@ -74,10 +74,10 @@ def modules() -> list[str]:
 
 def build(place: Path) -> None:
     """Makes the copy at `place`, which is empty, and sees whether it can be imported."""
-    built = [*SOURCE.glob("media/_engine*.so"), SOURCE / "media" / "sealtone-codecs", SOURCE / "sounds"]
+    built = [*SOURCE.glob("media/_engine*.so"), SOURCE / "media" / "sealtone-codecs", SOURCE / "sounds", SOURCE / "web"]
     left_out = shutil.ignore_patterns("__pycache__", *[path.name for path in built])
     shutil.copytree(SOURCE, place / "sealtone", ignore=left_out)
-    for path in built:  # those that are not there yet, too
+    for path in built:  # those that are not there yet, too; of web, which has no call in it, nothing is compiled
         (place / "sealtone" / path.relative_to(SOURCE)).symlink_to(path)
     os.chdir(place)
     os.environ["MYPYPATH"] = "."
