@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from sealtone.model.announcements import Announcements, Language
+from sealtone.model.ladder import KeepLadders
 from sealtone.model.policy import LegPolicy, Strictness
 from sealtone.model.recording import DomainRecording, RecordingTerms
 from sealtone.model.security import Protection
@@ -50,6 +51,8 @@ class Account:
     """How this account's legs introduce themselves in ZRTP: 12 random octets, for good (RFC 6189, 4.9). Not secret."""
     recording_recipient: str = ""
     """The public key (``age1…``) that its recordings are sealed to; empty: none, and nothing is recorded."""
+    keep_ladders: KeepLadders = KeepLadders.ALL
+    """Of which calls the SIP messages are kept."""
 
 
 @dataclass(frozen=True, slots=True)
