@@ -342,6 +342,9 @@ webhook = Table(
     Column("enabled", Integer, nullable=False, server_default="1"),
     Column("created_at", Float, nullable=False),
     Column("failing_since", Float),
+    Column("old_secret", LargeBinary),
+    Column("old_secret_until", Float),
+    Column("note", String, nullable=False, server_default=""),
 )
 
 webhook_delivery = Table(
@@ -357,6 +360,7 @@ webhook_delivery = Table(
     Column("tries", Integer, nullable=False, server_default="0"),
     Column("status", Integer),
     Column("failure", String, nullable=False, server_default=""),
+    Column("tried_at", Float),
 )
 
 # What a call's SIP messages were, secrets masked; compressed JSON.

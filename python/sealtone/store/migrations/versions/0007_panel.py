@@ -182,6 +182,9 @@ def _make_webhook() -> None:
         sa.Column("enabled", sa.Integer(), server_default="1", nullable=False),
         sa.Column("created_at", sa.Float(), nullable=False),
         sa.Column("failing_since", sa.Float(), nullable=True),
+        sa.Column("old_secret", sa.LargeBinary(), nullable=True),
+        sa.Column("old_secret_until", sa.Float(), nullable=True),
+        sa.Column("note", sa.String(), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_webhook"),
     )
     op.create_index("ix_webhook_account_id", "webhook", ["account_id"])
@@ -205,6 +208,7 @@ def _make_webhook_delivery() -> None:
         sa.Column("tries", sa.Integer(), server_default="0", nullable=False),
         sa.Column("status", sa.Integer(), nullable=True),
         sa.Column("failure", sa.String(), server_default="", nullable=False),
+        sa.Column("tried_at", sa.Float(), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_webhook_delivery"),
     )
     op.create_index("ix_webhook_delivery_webhook_id", "webhook_delivery", ["webhook_id"])
