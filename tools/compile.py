@@ -30,6 +30,7 @@ MODULES = (
     "server/authentication",
     "server/directory",
     "server/journal",
+    "server/ladders",
     "server/media_plane",
     "server/message_relay",
     "server/node",
