@@ -149,10 +149,15 @@ def on_patience_over(call: Call, now: float) -> None:
     call.keys_until = None
     lacking = next((leg for leg in call.legs() if _lacks_keys(leg)), None)
     if lacking is not None:
-        whose = "this user" if lacking.user.policy.requires_zrtp else "the other user"
-        reason = f"ZRTP is required for {whose}, but the phone of {lacking.aor} did not come to keys in time"
+        reason = why_ended_without_keys(lacking)
         call.tell("warned", reason)
         call.end(EndedBy.SERVER, reason, now, status=488)
+
+
+def why_ended_without_keys(leg: Leg) -> str:
+    """What a call is ended for whose phone did not come to the keys that somebody requires."""
+    whose = "this user" if leg.user.policy.requires_zrtp else "the other user"
+    return f"ZRTP is required for {whose}, but the phone of {leg.aor} did not come to keys in time"
 
 
 def _lacks_keys(leg: Leg) -> bool:

@@ -2,6 +2,7 @@
 
 from sealtone.model.announcements import Announcements, Language, NoticeTo, OpenNotice
 from sealtone.model.directory import DEFAULT_KEEP_CALLS_DAYS, Account, Domain, SipUser, Snapshot
+from sealtone.model.listeners import Audience, Compare, Listener, Scheme, who_could_listen
 from sealtone.model.people import Role
 from sealtone.model.policy import (
     Acceptance,
@@ -44,7 +45,9 @@ __all__ = [
     "Acceptance",
     "Account",
     "Announcements",
+    "Audience",
     "CallState",
+    "Compare",
     "ConsentNotice",
     "Domain",
     "DomainRecording",
@@ -53,6 +56,7 @@ __all__ = [
     "Language",
     "LegPolicy",
     "LegSecurity",
+    "Listener",
     "MediaPath",
     "NoticeTo",
     "OfferPlan",
@@ -64,6 +68,7 @@ __all__ = [
     "RecordingTerms",
     "Refusal",
     "Role",
+    "Scheme",
     "SipUser",
     "Snapshot",
     "Strictness",
@@ -76,5 +81,6 @@ __all__ = [
     "media_may_flow",
     "plan_offer",
     "plan_second_offer",
+    "who_could_listen",
     "why_media_is_held",
 ]
