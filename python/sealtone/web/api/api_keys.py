@@ -49,8 +49,8 @@ async def list_api_keys(request: Request, user: Caller, cursor: Cursor = None, l
 async def create_api_key(request: Request, user: Caller, form: NewApiKey) -> Response:
     """A new key, shown this once. It belongs to the person of the key that makes it, and has none of the scopes that
     one lacks."""
-    granted = user.scopes
-    expires = form.expires_at.timestamp() if form.expires_at is not None else user.key.expires_at
+    granted, ends_by = user.scopes, user.key.expires_at
+    expires = form.expires_at.timestamp() if form.expires_at is not None else ends_by
 
     def make(transaction: Transaction) -> keys.NewApiKey:
         return keys.create_api_key(
@@ -61,7 +61,7 @@ async def create_api_key(request: Request, user: Caller, form: NewApiKey) -> Res
             form.scopes,
             expires,
             granted=granted,
-            ends_by=user.key.expires_at,
+            ends_by=ends_by,
         )
 
     made = await change(request, make)
@@ -82,7 +82,11 @@ async def get_current(request: Request, user: Caller) -> Response:
 
 
 @router.get(
-    "/api-keys/{id}", operation_id="getApiKey", summary="Show an API key", response_model=ApiKeyOut, openapi_extra=_LOOK
+    "/api-keys/{id}",
+    operation_id="getApiKey",
+    summary="Show an API key",
+    response_model=ApiKeyOut,
+    openapi_extra=_LOOK,
 )
 async def get_api_key(request: Request, user: Caller, id: Number) -> Response:  # noqa: A002
     """One key, without what authenticates it."""
@@ -91,7 +95,11 @@ async def get_api_key(request: Request, user: Caller, id: Number) -> Response:  
 
 
 @router.delete(
-    "/api-keys/{id}", operation_id="revokeApiKey", summary="Revoke an API key", status_code=204, openapi_extra=_CHANGE
+    "/api-keys/{id}",
+    operation_id="revokeApiKey",
+    summary="Revoke an API key",
+    status_code=204,
+    openapi_extra=_CHANGE,
 )
 async def revoke_api_key(request: Request, user: Caller, id: Number) -> Response:  # noqa: A002
     """From now on the key opens nothing. A key may revoke itself."""

@@ -27,7 +27,11 @@ _LOOK = details(Scope.READ, Scope.CALLS)
 
 
 @router.get(
-    "/calls", operation_id="listCalls", summary="List past calls", response_model=Page[CallOut], openapi_extra=_LOOK
+    "/calls",
+    operation_id="listCalls",
+    summary="List past calls",
+    response_model=Page[CallOut],
+    openapi_extra=_LOOK,
 )
 async def list_calls(
     request: Request,
@@ -58,7 +62,11 @@ async def list_calls(
 
 
 @router.get(
-    "/calls/{id}", operation_id="getCall", summary="Show a past call", response_model=CallOut, openapi_extra=_LOOK
+    "/calls/{id}",
+    operation_id="getCall",
+    summary="Show a past call",
+    response_model=CallOut,
+    openapi_extra=_LOOK,
 )
 async def get_call(request: Request, user: Caller, id: Id) -> Response:  # noqa: A002
     """One call: who could have listened, how it sounded, and why it ended."""

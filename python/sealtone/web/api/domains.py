@@ -27,7 +27,11 @@ _CHANGE_VERSION = details(Scope.DOMAINS, versioned=True)
 
 
 @router.get(
-    "/domains", operation_id="listDomains", summary="List domains", response_model=Page[DomainOut], openapi_extra=_LOOK
+    "/domains",
+    operation_id="listDomains",
+    summary="List domains",
+    response_model=Page[DomainOut],
+    openapi_extra=_LOOK,
 )
 async def list_domains(request: Request, user: Caller, cursor: Cursor = None, limit: Limit = 50) -> Response:
     """The domains of the account, by name."""

@@ -9,7 +9,6 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from sealtone.web.api.operation import LARGEST_BODY
 from sealtone.web.api.problems import MEDIA_TYPE, TITLES, TYPES
 from sealtone.web.api.schemas.base import Problem
 
@@ -219,6 +218,3 @@ def example_of(schema: dict[str, Any], schemas: dict[str, Any]) -> Any:
 def operations_of(api: FastAPI) -> list[APIRoute]:
     """The routes that are described."""
     return [route for route in api.routes if isinstance(route, APIRoute) and route.include_in_schema]
-
-
-LARGEST = LARGEST_BODY

@@ -6,7 +6,7 @@ import asyncio
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 from starlette.responses import FileResponse, Response
 
 from sealtone import admin
@@ -18,7 +18,7 @@ from sealtone.store.recordings import RecordingFilter
 from sealtone.web.api.conditional import answer
 from sealtone.web.api.operation import Operation, details
 from sealtone.web.api.paging import Cursor, Limit, place_of, written
-from sealtone.web.api.schemas.base import Moment, Page, Shown, moment, moment_or_none
+from sealtone.web.api.schemas.base import Moment, Page, Shown, example, moment, moment_or_none
 from sealtone.web.api.work import Caller, change, now, owner_of, parts_of, read, write
 
 router = APIRouter(route_class=Operation, tags=["Recordings"])
@@ -30,24 +30,20 @@ _SEALED = "application/age-encryption"
 class RecordingOut(Shown):
     """A recording, without its sound."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "id": "4f1c2d",
-                    "call_id": "01jdkq8v3hq2",
-                    "caller": "1000@office.example",
-                    "callee": "1001@office.example",
-                    "format": "opus",
-                    "notice": "tone",
-                    "recording_key": "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p",
-                    "started_by": "1000@office.example",
-                    "started_at": "2026-11-26T09:30:05.000Z",
-                    "ended_at": "2026-11-26T09:30:46.000Z",
-                    "seconds": 41.0,
-                    "reason": "",
-                }
-            ]
+    model_config = example(
+        {
+            "id": "4f1c2d",
+            "call_id": "01jdkq8v3hq2",
+            "caller": "1000@office.example",
+            "callee": "1001@office.example",
+            "format": "opus",
+            "notice": "tone",
+            "recording_key": "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p",
+            "started_by": "1000@office.example",
+            "started_at": "2026-11-26T09:30:05.000Z",
+            "ended_at": "2026-11-26T09:30:46.000Z",
+            "seconds": 41.0,
+            "reason": "",
         }
     )
 
@@ -131,7 +127,7 @@ async def download(
         Literal["file", "tail"], Query(description="“tail”: what an unfinished recording has beside its file.")
     ] = "file",
 ) -> Response:
-    """The file as it lies here: sealed, so that only who has the private key can listen. Range requests are answered."""
+    """The file as it lies here: sealed, so that only who has the private key can listen. Ranges are answered."""
     facts = await read(request, lambda transaction: _exactly(transaction, user, id))
     path = recording_files.folder_of(parts_of(request).database.file.parent) / facts.path
     if part == "tail":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from starlette.responses import Response
 
 from sealtone import admin
@@ -13,7 +13,7 @@ from sealtone.admin.api_keys import Scope
 from sealtone.web.api.conditional import answer
 from sealtone.web.api.operation import Operation, details
 from sealtone.web.api.paging import Cursor, Limit, place_of, written
-from sealtone.web.api.schemas.base import Moment, Page, Shown, moment
+from sealtone.web.api.schemas.base import Moment, Page, Shown, example, moment
 from sealtone.web.api.work import Caller, read, server
 
 router = APIRouter(route_class=Operation, tags=["SIP users"])
@@ -22,21 +22,17 @@ router = APIRouter(route_class=Operation, tags=["SIP users"])
 class RegistrationOut(Shown):
     """A phone that is registered: one contact of an address of record."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "aor": "1000@office.example",
-                    "contact": "sip:1000@192.0.2.7:50123;transport=tls",
-                    "transport": "tls",
-                    "tls_version": "TLSv1.3",
-                    "received": "192.0.2.7:50123",
-                    "user_agent": "Linphone",
-                    "registered_at": "2026-11-26T09:30:00.000Z",
-                    "expires_at": "2026-11-26T10:30:00.000Z",
-                    "reachable": True,
-                }
-            ]
+    model_config = example(
+        {
+            "aor": "1000@office.example",
+            "contact": "sip:1000@192.0.2.7:50123;transport=tls",
+            "transport": "tls",
+            "tls_version": "TLSv1.3",
+            "received": "192.0.2.7:50123",
+            "user_agent": "Linphone",
+            "registered_at": "2026-11-26T09:30:00.000Z",
+            "expires_at": "2026-11-26T10:30:00.000Z",
+            "reachable": True,
         }
     )
 

@@ -6,7 +6,7 @@ import ipaddress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from starlette.responses import Response
 
 from sealtone.admin import InvalidInput
@@ -15,7 +15,7 @@ from sealtone.admin.webhook_targets import TargetRules, read_target_rules, set_t
 from sealtone.store import Transaction
 from sealtone.web.api.conditional import answer, check_version
 from sealtone.web.api.operation import Operation, details
-from sealtone.web.api.schemas.base import Form, Shown
+from sealtone.web.api.schemas.base import Form, Shown, example
 from sealtone.web.api.work import Caller, change, now, read, server
 
 router = APIRouter(route_class=Operation, tags=["Service"])
@@ -32,20 +32,16 @@ class ListeningOut(Shown):
 class ServiceStatus(Shown):
     """The running server."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "version": "0.1.0",
-                    "uptime_s": 86_400.0,
-                    "listening": [{"transport": "tls", "host": "0.0.0.0", "port": 5061}],
-                    "sip_users": 40,
-                    "registrations": 35,
-                    "calls": 3,
-                    "connections": 35,
-                    "codecs_missing": {"g729": "libbcg729.so.0 is not installed"},
-                }
-            ]
+    model_config = example(
+        {
+            "version": "0.1.0",
+            "uptime_s": 86_400.0,
+            "listening": [{"transport": "tls", "host": "0.0.0.0", "port": 5061}],
+            "sip_users": 40,
+            "registrations": 35,
+            "calls": 3,
+            "connections": 35,
+            "codecs_missing": {"g729": "libbcg729.so.0 is not installed"},
         }
     )
 
@@ -62,9 +58,7 @@ class ServiceStatus(Shown):
 class WebhookTargets(Form):
     """Where webhooks may go beyond https to public addresses."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"networks": ["10.20.0.0/16"], "ports": [443, 8443], "http": False}]}
-    )
+    model_config = example({"networks": ["10.20.0.0/16"], "ports": [443, 8443], "http": False})
 
     networks: list[Annotated[str, Field(max_length=100)]] = Field(
         max_length=100, description="Networks that are permitted although they are not public."

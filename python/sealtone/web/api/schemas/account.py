@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from sealtone.model import Account
-from sealtone.web.api.schemas.base import Days, Form, Shown
+from sealtone.web.api.schemas.base import Days, Form, Shown, example
 
 KEY = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
 
@@ -13,11 +13,7 @@ KEY = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
 class AccountOut(Shown):
     """The account that the API key belongs to."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"id": 1, "name": "Office", "enabled": True, "keep_calls_days": 365, "recording_key": KEY}]
-        }
-    )
+    model_config = example({"id": 1, "name": "Office", "enabled": True, "keep_calls_days": 365, "recording_key": KEY})
 
     id: int
     name: str
@@ -29,7 +25,7 @@ class AccountOut(Shown):
 class AccountPatch(Form):
     """What is left out, or null, stays as it is."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"keep_calls_days": 90}]})
+    model_config = example({"keep_calls_days": 90})
 
     keep_calls_days: Days | None = None
 
@@ -37,7 +33,7 @@ class AccountPatch(Form):
 class RecordingKeyIn(Form):
     """The public half of a key pair whose private half never comes here."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"recording_key": KEY}]})
+    model_config = example({"recording_key": KEY})
 
     recording_key: str = Field(max_length=200, description="An age recipient, age1….")
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
 from sealtone.admin.api_keys import Scope
 from sealtone.store.api_keys import ApiKey
-from sealtone.web.api.schemas.base import Form, Moment, Shown, moment, moment_or_none
+from sealtone.web.api.schemas.base import Form, Moment, Shown, example, moment, moment_or_none
 
 KEY = {
     "id": 7,
@@ -22,7 +22,7 @@ KEY = {
 class ApiKeyOut(Shown):
     """An API key without what authenticates it."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [KEY]})
+    model_config = example(KEY)
 
     id: int
     name: str
@@ -36,9 +36,7 @@ class ApiKeyOut(Shown):
 class ApiKeyWithToken(ApiKeyOut):
     """A new API key. It is shown this once."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [KEY | {"token": "stk_pZ4uQ1xYd0h6lVxkq3cB2sWm8nRt5yUe7iOaJgKfHwE"}]}
-    )
+    model_config = example(KEY | {"token": "stk_pZ4uQ1xYd0h6lVxkq3cB2sWm8nRt5yUe7iOaJgKfHwE"})
 
     token: str = Field(description="For `Authorization: Bearer …`.")
 
@@ -46,9 +44,7 @@ class ApiKeyWithToken(ApiKeyOut):
 class NewApiKey(Form):
     """An API key to be made."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"name": "billing", "scopes": ["read"], "expires_at": "2027-11-26T00:00:00Z"}]}
-    )
+    model_config = example({"name": "billing", "scopes": ["read"], "expires_at": "2027-11-26T00:00:00Z"})
 
     name: str = Field(max_length=200, description="What uses it.")
     scopes: list[Scope] = Field(min_length=1, max_length=20)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
@@ -39,12 +39,13 @@ class Shown(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def example(value: object) -> ConfigDict:
+    """The configuration of a schema with an example."""
+    return ConfigDict(json_schema_extra={"examples": [cast("Any", value)]})
+
+
 def _written(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _is_aware(moment: datetime) -> datetime:
-    return moment
 
 
 Moment = Annotated[datetime, PlainSerializer(_written, return_type=str), Field(description="RFC 3339, in UTC.")]

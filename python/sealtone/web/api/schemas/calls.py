@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from sealtone.model import CallState, KeyExchange, LegSecurity, MediaPath, Protection, ZrtpFacts, ZrtpStage
 from sealtone.model.record import CallRecord, EndedBy, LegRecord, LegRole
-from sealtone.web.api.schemas.base import Form, Moment, Shown, moment, moment_or_none
+from sealtone.web.api.schemas.base import Form, Moment, Shown, example, moment, moment_or_none
 
 ZRTP = {
     "stage": "secure",
@@ -163,7 +163,7 @@ class LegOut(LegFields):
 class CallOut(Shown):
     """A past call."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [CALL]})
+    model_config = example(CALL)
 
     id: str
     caller: str
@@ -193,7 +193,7 @@ class LiveLegOut(LegFields):
 class LiveCallOut(Shown):
     """A call in progress."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [LIVE]})
+    model_config = example(LIVE)
 
     id: str
     stage: str
@@ -214,7 +214,7 @@ class LiveCallOut(Shown):
 class LiveCalls(Shown):
     """The calls in progress."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [LIVE]}]})
+    model_config = example({"items": [LIVE]})
 
     items: list[LiveCallOut]
 
@@ -222,7 +222,7 @@ class LiveCalls(Shown):
 class SasIn(Form):
     """What a person found who compared."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"aor": "1000@office.example", "matches": True}]})
+    model_config = example({"aor": "1000@office.example", "matches": True})
 
     matches: bool
     aor: str = Field("", max_length=400, description="Whose phone; may be left out where only one leg has a SAS.")
@@ -231,9 +231,7 @@ class SasIn(Form):
 class SasOut(Shown):
     """Whose SAS was compared."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"aor": "1000@office.example", "sas": "ux3q", "matches": True}]}
-    )
+    model_config = example({"aor": "1000@office.example", "sas": "ux3q", "matches": True})
 
     aor: str
     sas: str
@@ -243,7 +241,7 @@ class SasOut(Shown):
 class RecordIn(Form):
     """Whether a call is to be recorded from now on."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"record": True}]})
+    model_config = example({"record": True})
 
     record: bool
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from sealtone.model import ConsentNotice, Domain, Language, NoticeTo, OpenNotice, RecordingFormat, RecordingPolicy
-from sealtone.web.api.schemas.base import Days, Form, Shown
+from sealtone.web.api.schemas.base import Days, Form, Shown, example
 
 RECORDING = {"policy": "on-demand", "notice": "tone", "format": "opus", "keep_days": 90}
 DOMAIN = {
@@ -22,7 +22,7 @@ DOMAIN = {
 class DomainRecordingOut(Shown):
     """What is recorded where SIP users do not say."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [RECORDING]})
+    model_config = example(RECORDING)
 
     policy: RecordingPolicy
     notice: ConsentNotice = Field(description="How the two are told that they are recorded.")
@@ -33,7 +33,7 @@ class DomainRecordingOut(Shown):
 class DomainOut(Shown):
     """A SIP domain."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [DOMAIN]})
+    model_config = example(DOMAIN)
 
     name: str = Field(description="In lower case; internationalised names in their ASCII form.")
     enabled: bool = Field(description="Off, nobody registers or calls in it.")
@@ -47,7 +47,7 @@ class DomainOut(Shown):
 class DomainRecordingIn(Form):
     """What is left out stays as it is."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"policy": "never"}]})
+    model_config = example({"policy": "never"})
 
     policy: RecordingPolicy | None = None
     notice: ConsentNotice | None = None
@@ -58,7 +58,7 @@ class DomainRecordingIn(Form):
 class DomainPatch(Form):
     """What is left out, or null, stays as it is."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"language": "ru", "open_notice": "notice"}]})
+    model_config = example({"language": "ru", "open_notice": "notice"})
 
     enabled: bool | None = None
     language: Language | None = None
@@ -71,7 +71,7 @@ class DomainPatch(Form):
 class NewDomain(Form):
     """A domain to be made."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "office.example"}]})
+    model_config = example({"name": "office.example"})
 
     name: str = Field(max_length=300, description="A DNS name.")
 

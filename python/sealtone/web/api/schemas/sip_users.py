@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from sealtone.model import Language, MediaPath, Protection, RecordingPolicy, SipUser, Strictness
-from sealtone.web.api.schemas.base import Form, Shown
+from sealtone.web.api.schemas.base import Form, Shown, example
 
 USER = {
     "aor": "1000@office.example",
@@ -30,7 +30,7 @@ _AS_DOMAIN = "“domain”: as its domain has it."
 class SipUserOut(Shown):
     """A SIP user without its secret, of which only digests are kept."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [USER]})
+    model_config = example(USER)
 
     aor: str = Field(description="The address of record, user@domain.")
     username: str
@@ -49,7 +49,7 @@ class SipUserOut(Shown):
 class SipUserWithSecret(SipUserOut):
     """A SIP user with the secret that was just given to it. It is shown this once."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [USER | {"secret": "k7mf-92qx-hw3n-p8rt"}]})
+    model_config = example(USER | {"secret": "k7mf-92qx-hw3n-p8rt"})
 
     secret: str
 
@@ -57,7 +57,7 @@ class SipUserWithSecret(SipUserOut):
 class SipUserFields(Form):
     """What is left out, or null, stays as it is."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"protection": "zrtp", "strictness": "require"}]})
+    model_config = example({"protection": "zrtp", "strictness": "require"})
 
     display_name: str | None = Field(None, max_length=200)
     enabled: bool | None = None
@@ -73,9 +73,7 @@ class SipUserFields(Form):
 class NewSipUser(SipUserFields):
     """A SIP user to be made; what is left out has its usual value."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"aor": "1000@office.example", "display_name": "Anna", "protection": "zrtp"}]}
-    )
+    model_config = example({"aor": "1000@office.example", "display_name": "Anna", "protection": "zrtp"})
 
     aor: str = Field(max_length=400, description="user@domain; the domain has to be one of the account.")
     secret: str | None = Field(None, max_length=200, description="Instead of a generated one; 12 characters or more.")
@@ -84,7 +82,7 @@ class NewSipUser(SipUserFields):
 class SecretIn(Form):
     """Whether a secret is generated or given."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{}]})
+    model_config = example({})
 
     secret: str | None = Field(None, max_length=200, description="Instead of a generated one; 12 characters or more.")
 

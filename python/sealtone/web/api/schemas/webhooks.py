@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from sealtone.admin.webhooks import EventKind
 from sealtone.store.webhooks import Delivery, Webhook
-from sealtone.web.api.schemas.base import Form, Moment, Shown, moment, moment_or_none
+from sealtone.web.api.schemas.base import Form, Moment, Shown, example, moment, moment_or_none
 
 HOOK = {
     "id": 3,
@@ -25,7 +25,7 @@ HOOK = {
 class WebhookOut(Shown):
     """An endpoint that is told of events."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [HOOK]})
+    model_config = example(HOOK)
 
     id: int
     url: str
@@ -40,9 +40,7 @@ class WebhookOut(Shown):
 class WebhookWithSecret(WebhookOut):
     """An endpoint with the secret that its events are signed with. It is shown this once."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [HOOK | {"secret": "whsec_3nV0s4bq9l8Yk2JtRmXwQe7uHcZpLdGfAiUoTyBvNxM"}]}
-    )
+    model_config = example(HOOK | {"secret": "whsec_3nV0s4bq9l8Yk2JtRmXwQe7uHcZpLdGfAiUoTyBvNxM"})
 
     secret: str
 
@@ -50,9 +48,7 @@ class WebhookWithSecret(WebhookOut):
 class NewWebhook(Form):
     """An endpoint to be told."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"url": "https://crm.office.example/sealtone", "events": ["call.ended"]}]}
-    )
+    model_config = example({"url": "https://crm.office.example/sealtone", "events": ["call.ended"]})
 
     url: str = Field(max_length=4000, description="https, port 443 or 8443, at a public address.")
     events: list[EventKind] = Field(min_length=1, max_length=50)
@@ -61,7 +57,7 @@ class NewWebhook(Form):
 class WebhookPatch(Form):
     """What is left out, or null, stays as it is."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"enabled": False}]})
+    model_config = example({"enabled": False})
 
     url: str | None = Field(None, max_length=4000)
     events: list[EventKind] | None = Field(None, min_length=1, max_length=50)
@@ -71,23 +67,19 @@ class WebhookPatch(Form):
 class DeliveryOut(Shown):
     """An event for an endpoint, and what became of it."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "id": 41,
-                    "event_id": "evt_nR2v8xKq0TzWmB5yLcDa",
-                    "event": "call.ended",
-                    "state": "waiting",
-                    "created_at": "2026-11-26T09:31:00.000Z",
-                    "tried_at": "2026-11-26T09:31:00.210Z",
-                    "next_try_at": "2026-11-26T09:31:10.000Z",
-                    "tries": 1,
-                    "status": 502,
-                    "failure": "The receiver answered 502.",
-                    "body": '{"id": "evt_nR2v8xKq0TzWmB5yLcDa", "type": "call.ended", "at": "…", "data": {}}',
-                }
-            ]
+    model_config = example(
+        {
+            "id": 41,
+            "event_id": "evt_nR2v8xKq0TzWmB5yLcDa",
+            "event": "call.ended",
+            "state": "waiting",
+            "created_at": "2026-11-26T09:31:00.000Z",
+            "tried_at": "2026-11-26T09:31:00.210Z",
+            "next_try_at": "2026-11-26T09:31:10.000Z",
+            "tries": 1,
+            "status": 502,
+            "failure": "The receiver answered 502.",
+            "body": '{"id": "evt_nR2v8xKq0TzWmB5yLcDa", "type": "call.ended", "at": "…", "data": {}}',
         }
     )
 
@@ -113,6 +105,7 @@ def with_signing_secret(hook: Webhook, secret: str) -> WebhookWithSecret:
 
 
 def delivery_out(one: Delivery) -> DeliveryOut:
+    state: Literal["waiting", "delivered", "given-up"]
     state = "waiting" if one.next_try_at is not None else "given-up" if one.failure else "delivered"
     return DeliveryOut(
         id=one.id,
