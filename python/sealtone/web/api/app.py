@@ -22,7 +22,7 @@ from sealtone.web.api import (
 from sealtone.web.api.openapi import DESCRIPTION, TAGS, document
 from sealtone.web.api.operation import Limits, usual_limits
 from sealtone.web.api.problems import refusal_by_status, response_of
-from sealtone.web.api.work import Parts
+from sealtone.web.parts import Parts
 
 PREFIX = "/api/v1"
 _AREAS = (

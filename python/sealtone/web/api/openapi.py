@@ -91,12 +91,15 @@ def document(api: FastAPI, prefix: str) -> Document:
     }
     for path, operations in spec["paths"].items():
         for method, operation in operations.items():
-            _complete(operation, method, "{" in path, schemas)
+            kinds = _complete(operation, method, "{" in path, schemas)
+            operation["responses"].update(_problems(kinds, components.setdefault("responses", {})))
     return Document(json.dumps(spec, ensure_ascii=False), spec)
 
 
-def _complete(operation: dict[str, Any], method: str, named: bool, schemas: dict[str, Any]) -> None:
-    versioned, body = operation.pop("x-versioned"), operation.pop("x-body")
+def _complete(operation: dict[str, Any], method: str, named: bool, schemas: dict[str, Any]) -> list[str]:
+    """Fills in what FastAPI does not know; gives the kinds of problems that the operation can end in."""
+    versioned = operation.pop("x-versioned")
+    operation.pop("x-body")
     operation["security"] = [{"apiKey": []}]
     parameters = operation.setdefault("parameters", [])
     kinds = [*_ALWAYS]
@@ -128,8 +131,7 @@ def _complete(operation: dict[str, Any], method: str, named: bool, schemas: dict
             _header("If-None-Match", "The ETag of an answer that you have: 304 if it is still right.", '"…"')
         )
         operation["responses"]["304"] = {"description": "It is as you have it."}
-    operation["responses"].update(_problems(kinds))
-    del body
+    return kinds
 
 
 def _describe_success(
@@ -165,8 +167,8 @@ def _header(name: str, text: str, example: str, *, required: bool = False) -> di
     }
 
 
-def _problems(kinds: list[str]) -> dict[str, Any]:
-    """Responses by status; several kinds of one status are examples of one response."""
+def _problems(kinds: list[str], shared: dict[str, Any]) -> dict[str, Any]:
+    """Responses by status, put into `shared`; several kinds of one status are examples of one response."""
     by_status: dict[str, list[str]] = {}
     for kind in dict.fromkeys(kinds):
         by_status.setdefault(str(TITLES[kind][0]), []).append(kind)
@@ -192,7 +194,9 @@ def _problems(kinds: list[str]) -> dict[str, Any]:
             response["headers"] = {"Retry-After": _string_header("Seconds to wait.")}
         if status == "401":
             response["headers"] = {"WWW-Authenticate": _string_header("What is asked for.")}
-        found[status] = response
+        name = "_".join(some).replace("-", "_")
+        shared[name] = response
+        found[status] = {"$ref": f"#/components/responses/{name}"}
     return found
 
 

@@ -111,13 +111,13 @@ def refusal_by_status(status: int, headers: Mapping[str, str] | None = None) -> 
 
 def refusal_of_fields(errors: Sequence[Mapping[str, Any]]) -> Refused:
     """What pydantic found. Values are not repeated: they may be secrets."""
-    found = [{"field": _field_of(error["loc"]), "message": _sentence(error)} for error in errors[:20]]
+    found = [{"field": _field_of(error), "message": _sentence(error)} for error in errors[:20]]
     detail = found[0]["message"] if len(found) == 1 else f"{len(errors)} values cannot be used."
     return Refused("invalid", detail, errors=found)
 
 
-def _field_of(place: Sequence[Any]) -> str:
-    words = [str(word) for word in place]
+def _field_of(error: Mapping[str, Any]) -> str:
+    words = [str(word) for word in error["loc"]] if error["type"] != "json_invalid" else []
     if words and words[0] in ("body", "query", "path", "header"):
         words = words[1:] or words
     return ".".join(words) or "body"
