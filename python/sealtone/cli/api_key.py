@@ -24,9 +24,7 @@ _ALL = ", ".join(scope.value for scope in Scope)
 @app.command()
 def create(
     name: Annotated[str, typer.Argument(help="What uses it.", show_default=False)],
-    scope: Annotated[
-        list[str] | None, typer.Option("--scope", help=f"What it may do; repeat it. One of {_ALL}.")
-    ] = None,
+    scope: Annotated[list[str] | None, typer.Option("--scope", help=f"What it may do; repeatable: {_ALL}.")] = None,
     days: Annotated[float | None, typer.Option(min=0.01, max=36_500, help="How long it lives; else for good.")] = None,
     account: Annotated[int | None, typer.Option(help="The account's number, where there are several.")] = None,
     data: DataOption = DEFAULT_DATA,
