@@ -4,7 +4,7 @@ from sealtone.model.announcements import Announcements, Language, NoticeTo, Open
 from sealtone.model.directory import DEFAULT_KEEP_CALLS_DAYS, Account, Domain, SipUser, Snapshot
 from sealtone.model.domains import CertificateSource, ClaimStatus, DomainKind
 from sealtone.model.listeners import Audience, Compare, Listener, Scheme, who_could_listen
-from sealtone.model.people import Role
+from sealtone.model.people import Person, Role
 from sealtone.model.policy import (
     Acceptance,
     Established,
@@ -65,6 +65,7 @@ __all__ = [
     "NoticeTo",
     "OfferPlan",
     "OpenNotice",
+    "Person",
     "Protection",
     "RecordingFacts",
     "RecordingFormat",

@@ -41,6 +41,7 @@ account = Table(
     Column("zid", LargeBinary, nullable=False, server_default=text("x''")),
     Column("recording_recipient", String, nullable=False, server_default=""),
     Column("keep_ladders", String, nullable=False, server_default="all"),
+    Column("second_factor", Integer, nullable=False, server_default="0"),
 )
 
 domain = Table(
@@ -120,6 +121,17 @@ binding = Table(
     Column("path", String, nullable=False, server_default=""),
     Column("instance", String, nullable=False, server_default=""),
     Column("reg_id", Integer),
+    Column("user_agent", String, nullable=False, server_default=""),
+)
+
+# When a phone was heard of last whose registration has ended; what is registered now stands in `binding`.
+last_seen = Table(
+    "last_seen",
+    metadata,
+    Column("aor", String, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("transport", String, nullable=False),
+    Column("received_host", String, nullable=False),
     Column("user_agent", String, nullable=False, server_default=""),
 )
 
@@ -229,10 +241,11 @@ change_log = Table(
     Column("subject", String, nullable=False),
     Column("before", String, nullable=False),
     Column("after", String, nullable=False),
-    Column("state", String, nullable=False, server_default="pending"),
+    Column("state", String, nullable=False, server_default="pending", index=True),
     Column("settled_at", Float),
     Column("failure", String, nullable=False, server_default=""),
-    Column("reverts", Integer),
+    Column("reverts", Integer, index=True),
+    Index(None, "account_id", "id"),
     CheckConstraint("action IN ('create', 'change', 'delete')", name="action"),
 )
 

@@ -10,6 +10,7 @@ down_revision = "0006"
 def upgrade() -> None:
     """Domains that exist were made by the operator; changes that exist were taken up long ago."""
     op.add_column("account", sa.Column("keep_ladders", sa.String(), server_default="all", nullable=False))
+    op.add_column("account", sa.Column("second_factor", sa.Integer(), server_default="0", nullable=False))
     op.add_column("domain", sa.Column("kind", sa.String(), server_default="operator", nullable=False))
     op.add_column("domain", sa.Column("ownership_token", sa.String(), server_default="", nullable=False))
     op.add_column("domain", sa.Column("checked_at", sa.Float(), nullable=True))
@@ -22,6 +23,10 @@ def upgrade() -> None:
     op.add_column("change_log", sa.Column("reverts", sa.Integer(), nullable=True))
     op.execute("UPDATE change_log SET state = 'done', settled_at = at")
     _make_domain_claim()
+    op.create_index("ix_change_log_state", "change_log", ["state"])
+    op.create_index("ix_change_log_reverts", "change_log", ["reverts"])
+    op.create_index("ix_change_log_account_id_id", "change_log", ["account_id", "id"])
+    _make_last_seen()
     _make_person()
     _make_panel_session()
     _make_passkey()
@@ -49,6 +54,18 @@ def _make_domain_claim() -> None:
         sa.Column("findings", sa.String(), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("account_id", "name", name="pk_domain_claim"),
         sa.CheckConstraint("status IN ('pending', 'failed')", name="ck_domain_claim_status"),
+    )
+
+
+def _make_last_seen() -> None:
+    op.create_table(
+        "last_seen",
+        sa.Column("aor", sa.String(), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.Column("transport", sa.String(), nullable=False),
+        sa.Column("received_host", sa.String(), nullable=False),
+        sa.Column("user_agent", sa.String(), server_default="", nullable=False),
+        sa.PrimaryKeyConstraint("aor", name="pk_last_seen"),
     )
 
 
