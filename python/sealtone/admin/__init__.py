@@ -12,9 +12,11 @@ from sealtone.admin.domain_checks import (
     set_dns_resolvers,
     standing_of,
 )
+from sealtone.admin.domain_records import is_proven
 from sealtone.admin.domains import (
     DomainChange,
     abandon_claim,
+    count_sip_users,
     create_domain,
     create_subdomain,
     delete_domain,
@@ -22,6 +24,7 @@ from sealtone.admin.domains import (
     park_domain,
     set_domain_enabled,
     update_domain,
+    zone_of,
 )
 from sealtone.admin.errors import AdminError, Conflict, Forbidden, InvalidInput, NotFound
 from sealtone.admin.first_use import DEFAULT_DOMAIN, FirstUse, first_use, secrets_shown
@@ -65,6 +68,7 @@ __all__ = [
     "Standing",
     "abandon_claim",
     "begin_deletion",
+    "count_sip_users",
     "create_domain",
     "create_sip_user",
     "create_subdomain",
@@ -74,6 +78,7 @@ __all__ = [
     "due_for_check",
     "finish_deletion",
     "first_use",
+    "is_proven",
     "list_accounts",
     "list_domains",
     "list_recordings",
@@ -98,4 +103,5 @@ __all__ = [
     "update_domain_recording",
     "update_sip_user",
     "user_of",
+    "zone_of",
 ]

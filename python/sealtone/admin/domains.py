@@ -146,6 +146,11 @@ def list_domains(transaction: Transaction, actor: Actor) -> tuple[Domain, ...]:
     return rows.read_domains(transaction, actor.account_id)
 
 
+def count_sip_users(transaction: Transaction, actor: Actor) -> dict[int, int]:
+    """How many SIP users each domain that the actor may see has, by its id; without any it is left out."""
+    return claims.count_sip_users(transaction, actor.account_id)
+
+
 def set_domain_enabled(transaction: Transaction, actor: Actor, now_wall: float, name: str, *, enabled: bool) -> Domain:
     """Switches a domain on or off; off, nobody registers or calls in it."""
     domain = domain_of(transaction, actor, name)
