@@ -26,6 +26,7 @@ from sealtone.web.security import ABSOLUTE_S, SESSION_COOKIE, masked_token, toke
 from server.whole import Whole, config_in, running
 
 HOST = "panel.test"
+OPERATOR = Actor("root", "command line")
 
 
 class Client(httpx.AsyncClient):
@@ -84,7 +85,7 @@ class Panel:
     def domain(self, name: str = "office.example", account: str = "First") -> str:
         with_account = self.account(account)
         with self.database.write() as transaction:
-            return create_domain(transaction, Actor("root", "command line"), time.time(), name, with_account).name
+            return create_domain(transaction, OPERATOR, time.time(), name, with_account).name
 
     def sip_user(self, aor: str = "1000@office.example", account: str = "First") -> NewSecret:
         with self.database.write() as transaction:
