@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from sealtone import __version__
@@ -13,8 +14,9 @@ from sealtone.b2bua.call import Call
 from sealtone.b2bua.leg import Leg
 from sealtone.b2bua.leg_codecs import in_use
 from sealtone.b2bua.leg_quality import quality_of
-from sealtone.b2bua.record import media_address, state_of
+from sealtone.b2bua.record import media_address, parties_of, state_of
 from sealtone.media import Engine
+from sealtone.model.directory import ECHO_SERVICE, WHO_CAN_HEAR_SERVICE
 from sealtone.net.control import Action
 from sealtone.net.errors import ControlError
 from sealtone.net.transport import Listening, Transports
@@ -132,17 +134,29 @@ def control_actions(
         "calls.hang_up": hang_up,
         "calls.verify": verify,
         "calls.record": record,
+        "calls.test": partial(_place_test, node),
         "reload": reload,
     }
 
 
+def _place_test(node: Node, user: str, service: str = WHO_CAN_HEAR_SERVICE) -> dict[str, str]:
+    """Calls a phone of a SIP user and plays it a service: `who-can-hear` or `echo`."""
+    if service not in (WHO_CAN_HEAR_SERVICE, ECHO_SERVICE):
+        raise ControlError(f"There is no test {service}: {WHO_CAN_HEAR_SERVICE} and {ECHO_SERVICE} are.")
+    placed = node.place(user, service)
+    if isinstance(placed, str):
+        raise ControlError(f"{placed}.")
+    return {"call": placed.id}
+
+
 def _live_call(call: Call, wall: Callable[[float], float]) -> dict[str, Any]:
     legs = call.legs()
+    caller, callee = parties_of(call)
     return {
         "id": call.id,
         "stage": "announcing" if call.state == "answered" and holds_apart(call) else call.state,
-        "caller": call.a.aor,
-        "callee": call.b.aor if call.b is not None else call.service or call.called_aor,
+        "caller": caller,
+        "callee": callee,
         "dialled": call.target,
         "started_at": wall(call.started_at),
         "answered_at": wall(call.answered_at) if call.answered_at is not None else None,

@@ -11,8 +11,10 @@ from sqlalchemy import func, select
 
 from sealtone.model import (
     Account,
+    CertificateSource,
     ConsentNotice,
     Domain,
+    DomainKind,
     DomainRecording,
     LegPolicy,
     MediaPath,
@@ -123,11 +125,18 @@ def find_domain(transaction: Transaction, name: str) -> Domain | None:
     return _domain_of(row) if row is not None else None
 
 
-def insert_domain(transaction: Transaction, account_id: int, name: str, now_wall: float) -> int:
+def insert_domain(
+    transaction: Transaction,
+    account_id: int,
+    name: str,
+    now_wall: float,
+    kind: DomainKind = DomainKind.OPERATOR,
+    ownership_token: str = "",
+) -> int:
     """Gives the new domain's id."""
-    return _inserted(
-        transaction, domain.insert().values(account_id=account_id, name=name, enabled=1, created_at=now_wall)
-    )
+    values = {"account_id": account_id, "name": name, "enabled": 1, "created_at": now_wall}
+    values |= {"kind": kind.value, "ownership_token": ownership_token}
+    return _inserted(transaction, domain.insert().values(**values))
 
 
 def update_domain(transaction: Transaction, domain_id: int, *, enabled: bool) -> None:
@@ -271,6 +280,8 @@ def _domain_of(row: Any) -> Domain:
         bool(row.enabled),
         recording=_domain_recording(row, row.recording),
         announcements=_announcements_of(row, row.language),
+        kind=DomainKind(row.kind),
+        certificate_source=CertificateSource(row.certificate_source),
     )
 
 

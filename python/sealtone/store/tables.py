@@ -41,6 +41,7 @@ account = Table(
     Column("zid", LargeBinary, nullable=False, server_default=text("x''")),
     Column("recording_recipient", String, nullable=False, server_default=""),
     Column("keep_ladders", String, nullable=False, server_default="all"),
+    Column("second_factor", Integer, nullable=False, server_default="0"),
 )
 
 domain = Table(
@@ -60,12 +61,25 @@ domain = Table(
     Column("open_notice", String, nullable=False, server_default="off"),
     Column("open_notice_to", String, nullable=False, server_default="caller"),
     Column("kind", String, nullable=False, server_default="operator"),
-    Column("status", String, nullable=False, server_default="verified"),
     Column("ownership_token", String, nullable=False, server_default=""),
     Column("checked_at", Float),
     Column("findings", String, nullable=False, server_default=""),
     Column("certificate_source", String, nullable=False, server_default="own"),
     Column("certificate_error", String, nullable=False, server_default=""),
+)
+
+# Names that accounts say are theirs and have not proven yet. Several may claim one name: the first to prove it has it.
+domain_claim = Table(
+    "domain_claim",
+    metadata,
+    Column("account_id", ForeignKey("account.id"), primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("status", String, nullable=False, server_default="pending"),
+    Column("ownership_token", String, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("checked_at", Float),
+    Column("findings", String, nullable=False, server_default=""),
+    CheckConstraint("status IN ('pending', 'failed')", name="status"),
 )
 
 sip_user = Table(
@@ -354,6 +368,9 @@ webhook = Table(
     Column("enabled", Integer, nullable=False, server_default="1"),
     Column("created_at", Float, nullable=False),
     Column("failing_since", Float),
+    Column("old_secret", LargeBinary),
+    Column("old_secret_until", Float),
+    Column("note", String, nullable=False, server_default=""),
 )
 
 webhook_delivery = Table(
@@ -369,6 +386,7 @@ webhook_delivery = Table(
     Column("tries", Integer, nullable=False, server_default="0"),
     Column("status", Integer),
     Column("failure", String, nullable=False, server_default=""),
+    Column("tried_at", Float),
 )
 
 # What a call's SIP messages were, secrets masked; compressed JSON.

@@ -1,0 +1,1 @@
+"""The API for programs: a module an area, found as those of `pages` are."""
