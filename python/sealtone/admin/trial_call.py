@@ -137,6 +137,12 @@ def _callee(transaction: Transaction, uri: str, caller: SipUser) -> SipUser | No
     return rows.find_user(transaction, domain.id, dialled_name(parsed))
 
 
+def aors_meant(transaction: Transaction, caller: SipUser, dialled: str) -> tuple[str, ...]:
+    """Whose registrations count for a call beside the caller's own. Raises `InvalidInput`."""
+    callee = _callee(transaction, _uri(dialled, caller.domain), caller)
+    return () if callee is None else (callee.aor,)
+
+
 def _snapshot(transaction: Transaction, caller: SipUser, callee: SipUser | None) -> Snapshot:
     """What is decided on: the account, its domains, and the two."""
     account = rows.find_account(transaction, caller.account_id)
