@@ -103,7 +103,7 @@ def test_more_changes_than_a_statement_has_parameters_are_settled_together(trans
 
 
 def test_an_account_sees_its_own_changes_and_pages_through_them(transaction: Transaction) -> None:
-    create_domain(transaction, STRANGER, 3.0, "other.example", 2)
+    create_domain(transaction, OPERATOR, 3.0, "other.example", 2)
     numbers = [changed(transaction, display_name=str(turn)) for turn in range(9)]
     seen: list[int] = []
     before = None

@@ -58,7 +58,7 @@ def transaction(tmp_path: Path) -> Iterator[Transaction]:
         assert first_use(transaction, 1.0, "office.example")
         other = insert_account(transaction, "Other", 2.0)
         assert other == 2
-        create_domain(transaction, STRANGER, 3.0, "other.example", 2)
+        create_domain(transaction, OPERATOR, 3.0, "other.example", 2)
         create_sip_user(transaction, STRANGER, 3.0, "1000@other.example")
         yield transaction
     database.close()
