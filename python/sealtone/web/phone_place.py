@@ -1,0 +1,45 @@
+"""Where phones reach this server, as the person who sets one up reaches the panel: the same name, the same port.
+
+Panel and SIP over TLS share a port, so that whatever got a browser here gets a phone here too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from typing import Any
+
+from starlette.requests import Request
+
+from sealtone.admin.service import service_settings
+from sealtone.pki.in_use import own_authority_for
+from sealtone.provisioning import ServerPlace
+from sealtone.web.asking import parts, read, server_or_none
+
+_HTTPS = 443
+_SIP = 5060
+
+
+async def phone_place(request: Request, domain: str) -> ServerPlace:
+    """For the phones of a domain. Raises `StoreError`."""
+    public_name = (await read(request, service_settings)).public_name
+    host = public_name or (request.url.hostname or domain)
+    status: dict[str, Any] = await server_or_none(request, "status") or {}
+    plain = [one["port"] for one in status.get("listening", ()) if one["transport"] == "udp"]
+    authority = await asyncio.to_thread(own_authority_for, parts(request).folder, (host, domain))
+    return ServerPlace(host, request.url.port or _HTTPS, plain[0] if plain else _SIP, authority)
+
+
+def is_address(host: str) -> bool:
+    """Whether it is an IP address rather than a name."""
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
+def panel_url(request: Request, place: ServerPlace, path: str) -> str:
+    """An address of the panel that a phone can open."""
+    port = "" if place.tls_port == _HTTPS else f":{place.tls_port}"
+    return f"https://{place.host_in_uri}{port}{path}"
