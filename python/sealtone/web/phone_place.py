@@ -7,27 +7,23 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from typing import Any
 
 from starlette.requests import Request
 
-from sealtone.admin.service import service_settings
+from sealtone.admin.reach import read_reach
 from sealtone.pki.in_use import own_authority_for
 from sealtone.provisioning import ServerPlace
-from sealtone.web.asking import parts, read, server_or_none
+from sealtone.web.asking import parts, read
 
 _HTTPS = 443
-_SIP = 5060
 
 
 async def phone_place(request: Request, domain: str) -> ServerPlace:
     """For the phones of a domain. Raises `StoreError`."""
-    public_name = (await read(request, service_settings)).public_name
-    host = public_name or (request.url.hostname or domain)
-    status: dict[str, Any] = await server_or_none(request, "status") or {}
-    plain = [one["port"] for one in status.get("listening", ()) if one["transport"] == "udp"]
+    reach = await read(request, read_reach)
+    host = reach.name or request.url.hostname or domain
     authority = await asyncio.to_thread(own_authority_for, parts(request).folder, (host, domain))
-    return ServerPlace(host, request.url.port or _HTTPS, plain[0] if plain else _SIP, authority)
+    return ServerPlace(host, request.url.port or _HTTPS, reach.sip_port, authority)
 
 
 def is_address(host: str) -> bool:
@@ -39,7 +35,7 @@ def is_address(host: str) -> bool:
     return True
 
 
-def panel_url(request: Request, place: ServerPlace, path: str) -> str:
+def panel_url(place: ServerPlace, path: str) -> str:
     """An address of the panel that a phone can open."""
     port = "" if place.tls_port == _HTTPS else f":{place.tls_port}"
     return f"https://{place.host_in_uri}{port}{path}"

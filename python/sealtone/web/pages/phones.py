@@ -50,7 +50,7 @@ async def make_link(request: Request, actor: SignedIn, aor: str) -> Response:
     """A link and QR code, shown this once."""
     made = await change(request, lambda transaction: make_phone_link(transaction, actor, now(), aor))
     place = await phone_place(request, made.link.subject.rpartition("@")[2])
-    url = panel_url(request, place, f"/p/{made.token}")
+    url = panel_url(place, f"/p/{made.token}")
     return await _connect_page(request, actor, aor, "linphone", made={"url": url, "qr": _qr(url), "link": made.link})
 
 
