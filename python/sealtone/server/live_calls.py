@@ -80,8 +80,8 @@ def live_actions(node: Node) -> dict[str, Action]:
         node.hang_up(call, by)
         return True
 
-    async def wait(after: int, timeout_s: float = 25.0) -> dict[str, Any]:
-        return await node.feed.wait(after, timeout_s)
+    async def wait(after: int, patience_s: float = 25.0) -> dict[str, Any]:
+        return await node.feed.wait(after, patience_s)
 
     return {
         "calls.live": live,
