@@ -43,8 +43,9 @@ from sealtone.net.errors import ControlError, ListenError
 from sealtone.net.listen import nearest_free_port
 from sealtone.net.local_address import machine_addresses, primary_addresses
 from sealtone.net.transport import Listening, Transports
-from sealtone.pki import Authority, CertificateError, CertificateStore
+from sealtone.pki import Authority, CertificateStore
 from sealtone.registrar import Rules
+from sealtone.server.changes import EXPECTED, ChangesTakenUp
 from sealtone.server.control import control_actions
 from sealtone.server.journal import Journal
 from sealtone.server.media_plane import EnginePlane, codec_notes
@@ -63,7 +64,6 @@ _POLL_S = 2.0
 _CERTIFICATES_S = 24 * 3600.0
 _PURGE_S, _PURGE_PAUSE_S = 600.0, 0.5
 _LOOPBACK = ("127.0.0.1", "::1")
-_EXPECTED = (StoreError, CertificateError, OSError)  # of a full disk, a locked database, a folder without permission
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +113,10 @@ class Server:
         if config.advertise:
             self._advertised = await _resolved(config.advertise)
         self._local_names = {*machine_addresses(), socket.gethostname().lower(), *filter(None, (self._advertised,))}
-        snapshot = await store.load_snapshot(self._local_names)
+        self._changes = ChangesTakenUp(store)
         self._change_seen = await store.read(last_change)
+        async with self._changes.taking_up():
+            snapshot = await store.load_snapshot(self._local_names)
         self._authority = Authority.open(config.data / "authority")
         self._certificates = CertificateStore(config.data / "certificates", self._authority)
         self._renew(tuple(domain.name for domain in snapshot.domains()))
@@ -204,15 +206,17 @@ class Server:
         Raises `StoreError`, in which case nothing has changed, or `CertificateError` or `OSError`: then the users and
         domains count already, with the certificates there were.
         """
-        snapshot = await self._store.load_snapshot(self._local_names)
-        self.node.swap(snapshot)
-        self._renew(tuple(domain.name for domain in snapshot.domains()))
+        async with self._changes.taking_up() as ids:
+            snapshot = await self._store.load_snapshot(self._local_names)
+            self.node.swap(snapshot)
+            self._renew(tuple(domain.name for domain in snapshot.domains()))
+        self._change_seen = max(self._change_seen, *ids, 0)
         return snapshot.version
 
     async def _reload_on_request(self) -> int:
         try:
             return await self.reload()
-        except _EXPECTED as error:
+        except EXPECTED as error:
             raise ControlError(f"The running server has not taken all of this up yet: {error}") from error
 
     # listening
@@ -319,7 +323,7 @@ class Server:
             await asyncio.sleep(_CERTIFICATES_S)
             try:
                 self._renew(tuple(domain.name for domain in self.node.snapshot.domains()))
-            except _EXPECTED as error:
+            except EXPECTED as error:
                 self._journal.say(f"error the certificates were not renewed, next try in a day: {error}")
 
     async def _watch_changes(self) -> None:
@@ -336,7 +340,7 @@ class Server:
                     await self.reload()
                     self._change_seen = last
                 said = ""
-            except _EXPECTED as error:
+            except EXPECTED as error:
                 if str(error) != said:
                     said = str(error)
                     self._journal.say(f"error a change was not taken up, it is tried again every {_POLL_S:g} s: {said}")
@@ -368,7 +372,7 @@ class Server:
             try:
                 if await purge_recordings(self._store, self._config.data, time.time()):
                     pause = _PURGE_PAUSE_S
-            except _EXPECTED as error:
+            except EXPECTED as error:
                 self._journal.say(f"error outdated recordings were not deleted, next try in {pause:g} s: {error}")
             await asyncio.sleep(pause)
 

@@ -87,7 +87,7 @@ def test_accounts_of_the_first_schema_keep_their_calls_for_a_year_and_have_a_zid
     database.close()
 
 
-def test_changes_of_before_the_panel_were_taken_up_and_domains_stay_verified(tmp_path: Path) -> None:
+def test_changes_of_before_the_panel_were_taken_up_and_domains_are_the_operators(tmp_path: Path) -> None:
     with written_by(tmp_path, "0006") as (old, transaction):
         account_id = insert_account(transaction, "Old", 1.0)
         insert_domain(transaction, account_id, "office.example", 2.0)
@@ -97,10 +97,10 @@ def test_changes_of_before_the_panel_were_taken_up_and_domains_stay_verified(tmp
     database = Database(old)
     with database.read() as transaction:
         states = transaction.connection.execute(select(change_log.c.state, change_log.c.settled_at)).all()
-        statuses = transaction.connection.execute(select(domain.c.status)).scalars().all()
+        kinds = transaction.connection.execute(select(domain.c.kind)).scalars().all()
     database.close()
     assert states == [("done", 2.0)]
-    assert statuses == ["verified"]
+    assert kinds == ["operator"]
 
 
 def test_the_data_is_readable_by_its_owner_only(tmp_path: Path) -> None:

@@ -80,10 +80,12 @@ def create_api_key(
     expires_at: float | None = None,
     account_id: int | None = None,
     granted: frozenset[Scope] | None = None,
+    ends_by: float | None = None,
 ) -> NewApiKey:
     """A new key of the actor's account; `account_id` names it where the actor has none (the command line).
 
-    `granted`: where a key makes a key, the scopes it has itself; more cannot be passed on.
+    `granted`, `ends_by`: where a key makes a key, the scopes it has itself and when it ends (None: never); more
+    cannot be passed on.
     Raises `InvalidInput`, `Conflict`, `Forbidden`, `NotFound`.
     """
     owner = actor.account_id if actor.account_id is not None else account_id
@@ -94,6 +96,8 @@ def create_api_key(
     _check_granted(actor, chosen, granted)
     if expires_at is not None and not (math.isfinite(expires_at) and expires_at > now_wall):
         raise InvalidInput("expires_at", "A key ends in the future, or not at all.")
+    if ends_by is not None and (expires_at is None or expires_at > ends_by):
+        raise InvalidInput("expires_at", "A key cannot make one that lives longer than itself.")
     if rows.count_api_keys(transaction, owner) >= _MOST_KEYS:
         raise Conflict(f"An account has at most {_MOST_KEYS} API keys. Revoke one that is not used any more.")
     token = TOKEN_PREFIX + secrets.token_urlsafe(_TOKEN_OCTETS)

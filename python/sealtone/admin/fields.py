@@ -51,6 +51,16 @@ def domain_name(text: str) -> str:
     return name
 
 
+def domain_label(text: str) -> str:
+    """One label of a name, in lower case: ``anna`` of ``anna.service.example``."""
+    label = text.strip().lower()
+    if not _LABEL.fullmatch(label) or label.startswith("xn--") or label.isdigit():
+        raise InvalidInput(
+            "label", f"“{text}” cannot be a subdomain: letters from a to z, digits and hyphens are allowed."
+        )
+    return label
+
+
 def username(text: str) -> str:
     """The user part of an address of record, case-sensitive."""
     if not _USERNAME.fullmatch(text):

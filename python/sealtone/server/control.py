@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from sealtone import __version__
 from sealtone.media import Engine
+from sealtone.model.directory import ECHO_SERVICE, WHO_CAN_HEAR_SERVICE
 from sealtone.net.control import Action
+from sealtone.net.errors import ControlError
 from sealtone.net.transport import Listening, Transports
 from sealtone.server.live_calls import live_actions
 from sealtone.server.node import Node
@@ -82,6 +85,17 @@ def control_actions(
     return {
         "status": status,
         "registrations": registrations,
+        "calls.test": partial(_place_test, node),
         "reload": reload,
         **live_actions(node),
     }
+
+
+def _place_test(node: Node, user: str, service: str = WHO_CAN_HEAR_SERVICE) -> dict[str, str]:
+    """Calls a phone of a SIP user and plays it a service: `who-can-hear` or `echo`."""
+    if service not in (WHO_CAN_HEAR_SERVICE, ECHO_SERVICE):
+        raise ControlError(f"There is no test {service}: {WHO_CAN_HEAR_SERVICE} and {ECHO_SERVICE} are.")
+    placed = node.place(user, service)
+    if isinstance(placed, str):
+        raise ControlError(f"{placed}.")
+    return {"call": placed.id}

@@ -16,7 +16,7 @@ from sealtone.b2bua.call import Call
 from sealtone.b2bua.leg import Leg
 from sealtone.b2bua.leg_codecs import in_use
 from sealtone.b2bua.leg_quality import quality_of
-from sealtone.b2bua.record import media_address, shown_name, state_of
+from sealtone.b2bua.record import media_address, parties_of, shown_name, state_of
 from sealtone.net.control import Action
 from sealtone.net.errors import ControlError
 from sealtone.server.node import Node
@@ -105,13 +105,14 @@ def _has_sas(leg: Leg) -> bool:
 
 
 def _live_call(call: Call, wall: Callable[[float], float], account_id: int | None) -> dict[str, Any]:
+    caller, callee = parties_of(call)
     return {
         "id": call.id,
         "account_id": call.a.user.account_id,
         "stage": "announcing" if call.state == "answered" and holds_apart(call) else call.state,
-        "caller": call.a.aor,
+        "caller": caller,
         "caller_name": shown_name(call.a),
-        "callee": call.b.aor if call.b is not None else call.service or call.called_aor,
+        "callee": callee,
         "dialled": call.target,
         "started_at": wall(call.started_at),
         "answered_at": wall(call.answered_at) if call.answered_at is not None else None,

@@ -13,9 +13,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from sealtone.b2bua import recording_in_call
+from sealtone.b2bua.call import Call
 from sealtone.b2bua.exchange import Exchange, ExchangeSettings
 from sealtone.b2bua.leg import Leg
-from sealtone.b2bua.plane import MediaPlane
+from sealtone.b2bua.plane import MediaPlane, NoRoute
 from sealtone.b2bua.zrtp_agreement import ZrtpTerms, algorithms_of
 from sealtone.b2bua.zrtp_in_call import verify
 from sealtone.model import SipUser, Snapshot
@@ -84,7 +85,7 @@ class Node:
             entropy,
         )
         offset = time.time() - time.monotonic()
-        directory = Directory(self.registrar, lambda: self.snapshot, time.time)
+        self._directory = directory = Directory(self.registrar, lambda: self.snapshot, time.time)
         self.exchange = Exchange(
             self.endpoint,
             plane,
@@ -445,6 +446,16 @@ class Node:
         call.hang_up("ended by the administrator", now)
         self._drain(now)
         return True
+
+    def place(self, aor: str, service: str) -> Call | str:
+        """Ring a user's phone for a service; why that cannot be, in words, where it cannot."""
+        found = self._directory.phone_of(aor)
+        if isinstance(found, NoRoute):
+            return found.reason
+        now = self._loop.time()
+        call = self.exchange.place(found, service, now)
+        self._drain(now)
+        return call
 
     def record(self, call_id: str, start: bool, by: str) -> str:
         """Begin or end the recording of a live call; why not, in words, or ""."""

@@ -11,8 +11,10 @@ from sqlalchemy import func, select
 
 from sealtone.model import (
     Account,
+    CertificateSource,
     ConsentNotice,
     Domain,
+    DomainKind,
     DomainRecording,
     LegPolicy,
     MediaPath,
@@ -30,7 +32,7 @@ from sealtone.store.database import Transaction
 from sealtone.store.tables import account, change_log, domain, setting, sip_user
 
 _ZID = 12  # octets of a ZRTP identifier (RFC 6189 4.9)
-_USER_COLUMNS = (
+USER_COLUMNS = (
     sip_user,
     domain.c.account_id,
     domain.c.name.label("domain_name"),
@@ -129,11 +131,18 @@ def find_domain(transaction: Transaction, name: str) -> Domain | None:
     return _domain_of(row) if row is not None else None
 
 
-def insert_domain(transaction: Transaction, account_id: int, name: str, now_wall: float) -> int:
+def insert_domain(
+    transaction: Transaction,
+    account_id: int,
+    name: str,
+    now_wall: float,
+    kind: DomainKind = DomainKind.OPERATOR,
+    ownership_token: str = "",
+) -> int:
     """Gives the new domain's id."""
-    return _inserted(
-        transaction, domain.insert().values(account_id=account_id, name=name, enabled=1, created_at=now_wall)
-    )
+    values = {"account_id": account_id, "name": name, "enabled": 1, "created_at": now_wall}
+    values |= {"kind": kind.value, "ownership_token": ownership_token}
+    return _inserted(transaction, domain.insert().values(**values))
 
 
 def update_domain(transaction: Transaction, domain_id: int, *, enabled: bool) -> None:
@@ -171,22 +180,22 @@ def delete_domain(transaction: Transaction, domain_id: int) -> None:
 def read_users(transaction: Transaction, domain_name: str | None = None) -> tuple[SipUser, ...]:
     """Every SIP user, or a domain's, by domain and name. Raises `KeyFileError` when their secrets do not open."""
     query = (
-        select(*_USER_COLUMNS)
+        select(*USER_COLUMNS)
         .join(domain, sip_user.c.domain_id == domain.c.id)
         .join(account)
         .order_by(domain.c.name, sip_user.c.username)
     )
     if domain_name is not None:
         query = query.where(domain.c.name == domain_name)
-    return tuple(_user_of(transaction, row) for row in transaction.connection.execute(query))
+    return tuple(user_of_row(transaction, row) for row in transaction.connection.execute(query))
 
 
 def find_user(transaction: Transaction, domain_id: int, username: str) -> SipUser | None:
     """By domain and exact user part."""
-    query = select(*_USER_COLUMNS).join(domain, sip_user.c.domain_id == domain.c.id).join(account)
+    query = select(*USER_COLUMNS).join(domain, sip_user.c.domain_id == domain.c.id).join(account)
     query = query.where(sip_user.c.domain_id == domain_id, sip_user.c.username == username)
     row = transaction.connection.execute(query).one_or_none()
-    return _user_of(transaction, row) if row is not None else None
+    return user_of_row(transaction, row) if row is not None else None
 
 
 def insert_user(transaction: Transaction, user: SipUser, now_wall: float) -> int:
@@ -285,6 +294,8 @@ def _domain_of(row: Any) -> Domain:
         bool(row.enabled),
         recording=_domain_recording(row, row.recording),
         announcements=_announcements_of(row, row.language),
+        kind=DomainKind(row.kind),
+        certificate_source=CertificateSource(row.certificate_source),
     )
 
 
@@ -302,7 +313,8 @@ def _announcements_of(row: Any, language: str) -> Announcements:
     return Announcements(Language(language), bool(row.music_on_hold), *notice)
 
 
-def _user_of(transaction: Transaction, row: Any) -> SipUser:
+def user_of_row(transaction: Transaction, row: Any) -> SipUser:
+    """From a row of `USER_COLUMNS`. Raises `KeyFileError` when its secrets do not open."""
     aor = f"{row.username}@{row.domain_name}"
     vault = transaction.vault
     return SipUser(

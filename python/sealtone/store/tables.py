@@ -41,6 +41,7 @@ account = Table(
     Column("zid", LargeBinary, nullable=False, server_default=text("x''")),
     Column("recording_recipient", String, nullable=False, server_default=""),
     Column("keep_ladders", String, nullable=False, server_default="all"),
+    Column("second_factor", Integer, nullable=False, server_default="0"),
 )
 
 domain = Table(
@@ -60,12 +61,25 @@ domain = Table(
     Column("open_notice", String, nullable=False, server_default="off"),
     Column("open_notice_to", String, nullable=False, server_default="caller"),
     Column("kind", String, nullable=False, server_default="operator"),
-    Column("status", String, nullable=False, server_default="verified"),
     Column("ownership_token", String, nullable=False, server_default=""),
     Column("checked_at", Float),
     Column("findings", String, nullable=False, server_default=""),
     Column("certificate_source", String, nullable=False, server_default="own"),
     Column("certificate_error", String, nullable=False, server_default=""),
+)
+
+# Names that accounts say are theirs and have not proven yet. Several may claim one name: the first to prove it has it.
+domain_claim = Table(
+    "domain_claim",
+    metadata,
+    Column("account_id", ForeignKey("account.id"), primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("status", String, nullable=False, server_default="pending"),
+    Column("ownership_token", String, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("checked_at", Float),
+    Column("findings", String, nullable=False, server_default=""),
+    CheckConstraint("status IN ('pending', 'failed')", name="status"),
 )
 
 sip_user = Table(
@@ -107,6 +121,17 @@ binding = Table(
     Column("path", String, nullable=False, server_default=""),
     Column("instance", String, nullable=False, server_default=""),
     Column("reg_id", Integer),
+    Column("user_agent", String, nullable=False, server_default=""),
+)
+
+# When a phone was heard of last whose registration has ended; what is registered now stands in `binding`.
+last_seen = Table(
+    "last_seen",
+    metadata,
+    Column("aor", String, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("transport", String, nullable=False),
+    Column("received_host", String, nullable=False),
     Column("user_agent", String, nullable=False, server_default=""),
 )
 
@@ -216,10 +241,11 @@ change_log = Table(
     Column("subject", String, nullable=False),
     Column("before", String, nullable=False),
     Column("after", String, nullable=False),
-    Column("state", String, nullable=False, server_default="pending"),
+    Column("state", String, nullable=False, server_default="pending", index=True),
     Column("settled_at", Float),
     Column("failure", String, nullable=False, server_default=""),
-    Column("reverts", Integer),
+    Column("reverts", Integer, index=True),
+    Index(None, "account_id", "id"),
     CheckConstraint("action IN ('create', 'change', 'delete')", name="action"),
 )
 

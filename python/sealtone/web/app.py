@@ -17,7 +17,8 @@ from starlette.responses import Response
 from sealtone import __version__
 from sealtone.net.control_client import ControlClient
 from sealtone.store import Database
-from sealtone.web import api, pages, problems
+from sealtone.web import pages, problems
+from sealtone.web.api import PREFIX, make_api
 from sealtone.web.assets import Assets
 from sealtone.web.i18n import Translations
 from sealtone.web.parts import Parts
@@ -45,7 +46,7 @@ def open_parts(folder: Path, templates: Path | None = None) -> Parts:
 
 def make_app(parts: Parts) -> FastAPI:
     """The application over its parts, which it closes at its end."""
-    areas = [*_modules(pages), *_modules(api)]
+    areas = [*_modules(pages)]
     work = [run for area in areas if (run := getattr(area, "run", None)) is not None]
 
     @contextlib.asynccontextmanager
@@ -79,6 +80,7 @@ def make_app(parts: Parts) -> FastAPI:
     for area in areas:
         for router in getattr(area, "routers", [area.router] if hasattr(area, "router") else []):
             app.include_router(router)
+    app.mount(PREFIX, make_api(parts))
     return app
 
 
