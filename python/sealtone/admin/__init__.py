@@ -2,6 +2,19 @@
 
 from sealtone.admin.accounts import list_accounts, set_call_retention
 from sealtone.admin.actor import Actor
+from sealtone.admin.calls import (
+    call_figures,
+    call_of,
+    compare_sas,
+    hang_up,
+    last_comparison,
+    list_calls,
+    live_calls,
+    note_comparison,
+    note_hang_up,
+    note_recording,
+    record_call,
+)
 from sealtone.admin.domains import (
     DomainChange,
     create_domain,
@@ -12,6 +25,7 @@ from sealtone.admin.domains import (
 )
 from sealtone.admin.errors import AdminError, Conflict, Forbidden, InvalidInput, NotFound
 from sealtone.admin.first_use import DEFAULT_DOMAIN, FirstUse, first_use, secrets_shown
+from sealtone.admin.ladders import ladder_of, set_keep_ladders
 from sealtone.admin.recordings import (
     DomainRecordingChange,
     begin_deletion,
@@ -48,22 +62,35 @@ __all__ = [
     "NotFound",
     "SipUserChange",
     "begin_deletion",
+    "call_figures",
+    "call_of",
+    "compare_sas",
     "create_domain",
     "create_sip_user",
     "delete_domain",
     "delete_sip_user",
     "finish_deletion",
     "first_use",
+    "hang_up",
+    "ladder_of",
+    "last_comparison",
     "list_accounts",
+    "list_calls",
     "list_domains",
     "list_recordings",
     "list_sip_users",
+    "live_calls",
     "new_secret",
+    "note_comparison",
+    "note_hang_up",
+    "note_recording",
     "outdated_recordings",
+    "record_call",
     "recording_of",
     "secrets_shown",
     "set_call_retention",
     "set_domain_enabled",
+    "set_keep_ladders",
     "set_recording_key",
     "set_secret",
     "update_domain",
