@@ -2,6 +2,19 @@
 
 from sealtone.admin.accounts import list_accounts, set_call_retention
 from sealtone.admin.actor import Actor
+from sealtone.admin.calls import (
+    call_figures,
+    call_of,
+    compare_sas,
+    hang_up,
+    last_comparison,
+    list_calls,
+    live_calls,
+    note_comparison,
+    note_hang_up,
+    note_recording,
+    record_call,
+)
 from sealtone.admin.changes import (
     Reversal,
     change_of,
@@ -37,6 +50,7 @@ from sealtone.admin.domains import (
 )
 from sealtone.admin.errors import AdminError, Conflict, Forbidden, InvalidInput, NotFound
 from sealtone.admin.first_use import DEFAULT_DOMAIN, FirstUse, first_use, secrets_shown
+from sealtone.admin.ladders import ladder_of, set_keep_ladders
 from sealtone.admin.reach import Reach, read_reach, save_reach
 from sealtone.admin.recordings import (
     DomainRecordingChange,
@@ -103,8 +117,11 @@ __all__ = [
     "abandon_claim",
     "as_the_server_sees",
     "begin_deletion",
+    "call_figures",
+    "call_of",
     "change_of",
     "changes_csv",
+    "compare_sas",
     "count_sip_users",
     "count_waiting",
     "create_domain",
@@ -120,15 +137,23 @@ __all__ = [
     "field_errors",
     "finish_deletion",
     "first_use",
+    "hang_up",
     "import_users",
     "is_proven",
+    "ladder_of",
+    "last_comparison",
     "list_accounts",
+    "list_calls",
     "list_domains",
     "list_recordings",
     "list_sip_users",
     "list_standings",
+    "live_calls",
     "look_up",
     "new_secret",
+    "note_comparison",
+    "note_hang_up",
+    "note_recording",
     "outdated_recordings",
     "page_of_changes",
     "page_of_sip_users",
@@ -136,6 +161,7 @@ __all__ = [
     "plan_import",
     "prospects",
     "read_reach",
+    "record_call",
     "record_check",
     "recording_of",
     "registrations_by_aor",
@@ -147,6 +173,7 @@ __all__ = [
     "set_call_retention",
     "set_dns_resolvers",
     "set_domain_enabled",
+    "set_keep_ladders",
     "set_recording_key",
     "set_secret",
     "shown_fields",
