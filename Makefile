@@ -31,8 +31,11 @@ BENCH_PROGRAMS := rtpengine:rtpengine-daemon kamailio:kamailio taskset:util-linu
 
 # Most of what passes through the packages that are compiled.
 COMPILED_TESTS := tests/sip tests/calls tests/hostile
-PYTHON_SOURCES := $(shell find python/sealtone -name '*.py')
 FRONTEND_SOURCES := $(shell find frontend -type f -not -path '*/node_modules/*')
+# Everything that the compiled copy of the package is made of; folders too, for what is deleted.
+PACKAGE_FILES := $(shell find python/sealtone -mindepth 1 -name __pycache__ -prune -o -path python/sealtone/sounds -prune \
+	-o -path python/sealtone/web/static -prune \
+	-o -not -name '*.so' -not -name sealtone-codecs -print)
 
 comma := ,
 # Libraries that codecs are taken from, where they are there: library:package.
@@ -233,10 +236,10 @@ $(STAMPS)/engine: $(RUST_SOURCES) pyproject.toml $(STAMPS)/run $(STAMPS)/rust
 	@touch $@
 
 # Compiled, a call costs a quarter less. Where that cannot be done the server runs as well, interpreted.
-$(STAMPS)/compiled: $(PYTHON_SOURCES) tools/compile.py $(STAMPS)/engine $(STAMPS)/compile
+$(STAMPS)/compiled: $(PACKAGE_FILES) tools/compile.py $(STAMPS)/engine $(STAMPS)/compile $(STAMPS)/frontend
 	@if [ "$$(id -u)" = 0 ] && [ "$$(readlink -f $(BIN)/python)" = "$$(readlink -f /usr/bin/python3)" ]; then \
 		$(has_headers) || ($(call apt_install,python3-dev)) || true; fi
-	$(call say,Compiling the packages that calls pass through (some minutes$(comma) whenever they have changed))
+	$(call say,Compiling the packages that calls pass through (some minutes$(comma) where they have changed))
 	@$(BIN)/python tools/compile.py $(COMPILED) >.cache/compile.log 2>&1 || { rm -rf $(COMPILED); \
 		printf 'Not compiled, so that each call costs more: %s (.cache/compile.log). To try again: rm %s\n' \
 			"$$(tail -n 1 .cache/compile.log | cut -c -80)" $@ >&2; }

@@ -361,6 +361,11 @@ class Exchange:
         """The legs of a SIP user in calls that are up or ringing."""
         return self._by_aor.get(aor, [])
 
+    def call_of(self, call_id: str) -> Call | None:
+        """The call that has a leg with this Call-ID."""
+        legs = self._legs.get(call_id)
+        return legs[-1].call if legs else None
+
     def find_leg(self, call_id: str, local_tag: str, remote_tag: str) -> Leg | None:
         """The leg whose dialog this is, tags as this server sees them (RFC 3891 3)."""
         for leg in self._legs.get(call_id, ()):

@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from sealtone.model.announcements import Announcements, Language
 from sealtone.model.domains import CertificateSource, DomainKind
+from sealtone.model.ladder import KeepLadders
 from sealtone.model.policy import LegPolicy, Strictness
 from sealtone.model.recording import DomainRecording, RecordingTerms
 from sealtone.model.security import Protection
@@ -51,6 +52,8 @@ class Account:
     """How this account's legs introduce themselves in ZRTP: 12 random octets, for good (RFC 6189, 4.9). Not secret."""
     recording_recipient: str = ""
     """The public key (``age1…``) that its recordings are sealed to; empty: none, and nothing is recorded."""
+    keep_ladders: KeepLadders = KeepLadders.ALL
+    """Of which calls the SIP messages are kept."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from sealtone.model import (
     Strictness,
 )
 from sealtone.model.announcements import Announcements, Language, NoticeTo, OpenNotice
+from sealtone.model.ladder import KeepLadders
 from sealtone.store.database import Transaction
 from sealtone.store.tables import account, change_log, domain, setting, sip_user
 
@@ -269,7 +270,15 @@ def _inserted(transaction: Transaction, insert: Any) -> int:
 
 
 def _account_of(row: Any) -> Account:
-    return Account(row.id, row.name, bool(row.enabled), row.keep_calls_days, row.zid, row.recording_recipient)
+    return Account(
+        row.id,
+        row.name,
+        bool(row.enabled),
+        row.keep_calls_days,
+        row.zid,
+        row.recording_recipient,
+        KeepLadders(row.keep_ladders),
+    )
 
 
 def _domain_of(row: Any) -> Domain:

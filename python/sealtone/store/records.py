@@ -27,7 +27,7 @@ from sealtone.model import (
 from sealtone.model.record import CallRecord, LegRecord
 from sealtone.srtp_keys import suite_named
 from sealtone.store.recordings import recordings_of
-from sealtone.store.tables import account, call_leg, call_record
+from sealtone.store.tables import account, call_ladder, call_leg, call_record
 
 _ROWS_A_STATEMENT = 32  # SQLite takes 32,766 parameters, and few statement lengths keep the statement cache small
 PURGED_AT_ONCE = 200
@@ -110,6 +110,7 @@ def delete_outdated_calls(connection: sqlalchemy.Connection, now_wall: float, li
             call_record.c.account_id == account_id, call_record.c.started_at < now_wall - days * _DAY_S
         )
         ids += connection.execute(outdated).scalars()
+    connection.execute(call_ladder.delete().where(call_ladder.c.call_id.in_(ids)))
     connection.execute(call_leg.delete().where(call_leg.c.call_id.in_(ids)))
     connection.execute(call_record.delete().where(call_record.c.id.in_(ids)))
     return len(ids)

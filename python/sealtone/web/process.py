@@ -46,7 +46,7 @@ class RelayedProtocol(HttpToolsProtocol):
     _unread: bytes | None = b""
     _deadline: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(cast("asyncio.Transport", transport))
         self._within(_HEAD_S)
 
