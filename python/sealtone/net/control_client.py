@@ -30,7 +30,9 @@ class ControlClient:
         line = json.dumps({"do": do, "with": arguments}).encode() + b"\n"
         async with self._slots:
             try:
-                answer = await asyncio.wait_for(self._exchange(line), timeout_s)
+                # Not wait_for: in Python 3.11 a cancellation gets lost there when it meets the end of what it awaits.
+                async with asyncio.timeout(timeout_s):
+                    answer = await self._exchange(line)
             except TimeoutError as error:
                 raise ControlError(f"The SIP server did not answer within {timeout_s:.0f} seconds.") from error
             except (OSError, ValueError) as error:
