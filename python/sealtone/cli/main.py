@@ -13,7 +13,19 @@ from rich.console import Console
 from rich.text import Text
 
 from sealtone.admin import AdminError
-from sealtone.cli import api_key, calls, domain, recordings, registrations, retention, server, status, user
+from sealtone.cli import (
+    api_key,
+    calls,
+    changes,
+    domain,
+    recordings,
+    registrations,
+    retention,
+    server,
+    status,
+    trial_call,
+    user,
+)
 from sealtone.cli.output import NoData, printable
 from sealtone.config import ConfigError
 from sealtone.demo import main as demo_main
@@ -33,6 +45,8 @@ app.command("serve")(server.serve)
 app.add_typer(domain.app, name="domain")
 app.add_typer(user.app, name="user")
 app.command("calls")(calls.calls)
+app.command("test-call")(trial_call.trial_call)
+app.add_typer(changes.app, name="changes")
 app.add_typer(recordings.app, name="recordings")
 app.add_typer(api_key.app, name="api-key")
 app.command("retention")(retention.retention)
