@@ -17,6 +17,7 @@ from sealtone.cli import (
     api_key,
     calls,
     changes,
+    connect,
     domain,
     recordings,
     registrations,
@@ -44,6 +45,8 @@ app = typer.Typer(
 app.command("serve")(server.serve)
 app.add_typer(domain.app, name="domain")
 app.add_typer(user.app, name="user")
+app.command("connect")(connect.connect)
+app.command("ring")(connect.ring)
 app.command("calls")(calls.calls)
 app.command("test-call")(trial_call.trial_call)
 app.add_typer(changes.app, name="changes")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -12,9 +13,11 @@ from sealtone.media import Engine
 from sealtone.model.directory import ECHO_SERVICE, WHO_CAN_HEAR_SERVICE
 from sealtone.net.control import Action
 from sealtone.net.errors import ControlError
+from sealtone.net.relay import HttpRelay
 from sealtone.net.transport import Listening, Transports
 from sealtone.server.live_calls import live_actions
 from sealtone.server.node import Node
+from sealtone.server.panel_process import PanelProcess
 from sealtone.sip.flow import host_port
 from sealtone.store import Store
 
@@ -28,6 +31,8 @@ def control_actions(
     listening: tuple[Listening, ...],
     started_at: float,
     reload: Callable[[], Awaitable[int]],
+    panel: PanelProcess,
+    relay: HttpRelay,
 ) -> dict[str, Action]:
     """The actions by name. Each gives what JSON can hold; times are Unix seconds."""
 
@@ -57,6 +62,12 @@ def control_actions(
                 "refused_connections": net.refused_total + net.refused_source,
                 "handshake_failures": net.handshake_failures,
                 "framing_errors": net.framing_errors,
+            },
+            "panel": {
+                "pid": panel.pid,
+                "restarts": panel.restarts,
+                "connections": len(relay),
+                **asdict(relay.counters),
             },
             "codecs": dict(node.exchange.plane.codecs()),
             "ladders_not_kept": node.ladders.not_kept,
