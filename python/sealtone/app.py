@@ -67,6 +67,7 @@ from sealtone.server.sound_files import FOLDER, SoundFiles
 from sealtone.server.zrtp_memory import ZrtpMemory
 from sealtone.sip.flow import Flow, Hop
 from sealtone.store import Store, StoreError
+from sealtone.store.changes import Settled
 from sealtone.store.directory import last_change
 from sealtone.store.records import PURGED_AT_ONCE
 from sealtone.store.zrtp_cache import read_zrtp_records
@@ -166,6 +167,7 @@ class Server:
             zrtp=self._zrtp,
             zrtp_crypto=StandardCrypto(Primitives()),
         )
+        self._changes.on_settled = self._tell_settled
         await store.delete_expired(time.time())
         await store.submit(lambda transaction: recording_files.close_interrupted(transaction, config.data))
         node.registrar.load(await store.load_bindings(time.time()))
@@ -266,6 +268,10 @@ class Server:
             self._renew(snapshot)
         self._change_seen = max(self._change_seen, *ids, 0)
         return snapshot.version
+
+    def _tell_settled(self, settled: tuple[Settled, ...]) -> None:
+        for change in settled:
+            self.node.feed.tell("change.settled", change.account_id, change=change.id, state=change.state)
 
     async def _reload_on_request(self) -> int:
         try:

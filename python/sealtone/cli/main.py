@@ -17,6 +17,7 @@ from sealtone.cli import (
     api_key,
     backup,
     calls,
+    changes,
     connect,
     domain,
     recordings,
@@ -24,6 +25,7 @@ from sealtone.cli import (
     retention,
     server,
     status,
+    trial_call,
     user,
 )
 from sealtone.cli.output import NoData, printable
@@ -47,6 +49,8 @@ app.add_typer(user.app, name="user")
 app.command("connect")(connect.connect)
 app.command("ring")(connect.ring)
 app.command("calls")(calls.calls)
+app.command("test-call")(trial_call.trial_call)
+app.add_typer(changes.app, name="changes")
 app.add_typer(recordings.app, name="recordings")
 app.add_typer(api_key.app, name="api-key")
 app.command("backup")(backup.backup)
