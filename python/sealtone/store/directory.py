@@ -112,6 +112,11 @@ def set_recording_recipient(transaction: Transaction, account_id: int, recipient
     )
 
 
+def set_keep_ladders(transaction: Transaction, account_id: int, keep: KeepLadders) -> None:
+    """Of which calls an account's SIP messages are kept from now on."""
+    transaction.connection.execute(account.update().where(account.c.id == account_id).values(keep_ladders=keep.value))
+
+
 def read_domains(transaction: Transaction, account_id: int | None = None) -> tuple[Domain, ...]:
     """Every domain, or an account's, oldest first."""
     query = select(domain).order_by(domain.c.id)

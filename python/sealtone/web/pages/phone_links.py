@@ -17,7 +17,7 @@ from sealtone.admin.phone_links import is_open_phone_link, redeem_phone_link
 from sealtone.provisioning import PhoneSettings, linphone_settings, own_phone_settings
 from sealtone.provisioning.own_phone import MEDIA_TYPE
 from sealtone.web.asking import Pages, address_of, change, now, page, read
-from sealtone.web.attempts import Attempts
+from sealtone.web.attempts import Buckets, Rate, network_of
 from sealtone.web.phone_place import phone_place
 
 router = Pages(area="phones", public=True)
@@ -35,10 +35,12 @@ async def phone_settings(
     """The settings, to whatever does not ask for a page."""
     state = request.app.state
     if not hasattr(state, "phone_link_attempts"):
-        state.phone_link_attempts = Attempts(_BURST, _EACH_S)
-    wait = state.phone_link_attempts.wait_s(address_of(request), time.monotonic())
+        state.phone_link_attempts = Buckets(Rate(_BURST, _EACH_S))
+    source, clock = network_of(address_of(request)), time.monotonic()
+    wait = state.phone_link_attempts.wait_s(source, clock)
     if wait:
         return Response("Too many attempts. Try again later.\n", 429, {"Retry-After": str(int(wait) + 1)}, "text/plain")
+    state.phone_link_attempts.spend(source, clock)
     if "text/html" in accept.lower():
         return await page(request, "phones/link.html", url=str(request.url.replace(scheme="https")))
     at, address = now(), address_of(request)
