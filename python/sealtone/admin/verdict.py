@@ -104,7 +104,7 @@ def _failure(record: CallRecord, names: dict[str, str]) -> Sentence:
     if found := _policy(record, names):
         return found
     template = _REFUSED
-    if record.ended_by == "caller" or record.status == 487:
+    if record.status == 487:
         template = _GAVE_UP
     elif record.status in (486, 600):
         template = _BUSY
