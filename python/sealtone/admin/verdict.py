@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from sealtone.admin.call_facts import dialled_as
 from sealtone.model import CallState, leg_state
 from sealtone.model.record import CallRecord, LegRecord
 
@@ -88,8 +89,8 @@ def verdict_of(record: CallRecord) -> Verdict:
     """The verdict on a call that has ended."""
     names = {
         "caller": _short(record.caller, record),
-        "callee": _short(record.callee or record.dialled, record),
-        "dialled": record.dialled,
+        "callee": _short(record.callee or dialled_as(record.dialled), record),
+        "dialled": _short(dialled_as(record.dialled), record),
         "status": str(record.status),
         "reason": record.reason,
     }
@@ -112,7 +113,7 @@ def _failure(record: CallRecord, names: dict[str, str]) -> Sentence:
         template = _DECLINED
     elif record.reason == "Nobody answered in time":
         template = _UNANSWERED
-    elif record.reason.startswith(("Nobody is reachable", "The phone does not answer")):
+    elif record.reason.startswith(("Nobody is reachable", "The phone does not answer", "That user has no phone")):
         template = _NOT_REGISTERED
     elif record.status == 404:
         template = _NOBODY_OF_THIS_NAME
@@ -174,6 +175,6 @@ def _chosen(record: CallRecord) -> list[LegRecord]:
 def _short(aor: str, record: CallRecord) -> str:
     """The user part where both are of one domain."""
     name, _, domain = aor.partition("@")
-    callee = record.callee or record.dialled
+    callee = record.callee or dialled_as(record.dialled)
     shared = "@" not in callee or callee.rpartition("@")[2] == record.caller.rpartition("@")[2]
     return name if shared and domain in ("", record.caller.rpartition("@")[2]) else aor
