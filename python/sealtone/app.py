@@ -17,13 +17,14 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
 import uvloop
 
 from sealtone import __version__
-from sealtone.admin import FirstUse, first_use, recording_files
+from sealtone.admin import FirstUse, Reach, first_use, recording_files, save_reach
 from sealtone.admin.people import owner_link
 from sealtone.admin.service import service_settings
 from sealtone.config import Config
@@ -50,6 +51,7 @@ from sealtone.pki import Authority, CertificateStore
 from sealtone.registrar import Rules
 from sealtone.server.changes import EXPECTED, ChangesTakenUp
 from sealtone.server.control import control_actions
+from sealtone.server.domain_watch import watch_domains
 from sealtone.server.journal import Journal
 from sealtone.server.media_plane import EnginePlane, codec_notes
 from sealtone.server.node import Node
@@ -169,6 +171,7 @@ class Server:
         self._parts.push_async_callback(node.stop)
         listening = await self._listen()
         self._parts.callback(self.relay.close)
+        await self._store.submit(partial(save_reach, reach=self._reach(listening)))
         self._own = frozenset((address, one.port) for one in listening for address in machine_addresses())
         control.update(
             control_actions(
@@ -184,7 +187,7 @@ class Server:
             )
         )
         purges = (self._purge_calls, self._purge_recordings, self._purge_secrets)
-        for background in (self._watch_changes, self._renew_daily, *purges):
+        for background in (self._watch_changes, self._renew_daily, self._watch_domains, *purges):
             task = loop.create_task(background(), name=background.__name__)
             task.add_done_callback(self._on_background_end)
             self._tasks.add(task)
@@ -271,6 +274,12 @@ class Server:
         named = f"[{host}]" if ":" in host else host
         address = f"https://{named}{'' if self._web_port == _HTTPS else f':{self._web_port}'}/"
         return address, f"{address}welcome/{link.token}" if link is not None else ""
+
+    def _reach(self, listening: tuple[Listening, ...]) -> Reach:
+        """Where phones reach this server, for whoever writes DNS records and links."""
+        tls = [one.port for one in listening if one.transport == "tls"]
+        shared = next((port for port in tls if port != tls[0]), 0)
+        return Reach("", self._reachable_by(), listening[0].port, tls[0], shared)
 
     def _is_usable(self, host: str) -> bool:
         """A machine without IPv6 is no fault, where nobody asked for IPv6 by name."""
@@ -359,6 +368,9 @@ class Server:
                 self._renew(tuple(domain.name for domain in self.node.snapshot.domains()))
             except EXPECTED as error:
                 self._journal.say(f"error the certificates were not renewed, next try in a day: {error}")
+
+    async def _watch_domains(self) -> None:
+        await watch_domains(self._store, self._journal.say)
 
     async def _watch_changes(self) -> None:
         """Take up what the command line changed while it could not say so.

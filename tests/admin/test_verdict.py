@@ -52,7 +52,7 @@ def record(status: int, reason: str, legs: tuple[LegRecord, ...] = (CALLER,), **
         (record(480, "Nobody is reachable there now"), "No phone of 1001 is registered or reachable"),
         (
             record(404, "There is no such user", dialled="sip:77@office.example;user=phone", callee=""),
-            "Nobody is called 77 here (404): There is no such user",
+            "Nobody here has the number or name 77 (404).",
         ),
         (record(503, "No media ports are left"), "The call was refused with 503: No media ports are left"),
     ],

@@ -142,14 +142,17 @@ def authenticate(transaction: Transaction, token: str, address: str, now_wall: f
     key = holder.key
     if key.expires_at is not None and key.expires_at <= now_wall:
         raise refused
+    scopes = frozenset(Scope(scope) for scope in key.scopes if scope in _KNOWN)
+    operates = not scopes.isdisjoint((Scope.SERVICE, Scope.ALL))  # an operator's key for users operates nothing
     if key.person_id is None:  # made on the command line, by whoever operates the machine
-        actor = Actor(f"API key {key.name}", address, key.account_id, Role.OWNER, None, operator=True)
+        actor = Actor(f"API key {key.name}", address, key.account_id, Role.OWNER, None, operates)
     elif holder.person_role is not None:
         name = f"{holder.person_email} (API key {key.name})"
-        actor = Actor(name, address, key.account_id, holder.person_role, key.person_id, holder.person_operates)
+        operates = operates and holder.person_operates
+        actor = Actor(name, address, key.account_id, holder.person_role, key.person_id, operates)
     else:
         raise refused
-    return KeyUser(key, actor, frozenset(Scope(scope) for scope in key.scopes if scope in _KNOWN))
+    return KeyUser(key, actor, scopes)
 
 
 def needs_touch(key: ApiKey, now_wall: float) -> bool:

@@ -74,7 +74,14 @@ def control_actions(
             "store": {"records_lost": store.records_lost, "last_error": store.last_error},
         }
 
-    def registrations() -> list[dict[str, Any]]:
+    def registrations(aors: list[str] | None = None) -> list[dict[str, Any]]:
+        """Of these users, or of all."""
+        now_wall = time.time()
+        found = (
+            node.registrar.all_bindings(now_wall)
+            if aors is None
+            else (binding for aor in aors for binding in node.registrar.bindings(aor, now_wall))
+        )
         return [
             {
                 "aor": binding.aor,
@@ -90,7 +97,7 @@ def control_actions(
                 "user_agent": binding.user_agent,
                 "reachable": binding.hop_hint is not None,
             }
-            for binding in node.registrar.all_bindings(time.time())
+            for binding in found
         ]
 
     return {

@@ -217,6 +217,13 @@ def delete_user(transaction: Transaction, user_id: int) -> None:
     transaction.connection.execute(sip_user.delete().where(sip_user.c.id == user_id))
 
 
+def user_made_at(transaction: Transaction, user_id: int) -> float | None:
+    """When a user was made, Unix seconds. An id alone names no user for good: it may be given again."""
+    query = select(sip_user.c.created_at).where(sip_user.c.id == user_id)
+    made_at: float | None = transaction.connection.execute(query).scalar()
+    return made_at
+
+
 def append_change(transaction: Transaction, change: Change) -> None:
     """Writes a row of the change log, to be committed with the change itself."""
     values = change._asdict()

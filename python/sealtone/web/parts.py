@@ -37,6 +37,8 @@ class Parts:
     """Writes a line to the server's journal. No secrets."""
     live: Live | None = None
     """Set by what reads the feed, once it does."""
+    areas: dict[str, Any] = field(default_factory=dict)
+    """What an area keeps between requests, by its name."""
     readers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_READERS, "read"))
     writers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_WRITERS, "write"))
     _reload: asyncio.Task[None] | None = None

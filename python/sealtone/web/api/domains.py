@@ -1,4 +1,4 @@
-"""Domains: list, create, show, change, delete."""
+"""Domains: list, create, show, change, delete; their DNS records."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from sealtone import admin
+from sealtone.admin import domain_checks as checks
+from sealtone.admin import domains as domain_cases
 from sealtone.admin import fields
 from sealtone.admin.api_keys import KeyUser, Scope
-from sealtone.admin.domains import domain_of
-from sealtone.model import Domain, Role
+from sealtone.admin.domain_checks import Standing
+from sealtone.model import DomainKind, Role
+from sealtone.net.dns_lookup import DnsLookup
 from sealtone.store import Transaction
 from sealtone.web.api.conditional import answer, check_version
 from sealtone.web.api.operation import Operation, details
 from sealtone.web.api.paging import Cursor, Limit, page_of
 from sealtone.web.api.schemas.base import Page
-from sealtone.web.api.schemas.domains import DomainOut, DomainPatch, NewDomain, domain_out
+from sealtone.web.api.schemas.domains import DomainDns, DomainOut, DomainPatch, NewDomain, domain_dns, domain_out
 from sealtone.web.api.work import Caller, change, now, owner_of, read
 
 router = APIRouter(route_class=Operation, tags=["Domains"])
@@ -34,8 +37,8 @@ _CHANGE_VERSION = details(Scope.DOMAINS, versioned=True)
     openapi_extra=_LOOK,
 )
 async def list_domains(request: Request, user: Caller, cursor: Cursor = None, limit: Limit = 50) -> Response:
-    """The domains of the account, by name."""
-    found = await read(request, lambda transaction: admin.list_domains(transaction, user.actor))
+    """The domains of the account by name, with those that are still to be proven."""
+    found = await read(request, lambda transaction: checks.list_standings(transaction, user.actor))
     page, following = page_of(sorted(found, key=lambda one: one.name), lambda one: one.name, cursor, limit, str)
     return answer(Page[DomainOut](items=[domain_out(domain) for domain in page], next=following))
 
@@ -49,10 +52,19 @@ async def list_domains(request: Request, user: Caller, cursor: Cursor = None, li
     openapi_extra=_CHANGE,
 )
 async def create_domain(request: Request, user: Caller, form: NewDomain) -> Response:
-    """A new domain of the account. SIP users are made in it next."""
+    """A subdomain can be used at once. A parked name is pending: set the DNS records of `/domains/{domain}/dns`, then
+    have them checked; they are looked for once a day too."""
+    account = owner_of(user)
 
-    def make(transaction: Transaction) -> Domain:
-        return admin.create_domain(transaction, user.actor, now(), form.name, owner_of(user))
+    def make(transaction: Transaction) -> Standing:
+        name = form.name
+        if form.kind is DomainKind.PARKED:
+            name = domain_cases.park_domain(transaction, user.actor, now(), name, account).name
+        elif form.kind is DomainKind.SUBDOMAIN:
+            name = domain_cases.create_subdomain(transaction, user.actor, now(), name, account).name
+        else:
+            name = admin.create_domain(transaction, user.actor, now(), name, account).name
+        return checks.standing_of(transaction, user.actor, name)
 
     made = await change(request, make)
     return answer(domain_out(made), 201, {"Location": f"/api/v1/domains/{made.name}"})
@@ -67,8 +79,7 @@ async def create_domain(request: Request, user: Caller, form: NewDomain) -> Resp
 )
 async def get_domain(request: Request, user: Caller, domain: str) -> Response:
     """One domain with its settings."""
-    found = await read(request, lambda transaction: _named(transaction, user, domain, Role.VIEWER))
-    return answer(domain_out(found))
+    return answer(domain_out(await read(request, lambda transaction: _named(transaction, user, domain))))
 
 
 @router.patch(
@@ -89,9 +100,11 @@ async def update_domain(request: Request, user: Caller, domain: str, form: Domai
         else None
     )
 
-    def save(transaction: Transaction) -> Domain:
-        found = _named(transaction, user, domain)
+    def save(transaction: Transaction) -> Standing:
+        found = _named(transaction, user, domain, Role.ADMIN)
         check_version(request, domain_out(found))
+        if found.domain is None:
+            raise admin.Conflict("This name is not proven yet: it has no settings.")
         if form.enabled is not None:
             admin.set_domain_enabled(transaction, user.actor, now(), found.name, enabled=form.enabled)
         admin.update_domain(transaction, user.actor, now(), found.name, announced)
@@ -117,24 +130,61 @@ async def delete_domain(
         bool, Query(description="Delete its SIP users too; else a domain that has some stays.")
     ] = False,
 ) -> Response:
-    """Deletes a domain with its settings. Call records that name it stay."""
+    """Deletes a domain with its settings, or gives up a name that was not proven. Call records that name it stay."""
 
     def remove(transaction: Transaction) -> None:
-        found = _named(transaction, user, domain)
+        found = _named(transaction, user, domain, Role.ADMIN)
         check_version(request, domain_out(found))
-        admin.delete_domain(transaction, user.actor, now(), found.name, with_users=with_users)
+        if found.domain is None:
+            domain_cases.abandon_claim(transaction, user.actor, now(), found.account_id, found.name)
+        else:
+            admin.delete_domain(transaction, user.actor, now(), found.name, with_users=with_users)
 
     await change(request, remove)
     return Response(status_code=204)
 
 
-def _named(transaction: Transaction, user: KeyUser, name: str, role: Role = Role.ADMIN) -> Domain:
+@router.get(
+    "/domains/{domain}/dns",
+    operation_id="getDomainDns",
+    summary="Show a domain's DNS records",
+    response_model=DomainDns,
+    openapi_extra=_LOOK,
+)
+async def get_dns(request: Request, user: Caller, domain: str) -> Response:
+    """The records to set, and what was found when they were looked for last."""
+    return answer(domain_dns(await read(request, lambda transaction: _named(transaction, user, domain))))
+
+
+@router.post(
+    "/domains/{domain}/dns/check",
+    operation_id="checkDomainDns",
+    summary="Look for a domain's DNS records now",
+    response_model=DomainDns,
+    openapi_extra=_CHANGE,
+)
+async def check_dns(request: Request, user: Caller, domain: str) -> Response:
+    """Asks DNS. A pending name whose ownership record is found is a domain from then on."""
+
+    def begin(transaction: Transaction) -> tuple[Standing, tuple[tuple[str, int], ...]]:
+        return _named(transaction, user, domain, Role.ADMIN), checks.dns_resolvers(transaction)
+
+    standing, resolvers = await read(request, begin)
+    findings = await checks.look_up(DnsLookup(resolvers), standing)
+
+    def save(transaction: Transaction) -> Standing:
+        return checks.record_check(transaction, user.actor, now(), standing, findings)
+
+    return answer(domain_dns(await change(request, save)))
+
+
+def _named(transaction: Transaction, user: KeyUser, name: str, role: Role = Role.VIEWER) -> Standing:
     """The domain of an address; what is no domain name is no domain either."""
     try:
         fields.domain_name(name)
     except admin.InvalidInput:
         raise admin.NotFound(f"There is no domain {name[:253]}.") from None
-    return domain_of(transaction, user.actor, name, role)
+    return checks.standing_of(transaction, user.actor, name, role)
 
 
 def _days(days: int | str | None) -> str | None:

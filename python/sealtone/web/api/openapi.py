@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 
 from sealtone.web.api.problems import MEDIA_TYPE, TITLES, TYPES
-from sealtone.web.api.schemas.base import Problem
+from sealtone.web.api.schemas.base import Form, Problem, Shown
 
 DESCRIPTION = """
 Everything that the panel does, for programs.
@@ -86,6 +87,7 @@ def document(api: FastAPI, prefix: str) -> Document:
     described = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(described.pop("$defs"))
     schemas["Problem"] = described
+    _restore_examples(schemas)
     components["securitySchemes"] = {
         "apiKey": {"type": "http", "scheme": "bearer", "bearerFormat": "stk_…", "description": "An API key."}
     }
@@ -94,6 +96,16 @@ def document(api: FastAPI, prefix: str) -> Document:
             kinds = _complete(operation, method, "{" in path, schemas)
             operation["responses"].update(_problems(kinds, components.setdefault("responses", {})))
     return Document(json.dumps(spec, ensure_ascii=False), spec)
+
+
+def _restore_examples(schemas: dict[str, Any]) -> None:
+    """FastAPI drops every null, those of examples too, where null says something."""
+    kinds: list[type[BaseModel]] = [Form, Shown]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+        extra = kind.model_config.get("json_schema_extra")
+        if isinstance(extra, dict) and kind.__name__ in schemas:
+            schemas[kind.__name__]["examples"] = extra["examples"]
 
 
 def _complete(operation: dict[str, Any], method: str, named: bool, schemas: dict[str, Any]) -> list[str]:
