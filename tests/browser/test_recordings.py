@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import secrets
 import struct
@@ -70,6 +71,11 @@ async def browsing(folder: Path) -> AsyncIterator[tuple[playwright.Page, Databas
         )
         page, sent = await context.new_page(), []
         page.on("request", lambda request: sent.append(f"{request.url} {request.post_data or ''}"))
+        for _ in range(200):  # its process may still be starting
+            answer = await page.goto("/recordings")
+            if answer is not None and answer.status != 503:
+                break
+            await asyncio.sleep(0.2)
         try:
             yield page, database, sent
         finally:
@@ -77,10 +83,18 @@ async def browsing(folder: Path) -> AsyncIterator[tuple[playwright.Page, Databas
             database.close()
 
 
+async def until(page: playwright.Page, expression: str, seconds: float = 30) -> None:
+    """Waits until a script finds it true. The page's policy forbids what Playwright's own waiting is made of."""
+    ends_at = time.monotonic() + seconds
+    while not await page.evaluate(expression):
+        assert time.monotonic() < ends_at, expression
+        await asyncio.sleep(0.05)
+
+
 async def plays(page: playwright.Page, recording_id: str) -> float:
     """Presses Play; gives how long the sound is."""
     await page.click(f"#play-{recording_id}")
-    await page.wait_for_function("document.getElementById('player-audio').duration > 0", timeout=15_000)
+    await until(page, "document.getElementById('player-audio').duration > 0")
     return float(await page.evaluate("document.getElementById('player-audio').duration"))
 
 
@@ -130,16 +144,16 @@ async def test_a_key_made_in_the_browser_opens_what_is_sealed_to_it(tmp_path: Pa
         await page.fill("#key-text", "")
         await page.set_input_files("#key-file", str(file))
         await page.click("#unlock-form [type=submit]")
-        await page.wait_for_function("document.getElementById('unlock-error').textContent.includes('passphrase')")
+        await until(page, "document.getElementById('unlock-error').textContent.includes('passphrase')")
         await page.fill("#key-passphrase", PASSPHRASE)
         await page.click("#unlock-form [type=submit]")
-        await page.wait_for_function("document.getElementById('player-audio').duration > 0", timeout=60_000)
+        await until(page, "document.getElementById('player-audio').duration > 0")
         assert abs(float(await page.evaluate("document.getElementById('player-audio').duration")) - 12) < 0.1
         # Once open, the others open without asking again
         assert abs(await plays(page, broken.id) - 12) < 0.1
         assert "not finished" in await page.inner_text("#player-said")
         await page.click(f"#play-{damaged.id}")
-        await page.wait_for_function("document.getElementById('player-said').textContent.includes('damaged')")
+        await until(page, "document.getElementById('player-said').textContent.includes('damaged')")
         assert not any("AGE-SECRET-KEY" in one or PASSPHRASE in one for one in sent)
         kept = await page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])")
         assert "AGE-SECRET" not in kept

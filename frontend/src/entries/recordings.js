@@ -158,6 +158,7 @@ function playing() {
   function forget() {
     audio.pause();
     audio.removeAttribute("src");
+    audio.load();
     if (url) URL.revokeObjectURL(url);
     url = "";
     audio.hidden = true;
