@@ -52,6 +52,7 @@ from sealtone.registrar import Rules
 from sealtone.server.changes import EXPECTED, ChangesTakenUp
 from sealtone.server.control import control_actions
 from sealtone.server.domain_watch import watch_domains
+from sealtone.server.figures import Figures
 from sealtone.server.journal import Journal
 from sealtone.server.media_plane import EnginePlane, codec_notes
 from sealtone.server.node import Node
@@ -186,8 +187,20 @@ class Server:
                 relay=self.relay,
             )
         )
+        figures = Figures(
+            node=node,
+            transports=transports,
+            engine=engine,
+            store=store,
+            certificates=self._certificates,
+            panel=self.panel,
+            relay=self.relay,
+            started_at=time.time(),
+        )
+        control.update(figures.actions())
+        store.on_record = figures.ended
         purges = (self._purge_calls, self._purge_recordings, self._purge_secrets)
-        for background in (self._watch_changes, self._renew_daily, self._watch_domains, *purges):
+        for background in (self._watch_changes, self._renew_daily, self._watch_domains, figures.watch, *purges):
             task = loop.create_task(background(), name=background.__name__)
             task.add_done_callback(self._on_background_end)
             self._tasks.add(task)
