@@ -61,6 +61,8 @@ class Described:
         if body is not None:
             headers["Content-Type"] = body[0]
         url = self.url(tenant)
+        if "text/event-stream" in self.spec["responses"].get("200", {}).get("content", {}):
+            url += "?seconds=0"
         return await client.request(self.method, url, headers=headers, content=body[1] if body is not None else None)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -12,7 +14,9 @@ from sealtone.web.api import (
     api_keys,
     calls,
     domains,
+    events,
     live_calls,
+    people,
     recordings,
     registrations,
     service,
@@ -32,7 +36,9 @@ _AREAS = (
     live_calls,
     calls,
     recordings,
+    events,
     account,
+    people,
     api_keys,
     webhooks,
     service,
@@ -54,6 +60,7 @@ def make_api(parts: Parts, limits: Limits | None = None) -> FastAPI:
     )
     api.state.parts = parts
     api.state.limits = limits if limits is not None else usual_limits()
+    api.state.streams = Counter()
     for area in _AREAS:
         api.include_router(area.router)
     described = document(api, PREFIX)
