@@ -1,1 +1,2 @@
 // Scripts of the area people.
+import "./passkeys.js";

@@ -372,7 +372,7 @@ def test_closing_an_account_leaves_nothing_of_it_and_nothing_less_of_the_others(
 ) -> None:
     bob = other_account(transaction, "Bob's")
     actor = actor_of(bob)
-    create_domain(transaction, actor, 20.0, "bob.example", bob.account_id)
+    create_domain(transaction, MACHINE, 20.0, "bob.example", bob.account_id)
     create_sip_user(transaction, actor, 20.0, "7@bob.example")
     people.invite(transaction, actor, 21.0, bob.account_id, "guest@example.com", "admin")
     with pytest.raises(InvalidInput):

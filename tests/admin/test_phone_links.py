@@ -40,6 +40,7 @@ from store.records import call
 
 AOR = "1000@office.example"
 NOW = 1_000_000.0
+OPERATOR = Actor("root", "command line")
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def transaction(tmp_path: Path) -> Iterator[Transaction]:
 def ours(transaction: Transaction) -> Actor:
     account = insert_account(transaction, "ours", NOW)
     actor = Actor("admin@office.example", "192.0.2.7", account, Role.ADMIN)
-    create_domain(transaction, actor, NOW, "office.example", account)
+    create_domain(transaction, OPERATOR, NOW, "office.example", account)
     create_sip_user(transaction, actor, NOW, AOR, secret="long enough secret")
     return actor
 
@@ -170,7 +171,7 @@ def test_the_checklist_ticks_itself_from_what_happened(transaction: Transaction,
     account = theirs.account_id
     assert account is not None
     assert checklist(transaction, theirs, account).next_step is Step.DOMAIN
-    create_domain(transaction, theirs, NOW + 1, "other.example", account)
+    create_domain(transaction, OPERATOR, NOW + 1, "other.example", account)
     assert checklist(transaction, theirs, account).next_step is Step.SIP_USER
     create_sip_user(transaction, theirs, NOW + 2, "1@other.example")
     seen = checklist(transaction, theirs, account)

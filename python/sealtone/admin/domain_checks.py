@@ -71,7 +71,7 @@ def standing_of(transaction: Transaction, actor: Actor, name: str, role: Role = 
     for claim in claims.read_claims(transaction, actor.account_id, domain_name):
         actor.authorise(claim.account_id, f"domain {domain_name}", role)
         return _claim(claim, read_reach(transaction))
-    raise NotFound(f"There is no domain {domain_name}.")
+    raise NotFound("There is no domain {name}.", name=domain_name)
 
 
 async def look_up(lookup: DnsLookup, standing: Standing) -> tuple[Finding, ...]:
@@ -91,13 +91,13 @@ def record_check(
     if looked_at.domain is not None:
         domain = rows.find_domain(transaction, looked_at.name)
         if domain is None or domain.id != looked_at.domain.id:
-            raise NotFound(f"There is no domain {looked_at.name}.")
+            raise NotFound("There is no domain {name}.", name=looked_at.name)
         actor.authorise(domain.account_id, f"domain {looked_at.name}")
         claims.update_check(transaction, domain.id, now_wall, findings)
         return _of_domain(transaction, domain)
     claim = claims.find_claim(transaction, looked_at.account_id, looked_at.name)
     if claim is None:
-        raise NotFound(f"There is no domain {looked_at.name}.")
+        raise NotFound("There is no domain {name}.", name=looked_at.name)
     actor.authorise(claim.account_id, f"domain {looked_at.name}")
     return _settled(transaction, actor, now_wall, claim, findings)
 
@@ -175,9 +175,9 @@ def _resolvers(text: str) -> tuple[tuple[str, int], ...]:
         try:
             address = str(ipaddress.ip_address(host))
         except ValueError:
-            raise InvalidInput(_RESOLVERS, f"“{item}” is not the IP address of a name server.") from None
+            raise InvalidInput(_RESOLVERS, "“{text}” is not the IP address of a name server.", text=item) from None
         if not (port.isascii() and port.isdigit() and 0 < int(port) < 65_536):
-            raise InvalidInput(_RESOLVERS, f"“{item}” has no usable port.")
+            raise InvalidInput(_RESOLVERS, "“{text}” has no usable port.", text=item)
         found.append((address, int(port)))
     return tuple(found)
 

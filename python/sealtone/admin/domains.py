@@ -10,6 +10,7 @@ from sealtone.admin import fields
 from sealtone.admin.actor import Actor
 from sealtone.admin.errors import Conflict, InvalidInput, NotFound
 from sealtone.admin.reach import read_reach
+from sealtone.admin.service import service_settings
 from sealtone.model import Announcements, Domain, DomainKind, Role
 from sealtone.store import Transaction
 from sealtone.store import directory as rows
@@ -54,7 +55,7 @@ def create_domain(transaction: Transaction, actor: Actor, now_wall: float, name:
 
 def zone_of(transaction: Transaction) -> str:
     """The zone that the service gives subdomains of; empty where it gives none."""
-    return (rows.read_setting(transaction, "zone") or "").strip().rstrip(".").lower()
+    return service_settings(transaction).zone
 
 
 def create_subdomain(transaction: Transaction, actor: Actor, now_wall: float, label: str, account_id: int) -> Domain:
@@ -68,9 +69,9 @@ def create_subdomain(transaction: Transaction, actor: Actor, now_wall: float, la
     if len(chosen) < _SHORTEST_LABEL:
         raise InvalidInput("label", "A subdomain has at least three letters or digits.")
     if chosen in _RESERVED or domain_name == read_reach(transaction).name:
-        raise InvalidInput("label", f"“{chosen}” is reserved. Choose another name.")
+        raise InvalidInput("label", "“{label}” is reserved. Choose another name.", label=chosen)
     if rows.find_domain(transaction, domain_name) is not None:
-        raise InvalidInput("label", f"“{chosen}” is taken. Choose another name.")
+        raise InvalidInput("label", "“{label}” is taken. Choose another name.", label=chosen)
     _check_room(transaction, account_id)
     return _insert(transaction, actor, now_wall, domain_name, account_id, DomainKind.SUBDOMAIN)
 
@@ -84,16 +85,20 @@ def park_domain(transaction: Transaction, actor: Actor, now_wall: float, name: s
     actor.authorise(account_id, "such account")
     domain_name = fields.domain_name(name)
     if "." not in domain_name:
-        raise InvalidInput("domain", f"“{domain_name}” is not a name that you can own. Write it like office.example.")
+        raise InvalidInput(
+            "domain", "“{name}” is not a name that you can own. Write it like office.example.", name=domain_name
+        )
     zone = zone_of(transaction)
     if zone and (domain_name == zone or domain_name.endswith(f".{zone}")):
-        raise InvalidInput("domain", f"Names in {zone} belong to this service. Choose a personal subdomain instead.")
+        raise InvalidInput(
+            "domain", "Names in {zone} belong to this service. Choose a personal subdomain instead.", zone=zone
+        )
     if domain_name == read_reach(transaction).name:
-        raise InvalidInput("domain", f"{domain_name} is the name of this service itself.")
+        raise InvalidInput("domain", "{name} is the name of this service itself.", name=domain_name)
     present = rows.find_domain(transaction, domain_name)
     own = present is not None and present.account_id == account_id
     if own or claims.find_claim(transaction, account_id, domain_name) is not None:
-        raise Conflict(f"The domain {domain_name} exists already.")
+        raise InvalidInput("domain", "The domain {name} exists already.", name=domain_name)
     _check_room(transaction, account_id)
     claims.insert_claim(transaction, account_id, domain_name, secrets.token_hex(_TOKEN_OCTETS), now_wall)
     log_change(transaction, actor, now_wall, "create", account_id, domain_name, after={"status": "pending"})
@@ -108,7 +113,7 @@ def abandon_claim(transaction: Transaction, actor: Actor, now_wall: float, accou
     actor.authorise(account_id, f"domain {domain_name}")
     claim = claims.find_claim(transaction, account_id, domain_name)
     if claim is None:
-        raise NotFound(f"There is no domain {domain_name}.")
+        raise NotFound("There is no domain {name}.", name=domain_name)
     claims.delete_claim(transaction, account_id, domain_name)
     log_change(transaction, actor, now_wall, "delete", account_id, domain_name, before={"status": claim.status.value})
 
@@ -125,18 +130,25 @@ def _insert(
 
 def _check_free(transaction: Transaction, name: str) -> None:
     if rows.find_domain(transaction, name) is not None:
-        raise Conflict(f"The domain {name} exists already.")
+        raise Conflict("The domain {name} exists already.", name=name)
 
 
 def _check_room(transaction: Transaction, account_id: int) -> None:
     present = rows.read_domains(transaction, account_id), claims.read_claims(transaction, account_id)
     if sum(map(len, present)) >= _MOST_OF_AN_ACCOUNT:
-        raise Conflict(f"An account has at most {_MOST_OF_AN_ACCOUNT} domains. Delete one that you do not need.")
+        raise Conflict(
+            "An account has at most {most} domains. Delete one that you do not need.", most=_MOST_OF_AN_ACCOUNT
+        )
 
 
 def list_domains(transaction: Transaction, actor: Actor) -> tuple[Domain, ...]:
     """The domains that the actor may see."""
     return rows.read_domains(transaction, actor.account_id)
+
+
+def count_sip_users(transaction: Transaction, actor: Actor) -> dict[int, int]:
+    """How many SIP users each domain that the actor may see has, by its id; without any it is left out."""
+    return claims.count_sip_users(transaction, actor.account_id)
 
 
 def set_domain_enabled(transaction: Transaction, actor: Actor, now_wall: float, name: str, *, enabled: bool) -> Domain:
@@ -199,7 +211,9 @@ def delete_domain(
     users = rows.read_users(transaction, domain.name)
     if users and not with_users:
         raise Conflict(
-            f"The domain {domain.name} still has {len(users)} SIP users. Delete them first, or ask for both."
+            "The domain {name} still has {count} SIP users. Delete them first, or ask for both.",
+            name=domain.name,
+            count=len(users),
         )
     delete_bindings_of(transaction.connection, [user.aor for user in users])
     for user in users:
@@ -225,7 +239,7 @@ def domain_of(transaction: Transaction, actor: Actor, name: str, role: Role = Ro
     domain_name = fields.domain_name(name)
     domain = rows.find_domain(transaction, domain_name)
     if domain is None:
-        raise NotFound(f"There is no domain {domain_name}.")
+        raise NotFound("There is no domain {name}.", name=domain_name)
     actor.authorise(domain.account_id, f"domain {domain_name}", role)
     return domain
 

@@ -36,6 +36,8 @@ class Checklist(NamedTuple):
     """The account's oldest domain; empty: none."""
     aor: str
     """Its oldest SIP user; empty: none."""
+    unnoted: bool = False
+    """Whether something was found that `note_progress` would note."""
 
     @property
     def is_done(self) -> bool:
@@ -55,9 +57,10 @@ def checklist(transaction: Transaction, actor: Actor, account_id: int) -> Checkl
     dismissed = _DISMISSED in noted
     domain = rows.first_domain(transaction, account_id)
     user = rows.first_user(transaction, account_id)
-    if not dismissed:
-        reached |= _found(transaction, account_id, reached, domain, user)
-    return Checklist(reached, dismissed, domain[0] if domain else "", user[0] if user else "")
+    found = _found(transaction, account_id, reached, domain, user) if not dismissed else {}
+    return Checklist(
+        reached | found, dismissed, domain[0] if domain else "", user[0] if user else "", unnoted=bool(found)
+    )
 
 
 def note_progress(transaction: Transaction, account_id: int) -> tuple[Step, ...]:

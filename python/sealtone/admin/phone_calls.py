@@ -15,8 +15,10 @@ TEST_SERVICES = (WHO_CAN_HEAR_SERVICE, ECHO_SERVICE)
 def phone_to_call(transaction: Transaction, actor: Actor, aor: str, service: str = WHO_CAN_HEAR_SERVICE) -> SipUser:
     """The user whose phone may be rung for a service. Raises `NotFound`, `Forbidden`, `Conflict`, `InvalidInput`."""
     if service not in TEST_SERVICES:
-        raise InvalidInput("service", f"“{service}” is no test call: {' or '.join(TEST_SERVICES)} is.")
+        raise InvalidInput(
+            "service", "“{service}” is no test call: {known} is.", service=service, known=" or ".join(TEST_SERVICES)
+        )
     user = user_of(transaction, actor, aor)
     if not user.enabled:
-        raise Conflict(f"The SIP user {user.aor} is switched off. Switch it on first.")
+        raise Conflict("The SIP user {aor} is switched off. Switch it on first.", aor=user.aor)
     return user

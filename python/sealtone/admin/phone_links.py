@@ -40,7 +40,9 @@ def make_phone_link(transaction: Transaction, actor: Actor, now_wall: float, aor
     user = user_of(transaction, actor, aor)
     link_rows.delete_expired_links(transaction, now_wall - _KEPT_S)
     if len(_open_links(transaction, user, now_wall)) >= MOST_OPEN:
-        raise Conflict(f"{MOST_OPEN} links for {user.aor} are open already. Revoke one, or wait some minutes.")
+        raise Conflict(
+            "{most} links for {aor} are open already. Revoke one, or wait some minutes.", most=MOST_OPEN, aor=user.aor
+        )
     made = make_link(
         transaction,
         PURPOSE,
@@ -48,7 +50,6 @@ def make_phone_link(transaction: Transaction, actor: Actor, now_wall: float, aor
         LIFETIME_S,
         account_id=user.account_id,
         subject=user.aor,
-        content=str(user.id),
         created_by=actor.name,
     )
     _log(transaction, actor, now_wall, user, "", "made")
@@ -73,11 +74,16 @@ def revoke_phone_link(transaction: Transaction, actor: Actor, now_wall: float, a
     _log(transaction, actor, now_wall, user, "made", "revoked")
 
 
-def redeem_phone_link(transaction: Transaction, now_wall: float, token: str, origin: str) -> SipUser | None:
-    """Whose phone this token sets up, and it works no more; None, whatever is wrong with it.
+def is_open_phone_link(transaction: Transaction, now_wall: float, token: str) -> bool:
+    """Whether `redeem_phone_link` has anything to look at: guesses need no transaction that writes.
 
     It is found by its hash, so that how long this takes tells nothing of other tokens.
     """
+    return link_rows.find_open_link(transaction, token_hash(token[:_LONGEST_TOKEN]), PURPOSE, now_wall) is not None
+
+
+def redeem_phone_link(transaction: Transaction, now_wall: float, token: str, origin: str) -> SipUser | None:
+    """Whose phone this token sets up, and it works no more; None, whatever is wrong with it."""
     link = link_rows.find_open_link(transaction, token_hash(token[:_LONGEST_TOKEN]), PURPOSE, now_wall)
     if link is None or not link_rows.use_link(transaction, link.number, now_wall, origin):
         return None
@@ -88,7 +94,9 @@ def redeem_phone_link(transaction: Transaction, now_wall: float, token: str, ori
         return None
     user = rows.find_user(transaction, domain.id, username)
     # A user of the same name that was made since is another one.
-    return user if user is not None and user.enabled and str(user.id) == link.content else None
+    if user is None or not user.enabled or (rows.user_made_at(transaction, user.id) or 0.0) > link.created_at:
+        return None
+    return user
 
 
 def _open_links(transaction: Transaction, user: SipUser, now_wall: float) -> tuple[Link, ...]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import NamedTuple
 
+from sealtone.admin.service import service_settings
 from sealtone.store import Transaction
 from sealtone.store import directory as rows
 
 _SETTING = "reach"
-_PUBLIC_NAME = "public_name"
 
 
 class Reach(NamedTuple):
@@ -28,7 +28,7 @@ class Reach(NamedTuple):
 def read_reach(transaction: Transaction) -> Reach:
     """Where phones reach this server; the usual ports before it was ever started."""
     text = rows.read_setting(transaction, _SETTING)
-    name = (rows.read_setting(transaction, _PUBLIC_NAME) or "").strip().rstrip(".").lower()
+    name = service_settings(transaction).public_name
     if text is None:
         return Reach(name)
     stored = json.loads(text)

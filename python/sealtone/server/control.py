@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -12,9 +13,11 @@ from sealtone.media import Engine
 from sealtone.model.directory import ECHO_SERVICE, WHO_CAN_HEAR_SERVICE
 from sealtone.net.control import Action
 from sealtone.net.errors import ControlError
+from sealtone.net.relay import HttpRelay
 from sealtone.net.transport import Listening, Transports
 from sealtone.server.live_calls import live_actions
 from sealtone.server.node import Node
+from sealtone.server.panel_process import PanelProcess
 from sealtone.sip.flow import host_port
 from sealtone.store import Store
 
@@ -28,6 +31,8 @@ def control_actions(
     listening: tuple[Listening, ...],
     started_at: float,
     reload: Callable[[], Awaitable[int]],
+    panel: PanelProcess,
+    relay: HttpRelay,
 ) -> dict[str, Action]:
     """The actions by name. Each gives what JSON can hold; times are Unix seconds."""
 
@@ -58,12 +63,25 @@ def control_actions(
                 "handshake_failures": net.handshake_failures,
                 "framing_errors": net.framing_errors,
             },
+            "panel": {
+                "pid": panel.pid,
+                "restarts": panel.restarts,
+                "connections": len(relay),
+                **asdict(relay.counters),
+            },
             "codecs": dict(node.exchange.plane.codecs()),
             "ladders_not_kept": node.ladders.not_kept,
             "store": {"records_lost": store.records_lost, "last_error": store.last_error},
         }
 
-    def registrations() -> list[dict[str, Any]]:
+    def registrations(aors: list[str] | None = None) -> list[dict[str, Any]]:
+        """Of these users, or of all."""
+        now_wall = time.time()
+        found = (
+            node.registrar.all_bindings(now_wall)
+            if aors is None
+            else (binding for aor in aors for binding in node.registrar.bindings(aor, now_wall))
+        )
         return [
             {
                 "aor": binding.aor,
@@ -79,7 +97,7 @@ def control_actions(
                 "user_agent": binding.user_agent,
                 "reachable": binding.hop_hint is not None,
             }
-            for binding in node.registrar.all_bindings(time.time())
+            for binding in found
         ]
 
     return {

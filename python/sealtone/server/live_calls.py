@@ -17,6 +17,7 @@ from sealtone.b2bua.leg import Leg
 from sealtone.b2bua.leg_codecs import in_use
 from sealtone.b2bua.leg_quality import quality_of
 from sealtone.b2bua.record import media_address, parties_of, shown_name, state_of
+from sealtone.model.listeners import who_could_listen
 from sealtone.net.control import Action
 from sealtone.net.errors import ControlError
 from sealtone.server.node import Node
@@ -80,8 +81,8 @@ def live_actions(node: Node) -> dict[str, Action]:
         node.hang_up(call, by)
         return True
 
-    async def wait(after: int, timeout_s: float = 25.0) -> dict[str, Any]:
-        return await node.feed.wait(after, timeout_s)
+    async def wait(after: int, patience_s: float = 25.0) -> dict[str, Any]:
+        return await node.feed.wait(after, patience_s)
 
     return {
         "calls.live": live,
@@ -123,7 +124,21 @@ def _live_call(call: Call, wall: Callable[[float], float], account_id: int | Non
         "recording": call.recording.facts.id if call.recording.facts is not None else None,
         "recording_note": call.recording.note,
         "recording_objection": recording_in_call.objection(call),
+        "audience": _audience(call),
         "legs": [_live_leg(call, leg, _is_own(leg, account_id)) for leg in call.legs()],
+    }
+
+
+def _audience(call: Call) -> dict[str, Any] | None:
+    """Who could listen now; None while nobody has answered."""
+    other = call.far
+    if call.answered_at is None or (other is None and call.service is None):
+        return None
+    audience = who_could_listen(call.a.security(), other.security() if other is not None else None)
+    return {
+        "listeners": [listener.value for listener in audience.listeners],
+        "compare": audience.compare.value,
+        "addresses_shown": audience.addresses_shown,
     }
 
 

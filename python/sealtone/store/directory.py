@@ -112,6 +112,11 @@ def set_recording_recipient(transaction: Transaction, account_id: int, recipient
     )
 
 
+def set_keep_ladders(transaction: Transaction, account_id: int, keep: KeepLadders) -> None:
+    """Of which calls an account's SIP messages are kept from now on."""
+    transaction.connection.execute(account.update().where(account.c.id == account_id).values(keep_ladders=keep.value))
+
+
 def read_domains(transaction: Transaction, account_id: int | None = None) -> tuple[Domain, ...]:
     """Every domain, or an account's, oldest first."""
     query = select(domain).order_by(domain.c.id)
@@ -210,6 +215,13 @@ def update_user(transaction: Transaction, user: SipUser, *, secret_set_at: float
 def delete_user(transaction: Transaction, user_id: int) -> None:
     """Deletes a user; call records that name it stay."""
     transaction.connection.execute(sip_user.delete().where(sip_user.c.id == user_id))
+
+
+def user_made_at(transaction: Transaction, user_id: int) -> float | None:
+    """When a user was made, Unix seconds. An id alone names no user for good: it may be given again."""
+    query = select(sip_user.c.created_at).where(sip_user.c.id == user_id)
+    made_at: float | None = transaction.connection.execute(query).scalar()
+    return made_at
 
 
 def append_change(transaction: Transaction, change: Change) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from sealtone.model import CertificateSource, ClaimStatus
 from sealtone.store.database import Transaction
-from sealtone.store.tables import domain, domain_claim
+from sealtone.store.tables import domain, domain_claim, sip_user
 
 
 class Finding(NamedTuple):
@@ -119,6 +119,14 @@ def set_certificate(transaction: Transaction, domain_id: int, source: Certificat
     """Sets who issues a domain's certificate, and why the last order failed."""
     values = {"certificate_source": source.value, "certificate_error": error}
     transaction.connection.execute(domain.update().where(domain.c.id == domain_id).values(**values))
+
+
+def count_sip_users(transaction: Transaction, account_id: int | None = None) -> dict[int, int]:
+    """How many SIP users each domain has, by its id; domains without any are left out."""
+    query = select(sip_user.c.domain_id, func.count()).group_by(sip_user.c.domain_id)
+    if account_id is not None:
+        query = query.join(domain, sip_user.c.domain_id == domain.c.id).where(domain.c.account_id == account_id)
+    return {row[0]: row[1] for row in transaction.connection.execute(query)}
 
 
 def _claim_of(row: Any) -> DomainClaim:

@@ -46,6 +46,10 @@ class CallFilter(NamedTuple):
     state: CallState | None = None
     account_id: int | None = None
     answered: bool | None = None
+    domain: str = ""
+    """Of either side."""
+    encrypted: bool | None = None
+    """Whether the call was protected at least to the server."""
     before_id: tuple[float, str] | None = None
     """Page on: `CallPage.next_page` of the page before."""
     limit: int = 50
@@ -76,6 +80,12 @@ def read_calls(connection: sqlalchemy.Connection, wanted: CallFilter) -> CallPag
     records = tuple(_calls_of(connection, page))
     last = page[-1] if len(rows) > wanted.limit else None
     return CallPage(records, (last.started_at, last.id) if last is not None else None)
+
+
+def find_call(connection: sqlalchemy.Connection, call_id: str) -> CallRecord | None:
+    """One record by its whole id."""
+    row = connection.execute(select(call_record).where(call_record.c.id == call_id)).first()
+    return next(_calls_of(connection, [row])) if row is not None else None
 
 
 def read_call(connection: sqlalchemy.Connection, call_id: str) -> CallRecord | None:
@@ -130,6 +140,12 @@ def _conditions(wanted: CallFilter) -> Iterable[ColumnElement[bool]]:
         yield columns.account_id == wanted.account_id
     if wanted.answered is not None:
         yield columns.answered_at.is_not(None) if wanted.answered else columns.answered_at.is_(None)
+    if wanted.domain:
+        ending = f"@{wanted.domain}"
+        yield or_(*(side.endswith(ending, autoescape=True) for side in (columns.caller, columns.callee)))
+    if wanted.encrypted is not None:
+        is_open = columns.state == CallState.OPEN
+        yield ~is_open if wanted.encrypted else is_open
     if wanted.before_id is not None:
         started_at, call_id = wanted.before_id
         yield or_(columns.started_at < started_at, and_(columns.started_at == started_at, columns.id < call_id))

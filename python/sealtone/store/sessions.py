@@ -37,6 +37,13 @@ class Session(NamedTuple):
     theme: str
     account_id: int
     account_name: str
+    second_factor_needed: bool = False
+    """Whether the account wants a second factor of everybody."""
+
+    @property
+    def lacks_second_factor(self) -> bool:
+        """Whether it began with one factor, and the account wants two."""
+        return self.second_factor_needed and self.signed_in_by in ("password", "link")
 
 
 _COLUMNS = (
@@ -49,6 +56,7 @@ _COLUMNS = (
     person.c.theme,
     person.c.account_id,
     account.c.name.label("account_name"),
+    account.c.second_factor.label("second_factor_needed"),
 )
 
 
@@ -100,6 +108,7 @@ def find_session(transaction: Transaction, token_hash: bytes, now_wall: float, s
         return None
     fields = dict(row._mapping)
     fields["role"], fields["operator"] = Role(fields["role"]), bool(fields["operator"])
+    fields["second_factor_needed"] = bool(fields["second_factor_needed"])
     return Session(**fields)
 
 

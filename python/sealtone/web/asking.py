@@ -29,6 +29,8 @@ Result = TypeVar("Result")
 
 FLASH_COOKIE = "__Host-flash"
 THEME_COOKIE = "__Host-theme"
+SECOND_FACTOR_URL = "/account/second-factor"
+_WITHOUT_SECOND_FACTOR = (SECOND_FACTOR_URL, "/sign-out", "/confirm", "/preferences")
 _FLASH_S = 60
 _LONGEST_FLASH = 2000
 _SETTLES_S = 0.3  # a change is mostly taken up by then, so that the next page says so already
@@ -40,6 +42,14 @@ class SignInNeeded(Exception):
     def __init__(self, back: str) -> None:
         super().__init__(back)
         self.back = back
+
+
+class Detour(Exception):
+    """Something has to be done first, at `url`."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.url = url
 
 
 class ServerAway(Exception):
@@ -79,11 +89,13 @@ async def visited(request: Request) -> None:
 
 
 async def signed_in(request: Request, _: Annotated[None, Depends(visited)]) -> Actor:
-    """Whoever is signed in. Raises `SignInNeeded`."""
+    """Whoever is signed in. Raises `SignInNeeded`; `Detour` where their account wants a second factor of them first."""
     session: Session | None = request.state.session
     if session is None:
         back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         raise SignInNeeded(back if request.method in ("GET", "HEAD") and not is_htmx(request) else "")
+    if session.lacks_second_factor and not request.url.path.startswith(_WITHOUT_SECOND_FACTOR):
+        raise Detour(SECOND_FACTOR_URL)
     return actor_of(session, address_of(request))
 
 

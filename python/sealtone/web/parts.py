@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from jinja2 import Environment
 
@@ -16,17 +16,10 @@ from sealtone.net.errors import ControlError
 from sealtone.store import Database
 from sealtone.web.assets import Assets
 from sealtone.web.i18n import Translations
+from sealtone.web.live import Live
 
 _READERS = 8
 _WRITERS = 2  # SQLite has one writer at a time: more would only wait, each on a thread
-
-
-class Live(Protocol):
-    """The feed of live events, see `web.live`."""
-
-    def subscribe(self, account_id: int | None) -> AsyncIterator[Any]:
-        """What happens from now on in an account; None for all of them."""
-        ...
 
 
 @dataclass
@@ -44,6 +37,8 @@ class Parts:
     """Writes a line to the server's journal. No secrets."""
     live: Live | None = None
     """Set by what reads the feed, once it does."""
+    areas: dict[str, Any] = field(default_factory=dict)
+    """What an area keeps between requests, by its name."""
     readers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_READERS, "read"))
     writers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_WRITERS, "write"))
     _reload: asyncio.Task[None] | None = None

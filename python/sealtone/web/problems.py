@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from sealtone.admin.errors import AdminError, Conflict, Forbidden, InvalidInput, NotFound
 from sealtone.net.errors import ControlError
 from sealtone.store import StoreBusy, StoreError
-from sealtone.web.asking import ServerAway, SignInNeeded, is_htmx, page, parts, visited
+from sealtone.web.asking import Detour, ServerAway, SignInNeeded, go, is_htmx, page, parts, visited
 from sealtone.web.i18n import Language
 from sealtone.web.rendering import said
 from sealtone.web.security import Forged
@@ -123,6 +123,10 @@ async def _sign_in(request: Request, error: Exception) -> Response:
     return RedirectResponse(url, 303)
 
 
+async def _detour(request: Request, error: Exception) -> Response:
+    return go(request, error.url if isinstance(error, Detour) else "/")
+
+
 async def _unexpected(request: Request, error: Exception) -> Response:
     parts(request).log(f"error panel {request.method} {request.url.path}: " + _where(error))
     return await answer(request, error)
@@ -139,4 +143,5 @@ def install(app: FastAPI) -> None:
     for kind in (AdminError, StoreError, ControlError, ServerAway, Forged, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, answer)
     app.add_exception_handler(SignInNeeded, _sign_in)
+    app.add_exception_handler(Detour, _detour)
     app.add_exception_handler(Exception, _unexpected)

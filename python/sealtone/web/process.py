@@ -12,8 +12,10 @@ import gc
 import json
 import logging
 import os
+import signal
 import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -101,6 +103,14 @@ class RelayedProtocol(HttpToolsProtocol):
             self.transport.close()
 
 
+class _Server(uvicorn.Server):
+    """Leaves signals to `serve`: uvicorn's own way ends the process before what follows it."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
 def main() -> None:
     """Serves until told to end. The exit status is `CANNOT_START` for what a new start would not change."""
     folder = Path(sys.argv[1])
@@ -133,7 +143,9 @@ async def serve(folder: Path) -> None:
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_GRACE_S,
     )
-    server = uvicorn.Server(config)
+    server = _Server(config)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, server.handle_exit, number, None)
     sock = _bound(folder / PANEL_SOCKET)
     watch = asyncio.create_task(_until_orphaned(server))
     gc.collect()
@@ -149,7 +161,8 @@ async def serve(folder: Path) -> None:
 def _bound(path: Path) -> socket.socket:
     path.unlink(missing_ok=True)  # of a process that was killed; the server sees to it that there is but one
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    sock.bind(str(path))  # mode 0600 by the umask
+    sock.bind(str(path))  # for nobody else, by the umask
+    path.chmod(0o600)
     sock.listen(_BACKLOG)
     sock.setblocking(False)
     return sock
