@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from sealtone.admin import Actor, create_domain, create_sip_user
+from sealtone.admin import Actor, SipUserChange, create_domain, create_sip_user, update_sip_user
 from sealtone.admin.api_keys import create_api_key
 from sealtone.admin.domains import park_domain
 from sealtone.admin.people import invite
@@ -17,6 +17,7 @@ from sealtone.admin.recording_files import folder_of
 from sealtone.admin.webhooks import create_webhook, send_test
 from sealtone.model import ConsentNotice, RecordingFacts, RecordingFormat
 from sealtone.model.people import Role
+from sealtone.store.directory import last_change
 from sealtone.store.recordings import save_recording
 from sealtone.store.records import insert_calls
 from sealtone.store.sessions import insert_session
@@ -97,6 +98,8 @@ class Api:
             )
             record = record._replace(legs=tuple(leg._replace(aor=f"1000@{name}.example") for leg in record.legs))
             insert_calls(transaction.connection, [record])
+            update_sip_user(transaction, owner, now, user.aor, SipUserChange(display_name=f"Anna of {name}"))
+            change_id = last_change(transaction)
             invitation = invite(transaction, owner, now, tenant.account_id, f"guest@{name}.test", "viewer").link
             number = f"session-of-{name}"
             insert_session(
@@ -142,6 +145,7 @@ class Api:
             "live-calls/id": f"live-{name}",
             "recordings/id": recording.id,
             "people/id": member,
+            "changes/id": change_id,
             "invitations/number": invitation.number,
             "sessions/number": number,
         }

@@ -32,6 +32,12 @@ class Described:
     def parameters(self) -> list[str]:
         return [str(one["name"]) for one in self.spec["parameters"] if one["in"] == "path"]
 
+    @property
+    def refers(self) -> bool:
+        """Whether it is about a thing that is there, which its address or its body names."""
+        body = json.dumps(self.spec.get("requestBody", {}))
+        return bool(self.parameters) or ("SIP users" in self.spec["tags"] and "office.example" in body)
+
     def url(self, tenant: Tenant) -> str:
         """Its address, for a thing of that tenant."""
         area = self.path.split("/")[1]

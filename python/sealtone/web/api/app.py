@@ -13,6 +13,7 @@ from sealtone.web.api import (
     account,
     api_keys,
     calls,
+    changes,
     domains,
     events,
     live_calls,
@@ -20,6 +21,7 @@ from sealtone.web.api import (
     recordings,
     registrations,
     service,
+    sip_user_batches,
     sip_users,
     webhooks,
 )
@@ -31,11 +33,13 @@ from sealtone.web.parts import Parts
 PREFIX = "/api/v1"
 _AREAS = (
     domains,
+    sip_user_batches,
     sip_users,
     registrations,
     live_calls,
     calls,
     recordings,
+    changes,
     events,
     account,
     people,
