@@ -101,6 +101,7 @@ class Server:
             f'media_ports = "{self.media}-{self.media + self.media_ports - 1}"',
             "workers = 1",
             f"panel = {str(self.PANEL).lower()}",
+            "http_port = 0",
             f'domain = "{self.DOMAINS[0]}"',
         ]
         (self.folder / "sealtone.toml").write_text("\n".join(settings) + "\n")

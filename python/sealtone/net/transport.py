@@ -48,6 +48,15 @@ class Certificates(Protocol):
         """The server name that the client of an accepted connection sent; empty if none."""
         ...
 
+    @property
+    def awaits_challenge(self) -> bool:
+        """Whether an authority may be checking a name just now (RFC 8737)."""
+        ...
+
+    def challenge_context(self, server_name: str) -> ssl.SSLContext | None:
+        """What is shown to it; None for names that are not being checked."""
+        ...
+
 
 class Listening(NamedTuple):
     """A place that is listened on, with the port that was really got."""
@@ -121,7 +130,12 @@ class Transports:
             return StreamConnection(self, next(self._ids), kind, source, handover=handover)
 
         context = certificates.server_context if certificates is not None else None
-        listener = StreamListener(host, port, connection, context, self.limits, self.counters, self.load_of)
+
+        def challenged() -> Callable[[str], ssl.SSLContext | None] | None:
+            waits = certificates is not None and certificates.awaits_challenge
+            return certificates.challenge_context if certificates is not None and waits else None
+
+        listener = StreamListener(host, port, connection, context, self.limits, self.counters, self.load_of, challenged)
         self._listeners.append(listener)
         return Listening(kind, host, listener.port)
 
