@@ -57,6 +57,7 @@ from sealtone.server.certificate_orders import CertificateOrders
 from sealtone.server.changes import EXPECTED, ChangesTakenUp
 from sealtone.server.control import control_actions
 from sealtone.server.domain_watch import watch_domains
+from sealtone.server.figures import Figures
 from sealtone.server.journal import Journal
 from sealtone.server.media_plane import EnginePlane, codec_notes
 from sealtone.server.node import Node
@@ -66,6 +67,7 @@ from sealtone.server.sound_files import FOLDER, SoundFiles
 from sealtone.server.zrtp_memory import ZrtpMemory
 from sealtone.sip.flow import Flow, Hop
 from sealtone.store import Store, StoreError
+from sealtone.store.changes import Settled
 from sealtone.store.directory import last_change
 from sealtone.store.records import PURGED_AT_ONCE
 from sealtone.store.zrtp_cache import read_zrtp_records
@@ -165,6 +167,7 @@ class Server:
             zrtp=self._zrtp,
             zrtp_crypto=StandardCrypto(Primitives()),
         )
+        self._changes.on_settled = self._tell_settled
         await store.delete_expired(time.time())
         await store.submit(lambda transaction: recording_files.close_interrupted(transaction, config.data))
         node.registrar.load(await store.load_bindings(time.time()))
@@ -203,9 +206,22 @@ class Server:
                 relay=self.relay,
             )
         )
+        figures = Figures(
+            node=node,
+            transports=transports,
+            engine=engine,
+            store=store,
+            certificates=self._certificates,
+            panel=self.panel,
+            relay=self.relay,
+            started_at=time.time(),
+        )
+        control.update(figures.actions())
+        store.on_record = figures.ended
         control.update({"certificates.order": self._orders.order, "certificates.state": self._orders.state})
         purges = (self._purge_calls, self._purge_recordings, self._purge_secrets)
-        for background in (self._watch_changes, self._renew_daily, self._watch_domains, self._orders.watch, *purges):
+        watched = (self._watch_changes, self._renew_daily, self._watch_domains, self._orders.watch, figures.watch)
+        for background in (*watched, *purges):
             task = loop.create_task(background(), name=background.__name__)
             task.add_done_callback(self._on_background_end)
             self._tasks.add(task)
@@ -252,6 +268,10 @@ class Server:
             self._renew(snapshot)
         self._change_seen = max(self._change_seen, *ids, 0)
         return snapshot.version
+
+    def _tell_settled(self, settled: tuple[Settled, ...]) -> None:
+        for change in settled:
+            self.node.feed.tell("change.settled", change.account_id, change=change.id, state=change.state)
 
     async def _reload_on_request(self) -> int:
         try:

@@ -230,7 +230,10 @@ async def create(
 async def new_many(request: Request, actor: Who) -> Response:
     """The form for many."""
     actor.authorise(actor.account_id or 0, "page")
-    return await page(request, "users/new_many.html", form={**_NEW, "name": ""}, domains=await _domains(request, actor))
+    domains = await _domains(request, actor)
+    return await page(
+        request, "users/new_many.html", form={**_NEW, "name": ""}, domains=domains, domain_options=options(domains)
+    )
 
 
 @router.post("/new-many")
