@@ -46,6 +46,8 @@ class Config(NamedTuple):
     log_level: str = "info"
     domain: str = "sealtone.local"
     """Name of the domain that the first start makes."""
+    http_port: int = 80
+    """Plain HTTP: sends browsers to the panel, and answers who issues certificates; 0 for none."""
     panel: bool = True
     """Whether the panel and the API are served."""
 
@@ -193,6 +195,8 @@ def _check_ports(config: Config) -> None:
         raise ConfigError(
             f"shared_tls_port = {config.shared_tls_port} is in use as sip_port or tls_port. Choose another, or 0."
         )
+    if config.http_port and config.http_port in (config.sip_port, config.tls_port, config.shared_tls_port):
+        raise ConfigError(f"http_port = {config.http_port} is in use by SIP or TLS. Choose another, or 0.")
     low, high = config.media_ports
     if low <= config.sip_port <= high:
         raise ConfigError(f"sip_port = {config.sip_port} lies within media_ports = {low}-{high}. Move one of the two.")
@@ -203,6 +207,7 @@ _PARSERS: dict[str, Callable[[Any], Any]] = {
     "sip_port": _port,
     "tls_port": _port,
     "shared_tls_port": _port_or_none,
+    "http_port": _port_or_none,
     "advertise": _host,
     "media_ports": _port_range,
     "workers": _workers,

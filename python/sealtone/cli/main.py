@@ -15,6 +15,7 @@ from rich.text import Text
 from sealtone.admin import AdminError
 from sealtone.cli import (
     api_key,
+    backup,
     calls,
     changes,
     connect,
@@ -52,6 +53,8 @@ app.command("test-call")(trial_call.trial_call)
 app.add_typer(changes.app, name="changes")
 app.add_typer(recordings.app, name="recordings")
 app.add_typer(api_key.app, name="api-key")
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 app.command("retention")(retention.retention)
 app.command("registrations")(registrations.registrations)
 app.command("status")(status.status)

@@ -86,7 +86,23 @@ class Database:
                 _upgrade(connection, self.file)
 
 
-def _upgrade(connection: sqlalchemy.Connection, file: Path) -> None:
+def create_at(folder: Path, schema: str) -> sqlalchemy.Engine:
+    """A new, empty database in `folder` with the tables of an older schema. Raises `StoreError` for an unknown one."""
+    file = folder / DATABASE_FILE
+    file.touch(mode=0o600, exist_ok=False)
+    engine = sqlalchemy.create_engine(f"sqlite:///{file}", poolclass=sqlalchemy.pool.QueuePool)
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    try:
+        with engine.begin() as connection:
+            _upgrade(connection, file, schema)
+    except (sqlalchemy.exc.SQLAlchemyError, sqlite3.Error) as error:
+        engine.dispose()
+        raise unavailable(error) from error
+    return engine
+
+
+def _upgrade(connection: sqlalchemy.Connection, file: Path, schema: str = "head") -> None:
     from alembic import command  # takes a quarter of a second to import, and is needed once a version
     from alembic.config import Config as AlembicConfig
     from alembic.util.exc import CommandError
@@ -95,10 +111,11 @@ def _upgrade(connection: sqlalchemy.Connection, file: Path) -> None:
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
     try:
-        command.upgrade(config, "head")
+        command.upgrade(config, schema)
     except CommandError as error:
+        newer = _revision(connection) if schema == "head" else schema
         raise StoreError(
-            f"{file} was written by a newer Sealtone (schema {_revision(connection)}). Install that version or newer, "
+            f"{file} was written by a newer Sealtone (schema {newer}). Install that version or newer, "
             f"or restore an older backup."
         ) from error
 

@@ -65,6 +65,7 @@ domain = Table(
     Column("checked_at", Float),
     Column("findings", String, nullable=False, server_default=""),
     Column("certificate_source", String, nullable=False, server_default="own"),
+    Column("certificate_challenge", String, nullable=False, server_default=""),
     Column("certificate_error", String, nullable=False, server_default=""),
 )
 

@@ -21,6 +21,7 @@ from sealtone.web import pages, problems
 from sealtone.web.api import PREFIX, make_api
 from sealtone.web.assets import Assets
 from sealtone.web.i18n import Translations
+from sealtone.web.metrics import Measured
 from sealtone.web.parts import Parts
 from sealtone.web.rendering import environment
 from sealtone.web.security import Guard
@@ -72,6 +73,7 @@ def make_app(parts: Parts) -> FastAPI:
     app.state.parts = parts
     problems.install(app)
     app.add_middleware(Guard)
+    app.add_middleware(Measured, figures=parts.figures)
 
     @app.get("/static/{name}", include_in_schema=False)
     async def static(request: Request, name: str) -> Response:

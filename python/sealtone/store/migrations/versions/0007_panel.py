@@ -16,6 +16,7 @@ def upgrade() -> None:
     op.add_column("domain", sa.Column("checked_at", sa.Float(), nullable=True))
     op.add_column("domain", sa.Column("findings", sa.String(), server_default="", nullable=False))
     op.add_column("domain", sa.Column("certificate_source", sa.String(), server_default="own", nullable=False))
+    op.add_column("domain", sa.Column("certificate_challenge", sa.String(), server_default="", nullable=False))
     op.add_column("domain", sa.Column("certificate_error", sa.String(), server_default="", nullable=False))
     op.add_column("change_log", sa.Column("state", sa.String(), server_default="pending", nullable=False))
     op.add_column("change_log", sa.Column("settled_at", sa.Float(), nullable=True))
