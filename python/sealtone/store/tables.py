@@ -250,6 +250,7 @@ change_log = Table(
     Column("failure", String, nullable=False, server_default=""),
     Column("reverts", Integer, index=True),
     Index(None, "account_id", "id"),
+    Index(None, "subject", "id"),
     CheckConstraint("action IN ('create', 'change', 'delete')", name="action"),
 )
 
