@@ -72,14 +72,14 @@ class Wanted(NamedTuple):
             raise InvalidInput("state", "There is no such state.")
         if self.outcome not in ("", "answered", "failed"):
             raise InvalidInput("outcome", "Say answered or failed.")
-        until = _day("until", self.until)
+        until = day("until", self.until)
         return CallFilter(
             party=self.party.strip()[:200],
             domain=self.domain.strip().lower()[:255],
             state=CallState(self.state) if self.state in set(CallState) else None,
             encrypted=True if self.state == "protected" else None,
             answered={"answered": True, "failed": False}.get(self.outcome),
-            since=_day("since", self.since),
+            since=day("since", self.since),
             until=None if until is None else until + _DAY_S,
             limit=PAGE,
         )
@@ -90,7 +90,7 @@ class Wanted(NamedTuple):
         return f"?{urlencode(given)}" if given else ""
 
 
-def _day(field: str, text: str) -> float | None:
+def day(field: str, text: str) -> float | None:
     """The beginning of a day, UTC. Raises `InvalidInput`."""
     if not text:
         return None
@@ -123,7 +123,7 @@ async def call_list(request: Request, actor: Who, wanted: Filter, after: str = "
     """Live calls, and a page of past ones."""
     error, rows, following = None, [], ""
     try:
-        criteria = wanted.parsed()._replace(before_id=_place(after))
+        criteria = wanted.parsed()._replace(before_id=place_of(after))
         found = await read(request, lambda transaction: admin.list_calls(transaction, actor, criteria))
         rows = [call_row(record) for record in found.records]
         if found.next_page is not None:
@@ -419,7 +419,7 @@ def _audience(record: CallRecord) -> dict[str, Any] | None:
     }
 
 
-def _place(text: str) -> tuple[float, str] | None:
+def place_of(text: str) -> tuple[float, str] | None:
     """Where a page begins. Raises `NotFound` for what is no such place."""
     if not text:
         return None
