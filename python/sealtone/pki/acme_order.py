@@ -195,6 +195,8 @@ def _account(folder: Path, service: AcmeService) -> tuple[client.ClientV2, JWK]:
     return acme, account_key
 
 
+_REFUSED = "The authority refused the order."
+SAYS = "It says: “{detail}”"
 _OTHER_ANSWER = "The authority got another answer than this server's ({way}). Does the name lead to this server?"
 _REASONS = {
     "connection": "The authority could not reach this server ({way}). Is the name's address right, and the port open?",
@@ -222,10 +224,10 @@ def in_plain_words(error: Exception, domain: str, kind: ChallengeKind) -> str:
     problem = _problem(error)
     if problem is not None:
         code = (problem.typ or "").rpartition(":")[2]
-        template = _REASONS.get(code, "The authority refused the order.")
+        template = _REASONS.get(code, _REFUSED)
         detail = " ".join((problem.detail or "").split())[:300]
         said = template.format(domain=domain, way=_WAYS[kind])
-        return f"{said} It says: “{detail}”" if detail else said
+        return f"{said} {SAYS.format(detail=detail)}" if detail else said
     if isinstance(error, errors.TimeoutError):
         return "The authority did not finish in time. It is tried again later."
     if isinstance(error, requests.exceptions.SSLError):
@@ -233,6 +235,21 @@ def in_plain_words(error: Exception, domain: str, kind: ChallengeKind) -> str:
     if isinstance(error, requests.RequestException):
         return "The authority cannot be reached from this server. Is the internet connection up?"
     return f"The authority answered in a way that was not understood ({type(error).__name__})."
+
+
+def parted(said: str, domain: str) -> tuple[str, str, str]:
+    """The sentence's template, its way, and the authority's own words, of what `in_plain_words` made: for translation.
+
+    The whole of it as a template where it is none of those.
+    """
+    before, after = SAYS.split("{detail}")
+    sentence, mark, words = said.partition(f" {before}")
+    words = words.removesuffix(after) if mark else ""
+    for template in {*_REASONS.values(), _REFUSED}:
+        for way in _WAYS.values():
+            if template.format(domain=domain, way=way) == sentence:
+                return template, way, words
+    return said, "", ""
 
 
 def _problem(error: Exception) -> messages.Error | None:

@@ -19,7 +19,7 @@ from sealtone.admin.phone_signs import PhoneSigns, phone_signs
 from sealtone.net.port_check import PortAnswer, check_tls_ports
 from sealtone.store import Transaction
 from sealtone.web.asking import Pages, now, page, parts, read, server_or_none, signed_in
-from sealtone.web.pages.certificates import Shown, inspected
+from sealtone.web.pages.certificates import Shown, inspected, said_of
 
 router = Pages(prefix="/checks", area="domains")
 Who = Annotated[Actor, Depends(signed_in)]
@@ -57,10 +57,11 @@ PORTS: Mapping[str, str] = {
 
 
 class DomainSeen(NamedTuple):
-    """A domain with its certificate."""
+    """A domain with its certificate, and why that was not renewed."""
 
     standing: Standing
     certificate: Shown | None
+    failure: str
 
 
 class Disk(NamedTuple):
@@ -88,7 +89,9 @@ async def checks(request: Request, actor: Who, ports: str = "", first: str = "",
 
     standings, phones, reach = await read(request, query)
     data = parts(request).folder
-    seen = await asyncio.to_thread(_inspected, data, standings[:_MOST_DOMAINS], reach)
+    listed = standings[:_MOST_DOMAINS]
+    shown = await asyncio.to_thread(_inspected, data, listed, reach)
+    seen = [DomainSeen(one, found, said_of(request, one)) for one, found in zip(listed, shown, strict=True)]
     answers = await _ports(reach, standings) if ports else ()
     overlap, error = await _codecs(request, actor, first, second)
     status = await server_or_none(request, "status")
@@ -116,10 +119,8 @@ async def checks(request: Request, actor: Who, ports: str = "", first: str = "",
     )
 
 
-def _inspected(data: Path, standings: tuple[Standing, ...], reach: Reach) -> list[DomainSeen]:
-    return [
-        DomainSeen(one, inspected(data, one.name, reach.name) if one.domain is not None else None) for one in standings
-    ]
+def _inspected(data: Path, standings: tuple[Standing, ...], reach: Reach) -> list[Shown | None]:
+    return [inspected(data, one.name, reach.name) if one.domain is not None else None for one in standings]
 
 
 async def _ports(reach: Reach, standings: tuple[Standing, ...]) -> tuple[PortAnswer, ...]:
