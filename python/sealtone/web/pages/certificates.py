@@ -25,7 +25,7 @@ from sealtone.admin.certificates import (
 from sealtone.model import Role
 from sealtone.net.errors import ControlError
 from sealtone.pki import CertificateError
-from sealtone.pki.acme_order import SAYS, parted
+from sealtone.pki.acme_words import SAYS, parted
 from sealtone.pki.certificates import read_chain
 from sealtone.pki.facts import CertificateFacts, Cover, cover_of, days_left, facts_of
 from sealtone.pki.trust import Trust, trust_in
