@@ -82,6 +82,18 @@ async def test_what_is_looked_for_is_found_or_said_not_to_be_there(office: Panel
         assert (await client.get(f"/sip-users?{odd}")).status_code == 200
 
 
+async def test_users_of_several_domains_are_told_apart(office: Panel) -> None:
+    office.domain("second.example")
+    office.sip_user("1000@second.example")
+    client = office.signed_in()
+    page = (await client.get("/sip-users")).text
+    assert '<option value="second.example">' in page
+    page = (await client.get("/sip-users?domain=second.example")).text
+    assert re.findall(r'name="aor" value="([^"]+)"', page) == ["1000@second.example"]
+    export = await client.get("/sip-users/export.csv?domain=second.example")
+    assert "office.example" not in export.text
+
+
 async def test_an_account_without_domains_or_users_is_told_what_comes_first(panel: Panel) -> None:
     client = panel.signed_in()
     assert "First a domain, then its users" in (await client.get("/sip-users")).text
