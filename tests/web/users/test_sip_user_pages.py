@@ -47,6 +47,7 @@ async def form_of(client: Client, **changed: Any) -> dict[str, Any]:
     return {
         "form": "gear",
         "version": hidden(page, "version"),
+        "began": hidden(page, "began"),
         "display_name": "",
         "max_contacts": "10",
         "language": "domain",
@@ -355,8 +356,15 @@ async def test_somebody_elses_change_is_not_saved_over_and_both_are_shown(office
     answer = await client.send_form(URL, form)
     assert answer.status_code == 409
     assert saved(office).display_name == "Theirs"
-    for what in ("Somebody else has changed this SIP user", "Mine", "Theirs", "test@panel.test"):
+    for what in (
+        "Somebody else has changed this SIP user",
+        "Mine",
+        "Theirs",
+        "test@panel.test",
+        "the same, or nothing",
+    ):
         assert what in answer.text
+    assert re.findall(r'name="codec" value="([^"]+)" checked', answer.text) == ["opus"], "what was left alone is theirs"
     form |= {"version": hidden(answer.text, "version"), "codecs_of": "own", "codec": ["opus"]}
     assert (await client.send_form(URL, form)).status_code == 303
     user = saved(office)
