@@ -30,7 +30,7 @@ class ControlClient:
         line = json.dumps({"do": do, "with": arguments}).encode() + b"\n"
         async with self._slots:
             try:
-                # Not wait_for: before Python 3.12 that can lose a cancellation that comes together with the answer.
+                # Not `wait_for`: before Python 3.12 it loses a cancellation that comes together with the answer.
                 async with asyncio.timeout(timeout_s):
                     answer = await self._exchange(line)
             except TimeoutError as error:
