@@ -27,14 +27,14 @@ class Service:
         self.sip_port = free_ports(4)
         self.tls_port, self.shared_port = self.sip_port + 1, self.sip_port + 2
         self.url = f"https://localhost:{self.shared_port}"
-        media = free_ports(60, 61_000, 65_500)
+        media = free_ports(400, 61_000, 65_500)
         self.data.mkdir(mode=0o700)
         (self.data / "sealtone.toml").write_text(
             f'listen = ["{LOOPBACK}"]\n'
             f"sip_port = {self.sip_port}\n"
             f"tls_port = {self.tls_port}\n"
             f"shared_tls_port = {self.shared_port}\n"
-            f'media_ports = "{media}-{media + 59}"\n'
+            f'media_ports = "{media}-{media + 399}"\n'
             "workers = 1\n"
         )
         self._program: Program | None = None
