@@ -34,6 +34,7 @@ class Service:
             f"sip_port = {self.sip_port}\n"
             f"tls_port = {self.tls_port}\n"
             f"shared_tls_port = {self.shared_port}\n"
+            "http_port = 0\n"
             f'media_ports = "{media}-{media + 399}"\n'
             "workers = 1\n"
         )
