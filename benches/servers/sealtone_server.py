@@ -41,7 +41,7 @@ class SealtoneServer(ServerProcess):
             raise BenchError(f"no data folder for Sealtone could be made: {done.stderr[-600:]}")
         self._users = [SipUser(*pair) for pair in json.loads(done.stdout)]
         self._launch(
-            [sys.executable, "-c", COMMAND_LINE, "serve", "--no-panel", "--data", str(self._data)], self._environment()
+            [sys.executable, "-c", COMMAND_LINE, "serve", "--no-panel", "--http-port", "0", "--data", str(self._data)], self._environment()
         )
 
     def _environment(self) -> dict[str, str]:

@@ -47,6 +47,8 @@ class DomainCheck(NamedTuple):
     created_at: float
     checked_at: float | None
     findings: tuple[Finding, ...]
+    certificate_challenge: str
+    """How an authority checks the name; empty where none does."""
     certificate_error: str
     """Why the last order of a certificate failed; empty after one that did not."""
 
@@ -115,9 +117,15 @@ def update_check(
     transaction.connection.execute(domain.update().where(domain.c.id == domain_id).values(**values))
 
 
-def set_certificate(transaction: Transaction, domain_id: int, source: CertificateSource, error: str = "") -> None:
-    """Sets who issues a domain's certificate, and why the last order failed."""
-    values = {"certificate_source": source.value, "certificate_error": error}
+def set_certificate(transaction: Transaction, domain_id: int, source: CertificateSource, challenge: str = "") -> None:
+    """Sets who issues a domain's certificate, and how the name is checked. What failed before is forgotten."""
+    values = {"certificate_source": source.value, "certificate_challenge": challenge, "certificate_error": ""}
+    transaction.connection.execute(domain.update().where(domain.c.id == domain_id).values(**values))
+
+
+def set_certificate_error(transaction: Transaction, domain_id: int, error: str) -> None:
+    """Sets why the last order failed; empty: it did not."""
+    values = {"certificate_error": error}
     transaction.connection.execute(domain.update().where(domain.c.id == domain_id).values(**values))
 
 
@@ -142,7 +150,14 @@ def _claim_of(row: Any) -> DomainClaim:
 
 
 def _check_of(row: Any) -> DomainCheck:
-    return DomainCheck(row.ownership_token, row.created_at, row.checked_at, _read(row.findings), row.certificate_error)
+    return DomainCheck(
+        row.ownership_token,
+        row.created_at,
+        row.checked_at,
+        _read(row.findings),
+        row.certificate_challenge,
+        row.certificate_error,
+    )
 
 
 def _written(findings: tuple[Finding, ...]) -> str:

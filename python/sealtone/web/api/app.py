@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -11,11 +13,15 @@ from sealtone.web.api import (
     account,
     api_keys,
     calls,
+    changes,
     domains,
+    events,
     live_calls,
+    people,
     recordings,
     registrations,
     service,
+    sip_user_batches,
     sip_users,
     webhooks,
 )
@@ -27,12 +33,16 @@ from sealtone.web.parts import Parts
 PREFIX = "/api/v1"
 _AREAS = (
     domains,
+    sip_user_batches,
     sip_users,
     registrations,
     live_calls,
     calls,
     recordings,
+    changes,
+    events,
     account,
+    people,
     api_keys,
     webhooks,
     service,
@@ -54,6 +64,7 @@ def make_api(parts: Parts, limits: Limits | None = None) -> FastAPI:
     )
     api.state.parts = parts
     api.state.limits = limits if limits is not None else usual_limits()
+    api.state.streams = Counter()
     for area in _AREAS:
         api.include_router(area.router)
     described = document(api, PREFIX)
