@@ -90,7 +90,7 @@ async function openRecording(file, tail, identity, wasFinished) {
   return { octets: joined([main.octets, more]), whole: false };
 }
 
-/** A WAV file that was not finished does not know its length: write it in, as players want it. */
+/** A WAV file is written as a stream, which does not know its length: write it in, as players want it. */
 function mended(octets, format) {
   if (format !== "wav" || octets.length < 44) return octets;
   const view = new DataView(octets.buffer, octets.byteOffset);
@@ -184,7 +184,7 @@ function playing() {
       tell(said.opening);
       await nextFrame();
       const found = await openRecording(file, tail, keys.get(recipient), finished === "yes");
-      const octets = found.whole ? found.octets : mended(found.octets, format);
+      const octets = mended(found.octets, format);
       const [type, extension] = TYPES[format];
       url = URL.createObjectURL(new Blob([octets], { type }));
       const save = byId("player-save");
