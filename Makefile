@@ -27,6 +27,8 @@ RUST_SOURCES := $(shell find rust -name '*.rs' -not -path '*/target/*') $(wildca
 SOUND_PROGRAMS := espeak-ng:espeak-ng sox:sox
 TEST_PROGRAMS := linphonec:linphone-cli pebble:pebble baresip:baresip-core sipp:sip-tester tshark:tshark sox:sox stunnel4:stunnel4 \
 	openssl:openssl ip:iproute2 nft:nftables aplay:alsa-utils espeak-ng:espeak-ng age:age flac:flac opusdec:opus-tools :libbzrtp0
+# Tests run a database server of their own; Debian's would start one for everybody as soon as it is installed.
+POSTGRES_PROGRAMS := /usr/lib/postgresql/*/bin/initdb
 BENCH_PROGRAMS := rtpengine:rtpengine-daemon kamailio:kamailio taskset:util-linux :libbzrtp0
 
 # Most of what passes through the packages that are compiled.
@@ -68,6 +70,14 @@ done; \
 if [ -n "$$missing" ]; then $(call apt_install,$$missing); fi
 endef
 
+define install_postgresql
+@if ! ls $(POSTGRES_PROGRAMS) >/dev/null 2>&1; then \
+	if ! $(call apt_install,postgresql-common); then exit 1; fi; \
+	printf '%s\n' 'create_main_cluster = false' >>/etc/postgresql-common/createcluster.conf; \
+	$(call apt_install,postgresql); \
+fi
+endef
+
 # Codecs whose library is missing are not offered; nothing else is lost, so that this never fails.
 define install_codec_libraries
 @missing=; known=$$(PATH="$$PATH:/usr/sbin:/sbin" ldconfig -p); \
@@ -102,6 +112,7 @@ frontend: $(STAMPS)/frontend ## Build what the panel sends to browsers
 .PHONY: test
 test: $(STAMPS)/dev $(STAMPS)/compiled $(STAMPS)/sounds $(STAMPS)/frontend ## Every test, with real phones; options for pytest in TEST_ARGS
 	$(call install_programs,$(TEST_PROGRAMS))
+	$(call install_postgresql)
 	$(call install_codec_libraries)
 	$(call say,Rust tests)
 	@cargo test --workspace --release --locked --quiet

@@ -123,7 +123,7 @@ class Server:
 
     async def _start(self) -> Ready:
         config, loop = self._config, asyncio.get_running_loop()
-        self._store = store = Store(config.data)
+        self._store = store = Store(config.data, config.database)
         self._parts.push_async_callback(store.close)
         control: dict[str, Callable[..., object]] = {}
         socket_file = ControlSocket(config.data / SOCKET_FILE, control)

@@ -14,11 +14,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from sealtone.store.location import PostgresLocation
+
 CONFIG_FILE = "sealtone.toml"
 _PREFIX = "SEALTONE_"
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 _MOST_WORKERS = 256
 _FEWEST_PORTS = 16
+_SECRET = frozenset({"database"})  # not repeated in messages
 
 
 class ConfigError(Exception):
@@ -50,6 +53,8 @@ class Config(NamedTuple):
     """Plain HTTP: sends browsers to the panel, and answers who issues certificates; 0 for none."""
     panel: bool = True
     """Whether the panel and the API are served."""
+    database: PostgresLocation | None = None
+    """Where the database is, if not in the data folder. It may hold a password: it is no option of the command line."""
 
 
 def default_data_folder() -> Path:
@@ -65,21 +70,41 @@ def load_config(given: Mapping[str, Any] | None = None, environment: Mapping[str
     environment = os.environ if environment is None else environment
     given = {name: value for name, value in (given or {}).items() if value is not None}
     data = Path(given.get("data") or environment.get(f"{_PREFIX}DATA") or default_data_folder())
-    file = data / CONFIG_FILE
-    from_file = _read(file)
+    from_file = _read(data / CONFIG_FILE)
     values: dict[str, Any] = {"data": data.expanduser().absolute()}
-    for name, parse in _PARSERS.items():
-        for source, value in (
-            (f"the option --{name.replace('_', '-')}", given.get(name)),
-            (f"the environment variable {_PREFIX}{name.upper()}", environment.get(f"{_PREFIX}{name.upper()}")),
-            (str(file), from_file.get(name)),
-        ):
-            if value is not None:
-                values[name] = _parsed(name, parse, value, source)
-                break
+    for name in _PARSERS:
+        found = _found(name, given, environment, data / CONFIG_FILE, from_file)
+        if found is not None:
+            values[name] = _parsed(name, *found)
     config = Config(**values)
     _check_ports(config)
     return config
+
+
+def configured_database(data: Path, environment: Mapping[str, str] | None = None) -> PostgresLocation | None:
+    """Where the database of a data folder is; None: in it. For commands that need no other setting.
+
+    Raises `ConfigError`.
+    """
+    environment = os.environ if environment is None else environment
+    file = data / CONFIG_FILE
+    found = _found("database", {}, environment, file, _read(file))
+    place: PostgresLocation | None = _parsed("database", *found) if found is not None else None
+    return place
+
+
+def _found(
+    name: str, given: Mapping[str, Any], environment: Mapping[str, str], file: Path, from_file: Mapping[str, Any]
+) -> tuple[Any, str] | None:
+    """A setting as it was written, and where."""
+    for source, value in (
+        (f"the option --{name.replace('_', '-')}", given.get(name)),
+        (f"the environment variable {_PREFIX}{name.upper()}", environment.get(f"{_PREFIX}{name.upper()}")),
+        (str(file), from_file.get(name)),
+    ):
+        if value is not None:
+            return value, source
+    return None
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -99,11 +124,12 @@ def _read(file: Path) -> dict[str, Any]:
     return settings
 
 
-def _parsed(name: str, parse: Callable[[Any], Any], value: Any, source: str) -> Any:
+def _parsed(name: str, value: Any, source: str) -> Any:
     try:
-        return parse(value)
+        return _PARSERS[name](value)
     except (ValueError, TypeError) as error:
-        raise ConfigError(f"{name} = {value!r} in {source} cannot be used: {error}") from error
+        shown = name if name in _SECRET else f"{name} = {value!r}"
+        raise ConfigError(f"{shown} in {source} cannot be used: {error}") from error
 
 
 def _addresses(value: Any) -> tuple[str, ...]:
@@ -178,6 +204,10 @@ def _yes_or_no(value: Any) -> bool:
     raise ValueError("Write true or false.")
 
 
+def _database(value: Any) -> PostgresLocation | None:
+    return PostgresLocation.parse(str(value)) if value else None
+
+
 def _whole(value: Any) -> int:
     if isinstance(value, bool | float):
         raise ValueError("Write a whole number.")
@@ -214,4 +244,5 @@ _PARSERS: dict[str, Callable[[Any], Any]] = {
     "log_level": _log_level,
     "domain": _name,
     "panel": _yes_or_no,
+    "database": _database,
 }

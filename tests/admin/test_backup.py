@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from pyrage import x25519
 
+from postgres import Place, PostgresServer
 from sealtone.admin import Actor, BackupError, create_sip_user, first_use, make_backup, read_backup, restore_backup
 from sealtone.pki import Authority
 from sealtone.store import Database, StoreError
@@ -166,10 +167,11 @@ def test_a_backup_goes_neither_over_a_file_nor_into_a_folder_that_holds_somethin
 
 
 def test_a_backup_of_an_older_version_is_migrated(tmp_path: Path) -> None:
-    with written_by(tmp_path, "0003") as (old, transaction):
+    place = Place(tmp_path / "old")
+    with written_by(place, "0003") as transaction:
         insert_calls(transaction.connection, [call(7)])
     out = tmp_path / "old.zip"
-    make_old_archive(old, out, "0003")
+    make_old_archive(place.folder, out, "0003")
     restored = tmp_path / "restored"
     assert restore_backup(out, restored, nobody, str).schema == "0003"
     database = Database(restored)
@@ -261,3 +263,24 @@ def make_old_archive(folder: Path, out: Path, schema: str) -> None:
         for name, octets in entries.items():
             archive.writestr(name, octets)
         archive.writestr("manifest.json", json.dumps(manifest))
+
+
+def test_a_backup_moves_a_service_from_a_file_to_postgresql_and_back(data: Path, postgres: PostgresServer) -> None:
+    out = backed_up(data)
+    there = Place(data.parent / "there", postgres.new_database())
+    restore_backup(out, there.folder, nobody, str, lambda folder: there.location)
+    with pytest.raises(StoreError, match="holds something already"):
+        restore_backup(out, data.parent / "again", nobody, str, lambda folder: there.location)
+    database = there.database()
+    with database.write() as transaction:
+        created = create_sip_user(transaction, ROOT, 3000.0, "carol@office.example").user
+        assert created.id > max(user.id for user in read_users(transaction) if user.username != "carol")
+    back = data.parent / "back.zip"
+    make_backup(there.folder, database, back, now_wall=3001.0)
+    database.close()
+    restore_backup(back, data.parent / "here", nobody, str)
+    rows, before = rows_of(data.parent / "here"), rows_of(data)
+    assert len(rows["sip_user"]) == len(before["sip_user"]) + 1
+    assert {name: rows[name] for name in ("domain", "call_record", "call_leg", "account")} == {
+        name: before[name] for name in ("domain", "call_record", "call_leg", "account")
+    }

@@ -8,11 +8,12 @@ import pyrage
 import pytest
 
 from admin.sealed import facts_of, keep, noise, write_broken_off, write_finished
+from postgres import Place
 from sealtone import admin
 from sealtone.admin import Actor, Conflict, InvalidInput, NotFound, SipUserChange, recording_files
 from sealtone.model import RecordingFormat, RecordingPolicy
 from sealtone.server.recordings import purge_recordings
-from sealtone.store import Database, Store, Transaction
+from sealtone.store import Database, Transaction
 from sealtone.store.directory import load_snapshot, read_changes
 from sealtone.store.recordings import RecordingFilter, known_paths, read_recordings, running_recordings, save_recording
 from sealtone.store.records import insert_calls, read_call
@@ -25,8 +26,8 @@ RECIPIENT = str(KEY.to_public())
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(tmp_path)
+def database(place: Place) -> Iterator[Database]:
+    database = place.database()
     with database.write() as transaction:
         admin.first_use(transaction, 1.0, "office.example")
     yield database
@@ -220,8 +221,8 @@ def test_a_recording_that_runs_is_not_deleted(transaction: Transaction) -> None:
         admin.begin_deletion(transaction, OPERATOR, 9.0, facts_of().id)
 
 
-async def test_the_purge_deletes_what_is_kept_no_longer_and_finishes_what_was_half_deleted(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+async def test_the_purge_deletes_what_is_kept_no_longer_and_finishes_what_was_half_deleted(place: Place) -> None:
+    store, tmp_path = place.store(), place.folder
     now = 1_800_000_000.0
     folder = recording_files.folder_of(tmp_path)
 
@@ -248,8 +249,8 @@ async def test_the_purge_deletes_what_is_kept_no_longer_and_finishes_what_was_ha
         await store.close()
 
 
-async def test_what_is_kept_for_ever_is_not_purged(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+async def test_what_is_kept_for_ever_is_not_purged(place: Place) -> None:
+    store, tmp_path = place.store(), place.folder
 
     def fill(transaction: Transaction) -> None:
         admin.first_use(transaction, 1.0, "office.example")
@@ -269,8 +270,8 @@ async def test_what_is_kept_for_ever_is_not_purged(tmp_path: Path) -> None:
         await store.close()
 
 
-async def test_a_file_of_no_recording_is_found_and_goes_when_it_would_not_be_kept(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+async def test_a_file_of_no_recording_is_found_and_goes_when_it_would_not_be_kept(place: Place) -> None:
+    store, tmp_path = place.store(), place.folder
     folder = recording_files.folder_of(tmp_path)
 
     def fill(transaction: Transaction) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from postgres import Place
 from sealtone.admin import (
     Actor,
     Conflict,
@@ -39,8 +40,8 @@ OPERATOR = Actor("root", "command line")
 
 
 @pytest.fixture
-def transaction(tmp_path: Path) -> Iterator[Transaction]:
-    database = Database(tmp_path)
+def transaction(place: Place) -> Iterator[Transaction]:
+    database = place.database()
     with database.write() as transaction:
         yield transaction
     database.close()

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from postgres import Place
 from sealtone.b2bua.zrtp_agreement import Remembered
 from sealtone.server import zrtp_memory
 from sealtone.server.zrtp_memory import ZrtpMemory
-from sealtone.store import Store
 from sealtone.store.directory import insert_account, read_accounts
 from sealtone.store.zrtp_cache import read_zrtp_records
 from sealtone.zrtp import CacheRecord, RetainedSecret
@@ -25,16 +25,16 @@ def all_of(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
 
 
-async def reopened(folder: Path) -> ZrtpMemory:
-    store = Store(folder)
+async def reopened(place: Place) -> ZrtpMemory:
+    store = place.store()
     try:
         return ZrtpMemory(store, await store.read(read_zrtp_records))
     finally:
         await store.close()
 
 
-async def test_a_record_is_there_at_once_and_after_a_restart_and_nowhere_in_the_clear(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+async def test_a_record_is_there_at_once_and_after_a_restart_and_nowhere_in_the_clear(place: Place) -> None:
+    store = place.store()
     memory = ZrtpMemory(store, {})
     memory.remember(
         [Remembered(ZID, record(1)), Remembered(ZID, record(2)), Remembered(OTHER_ZID, record(1, SECRET[::-1]))]
@@ -43,18 +43,18 @@ async def test_a_record_is_there_at_once_and_after_a_restart_and_nowhere_in_the_
     assert memory.find(ZID, record(1).peer_zid) == record(1).with_verified(True)
     assert memory.find(OTHER_ZID, record(2).peer_zid) is None
     await store.close()
-    content = all_of(tmp_path)
+    content = all_of(place.folder)
     for secret in (SECRET, SECRET[::-1]):
         assert secret not in content
         assert secret.hex().encode() not in content
-    again = await reopened(tmp_path)
+    again = await reopened(place)
     assert again.find(ZID, record(1).peer_zid) == record(1).with_verified(True)
     assert again.find(ZID, record(2).peer_zid) == record(2)
     assert again.find(OTHER_ZID, record(1).peer_zid) == record(1, SECRET[::-1])
 
 
-async def test_what_has_expired_and_what_an_account_that_is_gone_left_is_forgotten(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+async def test_what_has_expired_and_what_an_account_that_is_gone_left_is_forgotten(place: Place) -> None:
+    store = place.store()
     account_id = await store.submit(lambda transaction: insert_account(transaction, "Office", 0.0))
     (zid,) = [each.zid for each in await store.read(read_accounts) if each.id == account_id]
     memory = ZrtpMemory(store, {})
@@ -76,17 +76,17 @@ async def test_what_has_expired_and_what_an_account_that_is_gone_left_is_forgott
     )
     await memory.purge(1000)
     await store.close()
-    for each in (memory, await reopened(tmp_path)):
+    for each in (memory, await reopened(place)):
         known = [number for number in range(1, 7) if each.find(zid, number.to_bytes(12, "big")) is not None]
         assert known == [2, 3, 4, 5]
         assert each.find(OTHER_ZID, record(1).peer_zid) is None
 
 
 async def test_one_account_pushes_out_its_own_oldest_records_and_no_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(zrtp_memory, "MAX_PEERS_A_ZID", 5)
-    store = Store(tmp_path)
+    store = place.store()
     memory = ZrtpMemory(store, {})
     memory.remember([Remembered(OTHER_ZID, record(1))])
     for number in range(1, 9):
@@ -94,7 +94,7 @@ async def test_one_account_pushes_out_its_own_oldest_records_and_no_others(
         memory.remember([Remembered(ZID, record(1))])
     await asyncio.sleep(0)
     await store.close()
-    for each in (memory, await reopened(tmp_path)):
+    for each in (memory, await reopened(place)):
         known = [number for number in range(1, 9) if each.find(ZID, record(number).peer_zid) is not None]
         assert known == [1, 5, 6, 7, 8]
         assert each.find(OTHER_ZID, record(1).peer_zid) is not None

@@ -1,10 +1,11 @@
-"""The store on real SQLite files."""
+"""The store on real SQLite files and a real PostgreSQL server."""
 
 import asyncio
 import os
-import sqlite3
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -13,18 +14,22 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import select
 
-from sealtone.model import CallState
+from postgres import Place
+from sealtone.model import CallState, SipUser
 from sealtone.registrar import Binding
 from sealtone.store import CallFilter, KeyFileError, Store, StoreClosed, StoreError, StoreUnavailable
+from sealtone.store.bindings import BindingChange, read_bindings, write_bindings
 from sealtone.store.database import DATABASE_FILE, KEY_FILE, SCHEMA, Database
 from sealtone.store.directory import (
     Change,
     append_change,
     insert_account,
     insert_domain,
+    insert_user,
     read_accounts,
     read_changes,
     read_setting,
+    read_users,
     update_account,
     write_setting,
 )
@@ -53,8 +58,8 @@ def contact(user: str = "1000", port: int = 5060, **changes: object) -> Binding:
     return binding._replace(**changes)
 
 
-def test_the_migrations_lead_to_the_tables_as_they_are_declared(tmp_path: Path) -> None:
-    database = Database(tmp_path)
+def test_the_migrations_lead_to_the_tables_as_they_are_declared(place: Place) -> None:
+    database = place.database()
     with database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"render_as_batch": True})
         assert compare_metadata(context, metadata) == []
@@ -62,11 +67,35 @@ def test_the_migrations_lead_to_the_tables_as_they_are_declared(tmp_path: Path) 
     database.close()
 
 
-def test_legs_from_before_codecs_were_chosen_keep_the_one_they_had(tmp_path: Path) -> None:
+@pytest.mark.parametrize("revision", [f"{number:04}" for number in range(1, int(SCHEMA))])
+def test_every_older_schema_is_migrated_with_what_was_in_it(place: Place, revision: str) -> None:
     record = call(7)
-    with written_by(tmp_path, "0003") as (old, transaction):
+    with written_by(place, revision) as transaction:
+        account_id = insert_account(transaction, "Old", 1.0)
+        domain_id = insert_domain(transaction, account_id, "office.example", 2.0)
+        insert_user(transaction, SipUser(0, account_id, domain_id, "1000", "office.example", "a" * 32, "b" * 64), 3.0)
         insert_calls(transaction.connection, [record])
-    database = Database(old)
+        write_bindings(transaction.connection, [BindingChange([contact()])])
+    database = place.database()
+    with database.read() as transaction:
+        assert compare_metadata(MigrationContext.configure(transaction.connection), metadata) == []
+        (user,) = read_users(transaction)
+        kept = read_call(transaction.connection, record.id)
+        bindings = read_bindings(transaction.connection, 0.0)
+    with database.write() as transaction:
+        assert insert_account(transaction, "New", 1.0) > account_id
+    database.close()
+    assert (user.aor, user.ha1_md5) == ("1000@office.example", "a" * 32)
+    assert kept is not None
+    assert kept.legs[0].octets_rx == record.legs[0].octets_rx
+    assert bindings == (contact(),)
+
+
+def test_legs_from_before_codecs_were_chosen_keep_the_one_they_had(place: Place) -> None:
+    record = call(7)
+    with written_by(place, "0003") as transaction:
+        insert_calls(transaction.connection, [record])
+    database = place.database()
     with database.read() as transaction:
         kept = read_call(transaction.connection, record.id)
     database.close()
@@ -76,10 +105,10 @@ def test_legs_from_before_codecs_were_chosen_keep_the_one_they_had(tmp_path: Pat
     ]
 
 
-def test_accounts_of_the_first_schema_keep_their_calls_for_a_year_and_have_a_zid(tmp_path: Path) -> None:
-    with written_by(tmp_path, "0001") as (old, transaction):
+def test_accounts_of_the_first_schema_keep_their_calls_for_a_year_and_have_a_zid(place: Place) -> None:
+    with written_by(place, "0001") as transaction:
         insert_account(transaction, "Old", 1.0)
-    database = Database(old)
+    database = place.database()
     with database.read() as transaction:
         (account,) = read_accounts(transaction)
         assert account.keep_calls_days == 365
@@ -87,14 +116,14 @@ def test_accounts_of_the_first_schema_keep_their_calls_for_a_year_and_have_a_zid
     database.close()
 
 
-def test_changes_of_before_the_panel_were_taken_up_and_domains_are_the_operators(tmp_path: Path) -> None:
-    with written_by(tmp_path, "0006") as (old, transaction):
+def test_changes_of_before_the_panel_were_taken_up_and_domains_are_the_operators(place: Place) -> None:
+    with written_by(place, "0006") as transaction:
         account_id = insert_account(transaction, "Old", 1.0)
         insert_domain(transaction, account_id, "office.example", 2.0)
         append_change(
             transaction, Change(2.0, account_id, "root", "command line", "create", "domain office.example", {}, {})
         )
-    database = Database(old)
+    database = place.database()
     with database.read() as transaction:
         states = transaction.connection.execute(select(change_log.c.state, change_log.c.settled_at)).all()
         kinds = transaction.connection.execute(select(domain.c.kind)).scalars().all()
@@ -111,26 +140,28 @@ def test_the_data_is_readable_by_its_owner_only(tmp_path: Path) -> None:
         assert (folder / name).stat().st_mode & 0o777 == 0o600
 
 
-def test_a_database_of_a_newer_version_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    Database(tmp_path).close()
-    with sqlite3.connect(tmp_path / DATABASE_FILE) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+def test_a_database_of_a_newer_version_is_refused_with_what_to_do(place: Place) -> None:
+    place.database().close()
+    database = place.database()
+    with database.write() as transaction:
+        transaction.connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    database.close()
     with pytest.raises(StoreError, match="newer Sealtone"):
-        Database(tmp_path)
+        place.database()
 
 
-def test_a_lost_key_file_is_not_silently_replaced(tmp_path: Path) -> None:
-    Database(tmp_path).close()
-    (tmp_path / KEY_FILE).unlink()
+def test_a_lost_key_file_is_not_silently_replaced(place: Place) -> None:
+    place.database().close()
+    (place.folder / KEY_FILE).unlink()
     with pytest.raises(KeyFileError, match="backup"):
-        Database(tmp_path)
+        place.database()
 
 
-def test_a_key_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
-    Database(tmp_path).close()
-    (tmp_path / KEY_FILE).chmod(0o644)
+def test_a_key_file_that_others_can_read_is_refused(place: Place) -> None:
+    place.database().close()
+    (place.folder / KEY_FILE).chmod(0o644)
     with pytest.raises(KeyFileError, match="chmod 600"):
-        Database(tmp_path)
+        place.database()
 
 
 def test_a_sealed_value_opens_only_at_its_own_place_and_unchanged() -> None:
@@ -146,8 +177,8 @@ def test_a_sealed_value_opens_only_at_its_own_place_and_unchanged() -> None:
             vault.open_sealed(bytes(changed), "1000@a ha1_md5")
 
 
-async def test_bindings_come_back_as_they_were_without_their_flow(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+async def test_bindings_come_back_as_they_were_without_their_flow(place: Place) -> None:
+    store = place.store()
     first, second = contact(), contact("1001", 5062, reg_id=None, path=(), instance="")
     await store.save_bindings([first, second])
     await store.save_bindings([first._replace(cseq=8, expires_at=6000.0)])
@@ -159,8 +190,8 @@ async def test_bindings_come_back_as_they_were_without_their_flow(tmp_path: Path
     await store.close()
 
 
-async def test_an_operation_that_fails_undoes_only_itself(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+async def test_an_operation_that_fails_undoes_only_itself(place: Place) -> None:
+    store = place.store()
 
     def broken(transaction: object) -> None:
         write_setting(transaction, "half", "done")  # type: ignore[arg-type]
@@ -180,22 +211,22 @@ async def test_an_operation_that_fails_undoes_only_itself(tmp_path: Path) -> Non
     await store.close()
 
 
-async def test_what_was_handed_in_before_the_close_is_written(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+async def test_what_was_handed_in_before_the_close_is_written(place: Place) -> None:
+    store = place.store()
     for number in range(40):
         store.write_call_record(call(number))
     await store.close()
     with pytest.raises(StoreClosed):
         store.submit(lambda transaction: None)
-    database = Database(tmp_path)
+    database = place.database()
     with database.read() as transaction:
         assert transaction.connection.execute(sqlalchemy.text("SELECT count(*) FROM call_record")).scalar() == 40
         assert transaction.connection.execute(sqlalchemy.text("SELECT count(*) FROM call_leg")).scalar() == 80
     database.close()
 
 
-async def test_a_call_record_is_read_as_it_was_written(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+async def test_a_call_record_is_read_as_it_was_written(place: Place) -> None:
+    store = place.store()
     written = call(1)
     store.write_call_record(written)
     store.write_call_record(written)
@@ -209,8 +240,8 @@ async def test_a_call_record_is_read_as_it_was_written(tmp_path: Path) -> None:
     await store.close()
 
 
-async def test_calls_are_read_page_by_page_newest_first(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+async def test_calls_are_read_page_by_page_newest_first(place: Place) -> None:
+    store = place.store()
     for number in range(25):
         store.write_call_record(call(number, started_at=1000.0 + number // 2))
     await store.flush()
@@ -225,8 +256,8 @@ async def test_calls_are_read_page_by_page_newest_first(tmp_path: Path) -> None:
     await store.close()
 
 
-async def test_calls_are_filtered_by_party_time_state_account_and_answer(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+async def test_calls_are_filtered_by_party_time_state_account_and_answer(place: Place) -> None:
+    store = place.store()
     plain = call(1, started_at=1000.0)
     missed = call(2, started_at=2000.0, answered=False, account_id=2)
     safe = call(3, started_at=3000.0)._replace(caller="2000@other.example", state=CallState.PROTECTED_TO_SERVER)
@@ -250,8 +281,8 @@ async def test_calls_are_filtered_by_party_time_state_account_and_answer(tmp_pat
     await store.close()
 
 
-async def test_records_are_deleted_with_their_legs_once_their_account_keeps_them_no_longer(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+async def test_records_are_deleted_with_their_legs_once_their_account_keeps_them_no_longer(place: Place) -> None:
+    store = place.store()
     day = 86_400.0
     accounts = [await store.submit(lambda t: insert_account(t, "x", 1.0)) for _ in range(3)]
     await store.submit(lambda t: update_account(t, accounts[1], keep_calls_days=10))
@@ -275,8 +306,8 @@ async def test_records_are_deleted_with_their_legs_once_their_account_keeps_them
     await store.close()
 
 
-async def test_outdated_records_are_deleted_few_at_once(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+async def test_outdated_records_are_deleted_few_at_once(place: Place) -> None:
+    store = place.store()
     await store.submit(lambda t: insert_account(t, "x", 1.0))
     for number in range(450):
         store.write_call_record(call(number))
@@ -285,8 +316,8 @@ async def test_outdated_records_are_deleted_few_at_once(tmp_path: Path) -> None:
     await store.close()
 
 
-async def test_a_record_that_cannot_be_stored_does_not_hold_up_the_others(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+async def test_a_record_that_cannot_be_stored_does_not_hold_up_the_others(place: Place) -> None:
+    store = place.store()
     broken = call(2)._replace(status=1 << 70)
     for record in (call(1), broken, call(3)):
         store.write_call_record(record)
@@ -323,12 +354,12 @@ async def test_records_wait_while_the_database_cannot_be_written_and_are_written
 _CHILD = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from sealtone.store import Store
-from store.old_schema import written_by
+from sealtone.store import PostgresLocation, Store
 from store.records import call
 from store.test_store import contact
 async def main():
-    store = Store(Path(sys.argv[1]))
+    url = os.environ['SEALTONE_DATABASE']
+    store = Store(Path(sys.argv[1]), PostgresLocation.parse(url) if url else None)
     await asyncio.gather(*(store.save_bindings([contact(str(n))]) for n in range(300)))
     store.write_call_record(call(1))
     await store.flush()
@@ -337,13 +368,13 @@ asyncio.run(main())
 """
 
 
-def test_what_was_reported_as_committed_survives_a_kill(tmp_path: Path) -> None:
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    child = subprocess.run([sys.executable, "-c", _CHILD, str(tmp_path)], env=environment, check=False, timeout=60)
+def test_what_was_reported_as_committed_survives_a_kill(place: Place) -> None:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "SEALTONE_DATABASE": place.url}
+    child = subprocess.run([sys.executable, "-c", _CHILD, str(place.folder)], env=environment, check=False, timeout=60)
     assert child.returncode == -9
 
     async def look() -> tuple[int, int]:
-        store = Store(tmp_path)
+        store = place.store()
         found = len(await store.load_bindings(0.0)), len((await store.calls(CallFilter())).records)
         await store.close()
         return found
@@ -351,8 +382,8 @@ def test_what_was_reported_as_committed_survives_a_kill(tmp_path: Path) -> None:
     assert asyncio.run(look()) == (300, 1)
 
 
-def test_two_processes_may_write_in_turn(tmp_path: Path) -> None:
-    one, other = Database(tmp_path), Database(tmp_path)
+def test_two_processes_may_write_in_turn(place: Place) -> None:
+    one, other = place.database(), place.database()
     with one.write() as transaction:
         write_setting(transaction, "a", "1")
     with other.write() as transaction:
@@ -363,8 +394,8 @@ def test_two_processes_may_write_in_turn(tmp_path: Path) -> None:
     other.close()
 
 
-def test_a_failed_transaction_leaves_neither_the_change_nor_its_log_row(tmp_path: Path) -> None:
-    database = Database(tmp_path)
+def test_a_failed_transaction_leaves_neither_the_change_nor_its_log_row(place: Place) -> None:
+    database = place.database()
     change = Change(1.0, None, "operator", "cli", "create", "domain a.example", {}, {"name": "a.example"})
 
     def add_twice() -> None:
@@ -383,3 +414,98 @@ def test_a_failed_transaction_leaves_neither_the_change_nor_its_log_row(tmp_path
     with database.read() as transaction:
         assert read_changes(transaction, subject="domain a.example") == (change,)
     database.close()
+
+
+def test_text_is_in_the_order_of_its_octets(place: Place) -> None:
+    names = ["a-b.example", "a.example", "ab.example", "b.example"]
+    database = place.database()
+    with database.write() as transaction:
+        account_id = insert_account(transaction, "A", 1.0)
+        for name in reversed(names):
+            domain_id = insert_domain(transaction, account_id, name, 1.0)
+            for username in ("a", "B", "ä", "A"):
+                insert_user(transaction, SipUser(0, account_id, domain_id, username, name), 1.0)
+    with database.read() as transaction:
+        aors = [user.aor for user in read_users(transaction)]
+    database.close()
+    assert aors == [f"{username}@{name}" for name in names for username in ("A", "B", "a", "ä")]
+
+
+def test_a_reader_sees_one_moment(place: Place) -> None:
+    database = place.database()
+    with database.read() as reading:
+        assert read_accounts(reading) == ()
+        with database.write() as transaction:
+            insert_account(transaction, "A", 1.0)
+        assert read_accounts(reading) == ()
+    with database.read() as reading:
+        assert len(read_accounts(reading)) == 1
+    database.close()
+
+
+def test_what_a_writer_has_read_stays_so_until_it_commits(place: Place) -> None:
+    """Twenty transactions in two processes' stead each read a number and write the next."""
+    one, other = place.database(), place.database()
+
+    def count(database: Database) -> None:
+        for _ in range(10):
+            with database.write() as transaction:
+                number = int(read_setting(transaction, "number") or 0)
+                time.sleep(0.002)
+                write_setting(transaction, "number", str(number + 1))
+
+    threads = [threading.Thread(target=count, args=(database,)) for database in (one, other)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with one.read() as transaction:
+        assert read_setting(transaction, "number") == "20"
+    one.close()
+    other.close()
+
+
+def test_several_may_open_a_new_database_at_once(place: Place) -> None:
+    opened: list[Database] = []
+    failures: list[Exception] = []
+
+    def open_it() -> None:
+        try:
+            opened.append(place.database())
+        except Exception as error:  # every fault counts here
+            failures.append(error)
+
+    threads = [threading.Thread(target=open_it) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for database in opened:
+        database.close()
+    assert failures == []
+    assert len(opened) == 4
+
+
+async def test_what_phones_write_into_their_names_is_stored_whatever_it_is(place: Place) -> None:
+    store = place.store()
+    odd = "A\0n'n\"a; %s ? :x ½ \U0001f600 --"
+    written = call(1)._replace(caller_name=odd)
+    store.write_call_record(written)
+    await store.save_bindings([contact(user_agent=odd)])
+    await store.flush()
+    (read,) = (await store.calls(CallFilter())).records
+    (binding,) = await store.load_bindings(0.0)
+    for found in (read.caller_name, binding.user_agent):
+        assert found.replace("\N{REPLACEMENT CHARACTER}", "\0") == odd
+    assert store.records_lost == 0
+    await store.close()
+
+
+async def test_long_calls_have_more_octets_than_32_bits_count(place: Place) -> None:
+    store = place.store()
+    record = call(1)
+    long = record._replace(legs=tuple(leg._replace(octets_rx=1 << 40, octets_tx=1 << 41) for leg in record.legs))
+    store.write_call_record(long)
+    await store.flush()
+    assert (await store.calls(CallFilter())).records == (long,)
+    await store.close()

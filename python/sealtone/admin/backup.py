@@ -35,6 +35,7 @@ from sealtone.admin.errors import AdminError
 from sealtone.store import Database
 from sealtone.store.database import DATABASE_FILE, KEY_FILE, SCHEMA
 from sealtone.store.dump import dump_table, dumped_tables, load_database
+from sealtone.store.location import PostgresLocation
 
 Identity = x25519.Identity
 Kept = TypeVar("Kept", bound=IO[bytes] | zipfile.ZipFile)
@@ -114,11 +115,16 @@ def read_backup(file: Path, identities: Callable[[], list[x25519.Identity]], pas
 
 
 def restore_backup(
-    file: Path, data: Path, identities: Callable[[], list[x25519.Identity]], passphrase: Callable[[], str]
+    file: Path,
+    data: Path,
+    identities: Callable[[], list[x25519.Identity]],
+    passphrase: Callable[[], str],
+    place_of: Callable[[Path], PostgresLocation | None] = lambda folder: None,
 ) -> Contents:
     """Makes a data folder of a backup, migrated to this version. `data` must not exist, or be empty.
 
-    `identities` and `passphrase` are asked for where the backup needs them. Raises `BackupError`, `StoreError`; then
+    `identities` and `passphrase` are asked for where the backup needs them; `place_of` where the database of the new
+    folder is to be, by the settings that lie in it: there has to be none yet. Raises `BackupError`, `StoreError`; then
     `data` is as it was.
     """
     if data.exists() and (not data.is_dir() or any(data.iterdir())):
@@ -132,7 +138,7 @@ def restore_backup(
                 manifest = _manifest(archive)
                 _verify(archive, manifest)
                 _extract(archive, manifest, made)
-                load_database(made, manifest["schema"], _tables(archive, manifest))
+                load_database(made, manifest["schema"], _tables(archive, manifest), place_of(made))
             if data.exists():
                 data.rmdir()
             made.replace(data)

@@ -14,6 +14,7 @@ from rich.table import Table
 from sealtone.admin import backup as backups
 from sealtone.admin.recording_seal import read_identities
 from sealtone.cli.output import DEFAULT_DATA, DataOption, JsonOption, console, opened, print_json
+from sealtone.config import configured_database
 
 _PASSPHRASE = "SEALTONE_BACKUP_PASSPHRASE"
 _SHORTEST = 12
@@ -67,7 +68,7 @@ def restore(
     if check:
         _show(backups.read_backup(file, identities, passphrase), f"{file} is whole", as_json=as_json)
         return
-    restored = backups.restore_backup(file, data.absolute(), identities, passphrase)
+    restored = backups.restore_backup(file, data.absolute(), identities, passphrase, configured_database)
     _show(restored, f"Restored to {data}", as_json=as_json)
     if not as_json:
         console().print(f"Start it with: sealtone serve --data {data}")

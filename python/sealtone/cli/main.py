@@ -20,6 +20,7 @@ from sealtone.cli import (
     changes,
     connect,
     domain,
+    person,
     recordings,
     registrations,
     retention,
@@ -52,6 +53,9 @@ app.command("calls")(calls.calls)
 app.command("test-call")(trial_call.trial_call)
 app.add_typer(changes.app, name="changes")
 app.add_typer(recordings.app, name="recordings")
+app.add_typer(person.app, name="person")
+app.add_typer(person.account_app, name="account")
+app.command("owner-link")(person.owner_link)
 app.add_typer(api_key.app, name="api-key")
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)

@@ -16,11 +16,11 @@ import typer
 from rich.console import Console
 
 from sealtone.admin import Actor
-from sealtone.config import default_data_folder
+from sealtone.config import configured_database, default_data_folder
 from sealtone.net import ControlError
 from sealtone.net.control import ask
 from sealtone.store import Database, Transaction
-from sealtone.store.database import DATABASE_FILE
+from sealtone.store.database import is_in
 
 Result = TypeVar("Result")
 
@@ -53,13 +53,14 @@ def printable(text: str) -> str:
 
 @contextmanager
 def opened(data: Path) -> Iterator[Database]:
-    """The database of a data folder that has one. Raises `NoData`, `StoreError`."""
-    if not (data / DATABASE_FILE).exists():
+    """The database of a data folder that has one. Raises `NoData`, `StoreError`, `ConfigError`."""
+    place = configured_database(data)
+    if not is_in(data, place):
         raise NoData(
             f"{data.absolute()} holds no Sealtone data. Name the data folder with --data or SEALTONE_DATA, "
             f"or make one by starting the server: sealtone serve"
         )
-    database = Database(data)
+    database = Database(data, place)
     try:
         yield database
     finally:

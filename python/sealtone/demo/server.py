@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 import json
+import os
 import random
 import signal
 import socket
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from sealtone import admin
+from sealtone.config import configured_database
 from sealtone.demo.scenes import USERS, ServerAccess
 from sealtone.net import ControlError
 from sealtone.net.control import ask
@@ -44,6 +46,7 @@ def cli(*arguments: str) -> Any:
 @contextlib.contextmanager
 def own_server() -> Iterator[tuple[ServerAccess, Path]]:
     """A fresh server on free ports of the loopback; gone without a trace at the end. Gives its data folder too."""
+    os.environ["SEALTONE_DATABASE"] = ""  # that of another server is none of its business
     with tempfile.TemporaryDirectory(prefix="sealtone-demo-") as name:
         data = Path(name)
         sip = _free_ports(2)
@@ -114,7 +117,7 @@ def _users(data: Path, domain: str, prefix: str = "") -> Iterator[dict[str, tupl
 
 def _change(data: Path, use_case: Callable[[Transaction, float], Result]) -> Result:
     """In one transaction; the running server knows when this returns."""
-    database = Database(data)
+    database = Database(data, configured_database(data))
     try:
         with database.write() as transaction:
             result = use_case(transaction, time.time())

@@ -26,7 +26,6 @@ from cryptography.hazmat.primitives import serialization
 from sealtone.pki.authority import Authority, private_pem
 from sealtone.pki.challenges import Challenges
 from sealtone.pki.errors import CertificateError
-from sealtone.pki.facts import CertificateFacts, facts_of
 from sealtone.pki.files import private_folder, write_private
 from sealtone.pki.upload import PrivateKey, as_pem
 
@@ -166,16 +165,15 @@ def forget_certificate(folder: Path, domain: str) -> None:
         (folder / f"{domain}{suffix}").unlink(missing_ok=True)
 
 
-def read_certificate(folder: Path, domain: str) -> tuple[x509.Certificate, CertificateFacts] | None:
-    """A domain's certificate and what it says; None where there is none. Raises `CertificateError`."""
+def read_chain(folder: Path, domain: str) -> list[x509.Certificate]:
+    """A domain's certificate with its chain; empty where there is none. Raises `CertificateError`."""
     path = folder / f"{domain}.pem"
     try:
-        chain = x509.load_pem_x509_certificates(path.read_bytes())
+        return x509.load_pem_x509_certificates(path.read_bytes())
     except FileNotFoundError:
-        return None
+        return []
     except (ValueError, OSError) as error:
         raise CertificateError(f"The certificate {path} cannot be read: {error}.") from error
-    return chain[0], facts_of(chain)
 
 
 def client_context(trusted: Path | None = None) -> ssl.SSLContext:

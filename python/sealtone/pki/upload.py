@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -20,6 +21,7 @@ PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 LARGEST = 256 * 1024
 _MOST_CERTIFICATES = 10
 _FEWEST_RSA_BITS = 2048
+_KEY_BEGINS = re.compile(rb"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----")
 _CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 
 
@@ -85,10 +87,10 @@ def _from_pem(certificate: bytes, key: bytes, secret: bytes | None) -> tuple[lis
     except ValueError:
         raise UploadRefused("certificate", "The file holds no certificate that can be read.") from None
     source = key if key.strip() else certificate
-    if b"PRIVATE KEY-----" not in source:
+    start = _KEY_BEGINS.search(source)
+    if start is None:
         raise UploadRefused("key", "The private key is missing. Choose its file, or a file that holds both.")
-    start = source.index(b"-----BEGIN", source.index(b"PRIVATE KEY-----") - 40)
-    return certificates, _private(source[start:], secret)
+    return certificates, _private(source[start.start() :], secret)
 
 
 def _private(pem: bytes, secret: bytes | None) -> PrivateKey:

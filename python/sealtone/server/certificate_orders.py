@@ -28,7 +28,7 @@ from sealtone.net.challenge_dns import ChallengeDns
 from sealtone.net.errors import ControlError, ListenError
 from sealtone.pki import Authority, CertificateError, CertificateStore
 from sealtone.pki.acme_order import AcmeRefused, AcmeService, Issued, order_certificate
-from sealtone.pki.certificates import install_certificate, read_certificate
+from sealtone.pki.certificates import install_certificate, read_chain
 from sealtone.pki.challenges import ChallengeKind
 from sealtone.pki.facts import Cover, cover_of, renewal_at
 from sealtone.store import Store, StoreError, Transaction
@@ -131,10 +131,10 @@ class CertificateOrders:
         if order is not None and (order.is_running or order.next_at > now.timestamp()):
             return False
         try:
-            found = read_certificate(self._data / "certificates", domain.name)
+            found = read_chain(self._data / "certificates", domain.name)
         except CertificateError:
             return True
-        if found is None or self._authority.issued(found[0]):
+        if not found or self._authority.issued(found[0]):
             return True
         return now >= renewal_at(found[0], _jitter(domain.name))
 

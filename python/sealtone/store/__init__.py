@@ -2,6 +2,7 @@
 
 from sealtone.store.database import Database, Transaction
 from sealtone.store.errors import KeyFileError, StoreBusy, StoreClosed, StoreError, StoreUnavailable
+from sealtone.store.location import PostgresLocation
 from sealtone.store.records import CallFilter, CallPage
 from sealtone.store.store import Store
 
@@ -10,6 +11,7 @@ __all__ = [
     "CallPage",
     "Database",
     "KeyFileError",
+    "PostgresLocation",
     "Store",
     "StoreBusy",
     "StoreClosed",

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from sealtone.registrar import Binding
 from sealtone.store.last_seen import forget_last_seen, note_last_seen
+from sealtone.store.statements import run
 from sealtone.store.tables import binding
 
 _PATH_SEPARATOR = "\n"  # cannot stand in a header value
@@ -39,12 +40,12 @@ def write_bindings(connection: sqlalchemy.Connection, changes: Iterable[BindingC
             final[new.aor, new.key] = new
     gone = [place for place, new in final.items() if new is None]
     if gone:
-        connection.exec_driver_sql(_REMOVE, gone)
+        run(connection, _REMOVE, gone)
         note_last_seen(connection, ended.values())
     rows = [_row(new) for new in final.values() if new is not None]
     for start in range(0, len(rows), _ROWS_A_STATEMENT):
         some = rows[start : start + _ROWS_A_STATEMENT]
-        connection.exec_driver_sql(_save_statement(len(some)), tuple(value for row in some for value in row))
+        run(connection, _save_statement(len(some)), tuple(value for row in some for value in row))
 
 
 @lru_cache(maxsize=_ROWS_A_STATEMENT)

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import MetaData, Table, select
+from sqlalchemy import Integer, MetaData, Table, func, select
 
 from sealtone.store.database import Database, Transaction, create_at
 from sealtone.store.errors import StoreError
+from sealtone.store.location import PostgresLocation
 from sealtone.store.tables import metadata
 
 _NOT_DUMPED = frozenset({"panel_session", "one_time_link", "idempotency"})
@@ -39,12 +40,19 @@ def dump_table(transaction: Transaction, name: str) -> Iterator[bytes]:
         yield _line([_written(value) for value in row])
 
 
-def load_database(folder: Path, schema: str, tables: Iterable[tuple[str, Iterable[bytes]]]) -> None:
-    """Fills a new database from a dump of that schema, then migrates it. `folder` has its key file already.
+def load_database(
+    folder: Path,
+    schema: str,
+    tables: Iterable[tuple[str, Iterable[bytes]]],
+    place: PostgresLocation | None = None,
+) -> None:
+    """Fills a new database, in `folder` or at `place`, from a dump of that schema, then migrates it.
+
+    `folder` has its key file already.
 
     Raises `StoreError` where the dump is of a newer version or does not fit; then nothing usable is left there.
     """
-    engine = create_at(folder, schema)
+    engine = create_at(folder, schema, place)
     try:
         with engine.begin() as connection:
             present = MetaData()
@@ -58,7 +66,7 @@ def load_database(folder: Path, schema: str, tables: Iterable[tuple[str, Iterabl
         raise StoreError(f"The backup's database cannot be read: {error}.") from error
     finally:
         engine.dispose()
-    Database(folder).close()
+    Database(folder, place).close()
 
 
 def _load(connection: sqlalchemy.Connection, table: Table, lines: Iterator[bytes]) -> None:
@@ -66,6 +74,11 @@ def _load(connection: sqlalchemy.Connection, table: Table, lines: Iterator[bytes
     while some := list(islice(lines, _ROWS_AT_ONCE)):
         rows = [dict(zip(columns, map(_read, json.loads(line)), strict=True)) for line in some]
         connection.execute(table.insert(), rows)
+    if connection.dialect.name == "postgresql" and "id" in table.c and isinstance(table.c.id.type, Integer):
+        # Rows came with their numbers; the next one made here has to be another.
+        highest = connection.execute(select(func.max(table.c.id))).scalar()
+        if highest is not None:
+            connection.execute(select(func.setval(func.pg_get_serial_sequence(table.name, "id"), highest)))
 
 
 def _written(value: Any) -> Any:

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import sqlalchemy
 from sqlalchemy import ColumnElement, and_, func, or_, select
-from sqlalchemy.dialects.sqlite import insert
 
 from sealtone.model import (
     DEFAULT_KEEP_RECORDINGS_DAYS,
@@ -15,6 +14,7 @@ from sealtone.model import (
     RecordingFacts,
     RecordingFormat,
 )
+from sealtone.store.statements import begins_with, upsert
 from sealtone.store.tables import domain, recording
 
 _DAY_S = 86_400.0
@@ -49,7 +49,8 @@ def save_recording(connection: sqlalchemy.Connection, facts: RecordingFacts) -> 
     """Writes a recording that has begun, or has ended."""
     values = facts._asdict() | {"format": facts.format.value, "notice": facts.notice.value}
     changed = {name: values[name] for name in ("started_at", "ended_at", "seconds", "octets", "reason")}
-    connection.execute(insert(recording).values(values).on_conflict_do_update(index_elements=["id"], set_=changed))
+    insert = upsert(connection, recording).values(values)
+    connection.execute(insert.on_conflict_do_update(index_elements=["id"], set_=changed))
 
 
 def set_recipient(connection: sqlalchemy.Connection, recording_id: str, recipient: str) -> None:
@@ -70,7 +71,7 @@ def find_recordings(
     connection: sqlalchemy.Connection, beginning: str, account_id: int | None = None
 ) -> tuple[RecordingFacts, ...]:
     """Those of an account (None: of any) whose id begins so, two at most; the one alone that is equal to it."""
-    query = select(recording).where(recording.c.deleting == 0, recording.c.id.startswith(beginning, autoescape=True))
+    query = select(recording).where(recording.c.deleting == 0, begins_with(recording.c.id, beginning))
     if account_id is not None:
         query = query.where(recording.c.account_id == account_id)
     found = tuple(map(_facts_of, connection.execute(query.limit(2))))
@@ -149,9 +150,9 @@ def _conditions(wanted: RecordingFilter) -> Iterable[ColumnElement[bool]]:
         if "@" in wanted.party:
             yield or_(*(side == wanted.party for side in sides))
         else:
-            yield or_(*(side.startswith(f"{wanted.party}@", autoescape=True) for side in sides))
+            yield or_(*(begins_with(side, f"{wanted.party}@") for side in sides))
     if wanted.call_id:
-        yield columns.call_id.startswith(wanted.call_id, autoescape=True)
+        yield begins_with(columns.call_id, wanted.call_id)
     if wanted.since is not None:
         yield columns.started_at >= wanted.since
     if wanted.until is not None:

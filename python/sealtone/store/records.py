@@ -27,6 +27,7 @@ from sealtone.model import (
 from sealtone.model.record import CallRecord, LegRecord
 from sealtone.srtp_keys import suite_named
 from sealtone.store.recordings import recordings_of
+from sealtone.store.statements import begins_with, run
 from sealtone.store.tables import account, call_ladder, call_leg, call_record
 
 _ROWS_A_STATEMENT = 32  # SQLite takes 32,766 parameters, and few statement lengths keep the statement cache small
@@ -94,7 +95,7 @@ def read_call(connection: sqlalchemy.Connection, call_id: str) -> CallRecord | N
     query = select(call_record).where(
         or_(
             call_record.c.id == call_id,
-            call_record.c.id.startswith(call_id, autoescape=True),
+            begins_with(call_record.c.id, call_id),
             call_record.c.id.in_(by_leg),
         )
     )
@@ -159,7 +160,7 @@ def _insert(connection: sqlalchemy.Connection, table: Table, rows: list[tuple[An
     for start in range(0, len(rows), _ROWS_A_STATEMENT):
         some = rows[start : start + _ROWS_A_STATEMENT]
         parameters = tuple(value for row in some for value in row)
-        connection.exec_driver_sql(_insert_statement(table, len(some)), parameters)
+        run(connection, _insert_statement(table, len(some)), parameters)
 
 
 @lru_cache(maxsize=4 * _ROWS_A_STATEMENT)
@@ -201,14 +202,14 @@ def _leg_row(call_id: str, number: int, leg: LegRecord) -> tuple[Any, ...]:
         leg.role,
         leg.aor,
         leg.status,
-        leg.chosen,
+        int(leg.chosen),
         security.transport,
         security.tls_version,
         security.tls_cipher,
         security.protection.value,
         security.key_exchange.value,
         security.media_path.value,
-        security.sas_verified,
+        int(security.sas_verified),
         security.suite_rx.value if security.suite_rx is not None else "",
         security.suite_tx.value if security.suite_tx is not None else "",
         security.note,
@@ -227,7 +228,7 @@ def _leg_row(call_id: str, number: int, leg: LegRecord) -> tuple[Any, ...]:
         json.dumps(security.zrtp._asdict(), ensure_ascii=False) if security.zrtp is not None else "",
         leg.codec_tx,
         leg.ptime_ms,
-        leg.transcoded,
+        int(leg.transcoded),
         leg.reported_lost,
         leg.reported_jitter_ms,
         leg.mos_rx,

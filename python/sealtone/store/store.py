@@ -16,6 +16,7 @@ from sealtone.registrar import Binding
 from sealtone.store.bindings import BindingChange, delete_expired, read_bindings
 from sealtone.store.database import Database, Transaction
 from sealtone.store.directory import load_snapshot
+from sealtone.store.location import PostgresLocation
 from sealtone.store.recordings import save_recording
 from sealtone.store.records import CallFilter, CallPage, delete_outdated_calls, read_calls
 from sealtone.store.writer import Writer
@@ -28,9 +29,9 @@ _GATHER_S = 0.25
 class Store:
     """An open store; create it within a running event loop, after which `close` must be awaited."""
 
-    def __init__(self, folder: Path) -> None:
-        """Opens, creates or migrates the database in `folder`. Raises `StoreError`."""
-        self.database = Database(folder)
+    def __init__(self, folder: Path, place: PostgresLocation | None = None) -> None:
+        """Opens, creates or migrates the database in `folder`, or at `place`. Raises `StoreError`."""
+        self.database = Database(folder, place)
         self._loop = asyncio.get_running_loop()
         self._writer = Writer(self.database, self._loop)
         self._records: list[CallRecord] = []

@@ -6,6 +6,7 @@ Times are Unix seconds (REAL). Booleans are 0 and 1. Encrypted columns are BLOBs
 from __future__ import annotations
 
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     Column,
     Float,
@@ -17,8 +18,10 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
-    text,
 )
+
+_LONG = BigInteger().with_variant(Integer, "sqlite")
+"""What SQLite takes anywhere: more than 32 bits."""
 
 metadata = MetaData(
     naming_convention={
@@ -38,7 +41,7 @@ account = Table(
     Column("enabled", Integer, nullable=False, server_default="1"),
     Column("created_at", Float, nullable=False),
     Column("keep_calls_days", Integer, server_default="365"),
-    Column("zid", LargeBinary, nullable=False, server_default=text("x''")),
+    Column("zid", LargeBinary, nullable=False),
     Column("recording_recipient", String, nullable=False, server_default=""),
     Column("keep_ladders", String, nullable=False, server_default="all"),
     Column("second_factor", Integer, nullable=False, server_default="0"),
@@ -180,8 +183,8 @@ call_leg = Table(
     Column("codec", String, nullable=False),
     Column("packets_rx", Integer, nullable=False),
     Column("packets_tx", Integer, nullable=False),
-    Column("octets_rx", Integer, nullable=False),
-    Column("octets_tx", Integer, nullable=False),
+    Column("octets_rx", _LONG, nullable=False),
+    Column("octets_tx", _LONG, nullable=False),
     Column("lost", Integer, nullable=False),
     Column("jitter_ms", Float),
     Column("rtt_ms", Float),
@@ -216,7 +219,7 @@ recording = Table(
     Column("started_at", Float, nullable=False, index=True),
     Column("ended_at", Float),
     Column("seconds", Float, nullable=False),
-    Column("octets", Integer, nullable=False),
+    Column("octets", _LONG, nullable=False),
     Column("reason", String, nullable=False),
     Column("deleting", Integer, nullable=False, server_default="0"),
 )
@@ -247,6 +250,7 @@ change_log = Table(
     Column("failure", String, nullable=False, server_default=""),
     Column("reverts", Integer, index=True),
     Index(None, "account_id", "id"),
+    Index(None, "subject", "id"),
     CheckConstraint("action IN ('create', 'change', 'delete')", name="action"),
 )
 

@@ -4,8 +4,8 @@ Rules:
 
 1. A future is resolved after the commit that holds its operation, never before.
 2. Operations of one group do not share a fate: each runs in a savepoint, and one that fails is rolled back alone.
-3. Only a fault of the database itself (disk full, locked) fails the whole group.
-4. Call records are never given up for a passing fault (disk full, locked): they wait and are tried again.
+3. Only a fault of the database itself (disk full, locked, out of reach) fails the whole group.
+4. Call records are never given up for a passing fault (disk full, locked, out of reach): they wait and are tried again.
 5. Both queues are bounded. A full one refuses operations (`StoreBusy`); of call records the oldest unwritten is lost,
    and counted.
 """
@@ -176,6 +176,8 @@ def _attempt_bindings(jobs: list[_Job], transaction: Transaction) -> list[_Outco
     try:
         write_bindings(transaction.connection, changes)
     except _UNFIT as error:
+        if _is_lost(error):
+            raise
         savepoint.rollback()
         if len(jobs) == 1:
             return [_Outcome(jobs[0].future, None, StoreError(f"The binding cannot be stored: {error}"))]
@@ -203,6 +205,11 @@ def _attempt(job: _Job, transaction: Transaction) -> _Outcome:
     return _Outcome(job.future, result, None)
 
 
+def _is_lost(error: Exception) -> bool:
+    """Whether the connection to the database has ended, and the transaction with it."""
+    return isinstance(error, sqlalchemy.exc.DBAPIError) and error.connection_invalidated
+
+
 def _write_records(transaction: Transaction, records: list[CallRecord]) -> int:
     """Writes call records at one go, or one by one when one of them cannot be stored; gives how many could not."""
     if not records or _insert_whole(transaction, records):
@@ -214,7 +221,9 @@ def _insert_whole(transaction: Transaction, records: list[CallRecord]) -> bool:
     savepoint = transaction.connection.begin_nested()
     try:
         insert_calls(transaction.connection, records)
-    except _UNFIT:
+    except _UNFIT as error:
+        if _is_lost(error):
+            raise
         savepoint.rollback()
         return False
     savepoint.commit()

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sealtone import __version__
+from sealtone.config import configured_database
 from sealtone.net.control_client import ControlClient
 from sealtone.store import Database
 from sealtone.web import pages, problems
@@ -37,7 +38,7 @@ def open_parts(folder: Path, templates: Path | None = None) -> Parts:
     assets = Assets()
     return Parts(
         folder=folder,
-        database=Database(folder),
+        database=Database(folder, configured_database(folder)),
         control=ControlClient(folder),
         translations=Translations(),
         assets=assets,

@@ -123,7 +123,7 @@ async def test_another_accounts_user_is_as_one_that_does_not_exist(office: Panel
     several = {"action": "disable", "aor": [AOR, "1000@other.example"]}
     assert (await client.send_form("/sip-users/several", several)).status_code == 404
     assert saved(office).enabled
-    assert "live-" not in (await client.get("/sip-users/live?aor=1000@other.example")).text
+    assert 'id="live-' not in (await client.get("/sip-users/live?aor=1000@other.example")).text
 
 
 # Adding

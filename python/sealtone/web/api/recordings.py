@@ -129,7 +129,7 @@ async def download(
 ) -> Response:
     """The file as it lies here: sealed, so that only who has the private key can listen. Ranges are answered."""
     facts = await read(request, lambda transaction: _exactly(transaction, user, id))
-    path = recording_files.folder_of(parts_of(request).database.file.parent) / facts.path
+    path = recording_files.folder_of(parts_of(request).folder) / facts.path
     if part == "tail":
         path = path.with_name(path.name + recording_files.TAIL)
     if not await asyncio.to_thread(path.is_file):
@@ -152,7 +152,7 @@ async def delete_recording(request: Request, user: Caller, id: Id) -> Response: 
         return admin.begin_deletion(transaction, user.actor, now(), facts.id)
 
     facts = await change(request, begin)
-    data = parts_of(request).database.file.parent
+    data = parts_of(request).folder
     gone = await asyncio.to_thread(recording_files.purge_files, data, [facts])
     await write(request, lambda transaction: admin.finish_deletion(transaction, gone))
     return Response(status_code=204)

@@ -68,7 +68,7 @@ def _filter(q: str, state: str, action: str, since: str, until: str, before: int
     return ChangeFilter(
         state=state if state in STATES else "",
         action=action if action in ACTIONS else "",
-        text=q.strip()[:100],
+        text=q.replace("\0", "").strip()[:100],
         since=_day(since),
         until=ends + _DAY_S if ends is not None else None,
         before_id=before if 0 < before < 2**63 else None,

@@ -101,7 +101,7 @@ def _filter(q: str, domain: str, state: str, protection: str, after: str = "") -
             place = None  # from elsewhere: the first page
     return UserFilter(
         domain=domain.strip().lower(),
-        text=q.strip()[:100],
+        text=q.replace("\0", "").strip()[:100],
         state=state if state in _STATES else "",
         protection=protection if protection in PROTECTION_NAMES else "",
         after=place,
@@ -123,7 +123,7 @@ async def live(request: Request, actor: Who, aor: str = "") -> Response:
         return list(admin.with_phones(transaction, users, now()))
 
     users, is_live = await live_users(request, await read(request, query))
-    return await page(request, "users/live.html", users=users, is_live=is_live)
+    return await page(request, "users/live.html", users=users, is_live=is_live, aors=aors)
 
 
 @router.get("/export.csv")

@@ -71,7 +71,7 @@ async def save(request: Request, actor: Who, aor: str) -> Response:
     def operation(transaction: Transaction) -> tuple[bool, int]:
         before = admin.user_of(transaction, actor, aor)
         saved = admin.update_sip_user(transaction, actor, now(), aor, form, str(given.get("version", "")))
-        last = admin.page_of_changes(transaction, actor, ChangeFilter(text=f"SIP user {saved.aor}", limit=1)).changes
+        last = admin.page_of_changes(transaction, actor, ChangeFilter(subject=f"SIP user {saved.aor}", limit=1)).changes
         return before != saved, last[0].id if last else 0
 
     try:
@@ -148,7 +148,7 @@ async def _page(
     now_wall = now()
 
     def query(transaction: Transaction) -> tuple[Any, ...]:
-        subject = ChangeFilter(text=f"SIP user {user.aor}", limit=_LAST_CHANGES)
+        subject = ChangeFilter(subject=f"SIP user {user.aor}", limit=_LAST_CHANGES)
         changes = admin.page_of_changes(transaction, actor, subject).changes
         domain = next((one for one in admin.list_domains(transaction, actor) if one.name == user.domain), None)
         seen = admin.with_phones(transaction, [user], now_wall)
@@ -157,7 +157,6 @@ async def _page(
     changes, domain, seen, secret_set_at = await read(request, query)
     (listed,), is_live = await live_users(request, seen)
     server = await server_or_none(request, "status")
-    subject_changes = [one for one in changes if one.subject == f"SIP user {user.aor}"]
     return await page(
         request,
         "users/gear.html",
@@ -177,10 +176,10 @@ async def _page(
         domain=domain,
         listed=listed,
         is_live=is_live,
-        changes=subject_changes,
-        saved=next((one for one in subject_changes if one.id == saved), None),
+        changes=changes,
+        saved=next((one for one in changes if one.id == saved), None),
         secret_set_at=secret_set_at,
-        differences=_differences(typed, user, subject_changes) if is_stale else (),
+        differences=_differences(typed, user, changes) if is_stale else (),
         is_stale=is_stale,
         field_names=FIELD_NAMES,
         value_names=VALUE_NAMES,

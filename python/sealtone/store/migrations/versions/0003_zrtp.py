@@ -11,8 +11,9 @@ down_revision = "0002"
 
 def upgrade() -> None:
     """Gives every account a ZID of its own; users whose path nobody chose get the default."""
-    op.add_column("account", sa.Column("zid", sa.LargeBinary(), server_default=sa.text("x''"), nullable=False))
     connection = op.get_bind()
+    none = sa.text("''" if connection.dialect.name == "postgresql" else "x''")
+    op.add_column("account", sa.Column("zid", sa.LargeBinary(), server_default=none, nullable=False))
     for (account_id,) in connection.execute(sa.text("SELECT id FROM account")).all():
         statement = sa.text("UPDATE account SET zid = :zid WHERE id = :id")
         connection.execute(statement, {"zid": os.urandom(12), "id": account_id})

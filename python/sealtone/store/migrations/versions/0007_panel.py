@@ -27,6 +27,7 @@ def upgrade() -> None:
     op.create_index("ix_change_log_state", "change_log", ["state"])
     op.create_index("ix_change_log_reverts", "change_log", ["reverts"])
     op.create_index("ix_change_log_account_id_id", "change_log", ["account_id", "id"])
+    op.create_index("ix_change_log_subject_id", "change_log", ["subject", "id"])
     _make_last_seen()
     _make_person()
     _make_panel_session()
