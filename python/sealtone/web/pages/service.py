@@ -13,6 +13,7 @@ from sealtone.admin.service import ServiceChange, service_settings, update_servi
 from sealtone.net.relay import PANEL_SOCKET
 from sealtone.web.asking import Pages, change, flash, go, now, page, parts, read, server_or_none, signed_in
 from sealtone.web.sections import sections
+from sealtone.web.tabs import service_tabs
 
 router = Pages(prefix="/service", area="core")
 
@@ -53,6 +54,7 @@ async def _page(
         request,
         "core/service.html",
         status,
+        tabs=service_tabs(request),
         state=await server_or_none(request, "status"),
         settings=settings,
         form=form or {"public_name": settings.public_name},
