@@ -13,6 +13,7 @@ from sealtone.web.api import (
     account,
     api_keys,
     calls,
+    certificates,
     changes,
     domains,
     events,
@@ -33,6 +34,7 @@ from sealtone.web.parts import Parts
 PREFIX = "/api/v1"
 _AREAS = (
     domains,
+    certificates,
     sip_user_batches,
     sip_users,
     registrations,
