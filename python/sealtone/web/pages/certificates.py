@@ -25,6 +25,7 @@ from sealtone.admin.certificates import (
 from sealtone.model import Role
 from sealtone.net.errors import ControlError
 from sealtone.pki import CertificateError
+from sealtone.pki.acme_words import SAYS, parted
 from sealtone.pki.certificates import read_chain
 from sealtone.pki.facts import CertificateFacts, Cover, cover_of, days_left, facts_of
 from sealtone.pki.trust import Trust, trust_in
@@ -43,6 +44,7 @@ from sealtone.web.asking import (
     server_or_none,
     signed_in,
 )
+from sealtone.web.sections import Section
 
 _domains = Pages(prefix="/domains", area="domains")
 _service = Pages(prefix="/service", area="domains")
@@ -194,12 +196,25 @@ async def _tab(request: Request, actor: Actor, standing: Standing, status: int =
         settings=settings,
         authority_name=_name_of(settings),
         target=acme_target(standing.name, settings.dns_zone) if settings.dns_zone else "",
+        failure=said_of(request, standing),
         order=order,
         is_running=order["stage"] in _RUNNING,
         stages=STAGES,
         may_change=actor.role.covers(Role.ADMIN),
         **context,
     )
+
+
+def said_of(request: Request, standing: Standing) -> str:
+    """Why the last order failed, in the reader's language; the authority's own words stay as they are."""
+    if not standing.certificate_error:
+        return ""
+    said = request.state.translate
+    template, way, words = parted(standing.certificate_error, standing.name)
+    if not way:
+        return str(said(template))
+    sentence = str(said(template)).format(domain=standing.name, way=said(way))
+    return f"{sentence} {said(SAYS).format(detail=words)}" if words else sentence
 
 
 def _name_of(settings: AcmeSettings) -> str:
@@ -209,6 +224,12 @@ def _name_of(settings: AcmeSettings) -> str:
 
 
 # The service's own settings
+
+
+async def service_section(request: Request) -> Section | None:
+    """For the page of the service: which authority there is, and the way to its settings."""
+    settings = await read(request, acme_settings)
+    return Section("domains/acme_section.html", {"settings": settings, "authority": _name_of(settings)})
 
 
 @_service.get("/certificates")
