@@ -90,7 +90,7 @@ async function openRecording(file, tail, identity, wasFinished) {
   return { octets: joined([main.octets, more]), whole: false };
 }
 
-/** A WAV file that was not finished does not know its length: write it in, as players want it. */
+/** A WAV file is written as a stream, which does not know its length: write it in, as players want it. */
 function mended(octets, format) {
   if (format !== "wav" || octets.length < 44) return octets;
   const view = new DataView(octets.buffer, octets.byteOffset);
@@ -103,6 +103,37 @@ function mended(octets, format) {
     place += 8 + view.getUint32(place + 4, true);
   }
   return octets;
+}
+
+/** A FLAC file as WAV: written as a stream, it does not know its length, and players in browsers trip over that. */
+async function flacAsWav(octets) {
+  const view = new DataView(octets.buffer, octets.byteOffset);
+  const rate = view.getUint32(18) >>> 12; // of STREAMINFO (RFC 9639 8.2)
+  const context = new OfflineAudioContext(2, 1, rate);
+  const sound = await context.decodeAudioData(octets.slice().buffer);
+  const channels = [...Array(sound.numberOfChannels).keys()].map((number) => sound.getChannelData(number));
+  const bytes = sound.length * channels.length * 2;
+  const wav = new DataView(new ArrayBuffer(44 + bytes));
+  const text = (place, word) => [...word].forEach((letter, index) => wav.setUint8(place + index, letter.charCodeAt(0)));
+  text(0, "RIFF");
+  wav.setUint32(4, 36 + bytes, true);
+  text(8, "WAVEfmt ");
+  wav.setUint32(16, 16, true);
+  wav.setUint16(20, 1, true);
+  wav.setUint16(22, channels.length, true);
+  wav.setUint32(24, sound.sampleRate, true);
+  wav.setUint32(28, sound.sampleRate * channels.length * 2, true);
+  wav.setUint16(32, channels.length * 2, true);
+  wav.setUint16(34, 16, true);
+  text(36, "data");
+  wav.setUint32(40, bytes, true);
+  for (let sample = 0, place = 44; sample < sound.length; sample += 1) {
+    for (const channel of channels) {
+      wav.setInt16(place, Math.max(-32768, Math.min(32767, Math.round(channel[sample] * 32768))), true);
+      place += 2;
+    }
+  }
+  return new Blob([wav.buffer], { type: "audio/wav" });
 }
 
 /** The private keys in a key file or in what was pasted. Throws the name of what to say. */
@@ -145,6 +176,7 @@ function playing() {
   const said = words(form);
   let wanted = null;
   let url = "";
+  let heard = "";
   const audio = byId("player-audio");
 
   const tell = (text) => {
@@ -159,8 +191,8 @@ function playing() {
     audio.pause();
     audio.removeAttribute("src");
     audio.load();
-    if (url) URL.revokeObjectURL(url);
-    url = "";
+    for (const one of [url, heard]) if (one) URL.revokeObjectURL(one);
+    url = heard = "";
     audio.hidden = true;
     byId("player-save").hidden = true;
   }
@@ -184,7 +216,7 @@ function playing() {
       tell(said.opening);
       await nextFrame();
       const found = await openRecording(file, tail, keys.get(recipient), finished === "yes");
-      const octets = found.whole ? found.octets : mended(found.octets, format);
+      const octets = mended(found.octets, format);
       const [type, extension] = TYPES[format];
       url = URL.createObjectURL(new Blob([octets], { type }));
       const save = byId("player-save");
@@ -192,7 +224,8 @@ function playing() {
       save.download = `${wanted.dataset.play}.${extension}`;
       save.hidden = false;
       audio.hidden = false;
-      audio.src = url;
+      if (format === "flac") heard = await flacAsWav(octets).then(URL.createObjectURL, () => "");
+      audio.src = heard || url;
       tell(found.whole ? "" : said.part);
       audio.play().catch(() => {});
     } catch (error) {

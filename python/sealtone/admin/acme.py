@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from sealtone.admin import fields, person_fields
 from sealtone.admin.actor import Actor
 from sealtone.admin.errors import InvalidInput
-from sealtone.pki.acme_order import LETS_ENCRYPT, LETS_ENCRYPT_STAGING
+from sealtone.pki.acme_words import LETS_ENCRYPT, LETS_ENCRYPT_STAGING
 from sealtone.store import Transaction
 from sealtone.store import directory as rows
 

@@ -20,6 +20,7 @@ from sealtone.cli import (
     changes,
     connect,
     domain,
+    domain_names,
     person,
     recordings,
     registrations,
@@ -46,6 +47,7 @@ app = typer.Typer(
 )
 app.command("serve")(server.serve)
 app.add_typer(domain.app, name="domain")
+app.command("authority")(domain_names.authority)
 app.add_typer(user.app, name="user")
 app.command("connect")(connect.connect)
 app.command("ring")(connect.ring)

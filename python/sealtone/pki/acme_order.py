@@ -24,14 +24,13 @@ from josepy.jwa import ES256
 from josepy.jwk import JWK, JWKEC
 from josepy.util import ComparableECKey
 
+from sealtone.pki.acme_words import LETS_ENCRYPT, REASONS, REFUSED, SAYS, WAYS
 from sealtone.pki.authority import private_pem
 from sealtone.pki.challenges import ChallengeKind, Challenges
 from sealtone.pki.errors import CertificateError
 from sealtone.pki.files import private_folder, write_private
 from sealtone.pki.upload import PrivateKey
 
-LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
-LETS_ENCRYPT_STAGING = "https://acme-staging-v02.api.letsencrypt.org/directory"
 _REQUEST_S = 30
 _ORDER_S = 180
 
@@ -195,37 +194,15 @@ def _account(folder: Path, service: AcmeService) -> tuple[client.ClientV2, JWK]:
     return acme, account_key
 
 
-_OTHER_ANSWER = "The authority got another answer than this server's ({way}). Does the name lead to this server?"
-_REASONS = {
-    "connection": "The authority could not reach this server ({way}). Is the name's address right, and the port open?",
-    "dns": "The authority found no usable address or record of {domain} in DNS.",
-    "caa": "The domain's CAA record forbids this authority. Add it there, or use another authority.",
-    "rateLimited": "The authority takes no more orders for now. It is tried again later.",
-    "unauthorized": _OTHER_ANSWER,
-    "incorrectResponse": _OTHER_ANSWER,
-    "tls": "The authority could not agree on TLS with this server ({way}).",
-    "rejectedIdentifier": "The authority issues no certificates for {domain}.",
-    "userActionRequired": "The authority has new terms. Read and accept them on the service's page.",
-    "externalAccountRequired": "The authority wants an account that was made with it before; that is not supported.",
-    "invalidContact": "The authority does not accept the e-mail address of the service.",
-    "serverInternal": "The authority has a fault of its own. It is tried again later.",
-}
-_WAYS = {
-    ChallengeKind.HTTP: "by HTTP on port 80",
-    ChallengeKind.TLS_ALPN: "by TLS on port 443",
-    ChallengeKind.DNS: "by the record _acme-challenge in DNS",
-}
-
-
 def in_plain_words(error: Exception, domain: str, kind: ChallengeKind) -> str:
     """Why it did not work, for whoever wants the certificate; the authority's own words follow."""
     problem = _problem(error)
     if problem is not None:
         code = (problem.typ or "").rpartition(":")[2]
-        template = _REASONS.get(code, "The authority refused the order.")
+        template = REASONS.get(code, REFUSED)
         detail = " ".join((problem.detail or "").split())[:300]
-        said = template.format(domain=domain, way=_WAYS[kind])
-        return f"{said} It says: “{detail}”" if detail else said
+        said = template.format(domain=domain, way=WAYS[kind])
+        return f"{said} {SAYS.format(detail=detail)}" if detail else said
     if isinstance(error, errors.TimeoutError):
         return "The authority did not finish in time. It is tried again later."
     if isinstance(error, requests.exceptions.SSLError):

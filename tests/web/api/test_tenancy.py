@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -21,7 +22,10 @@ from web.api.conftest import Api, Tenant
 from web.api.operations import Described, operations_of
 from web.conftest import Panel
 
-SELF_SERVICE = {"getCurrentApiKey", "revokeApiKey"}
+OWNERS = {"listInvitations"}
+"""What is shown to owners alone."""
+LOOKS = {"tryCall"}
+"""What changes nothing although it is a POST."""
 
 
 @pytest.fixture
@@ -101,9 +105,9 @@ def _absent(thing: Any) -> Any:
 
 
 def _told(answer: httpx.Response, tenant: Tenant) -> tuple[int, str]:
-    """What an answer tells, without the names that the caller sent."""
-    text = answer.text
-    for thing in sorted(map(str, tenant.things.values()), key=len, reverse=True):
+    """What an answer tells, without the names and numbers that the caller sent."""
+    text = re.sub(r"(?<=[a-z] )\d+(?=\.)", "THING", answer.text)
+    for thing in sorted((thing for thing in tenant.things.values() if isinstance(thing, str)), key=len, reverse=True):
         text = text.replace(thing, "THING")
     return answer.status_code, text
 
@@ -125,9 +129,9 @@ async def test_a_key_does_what_its_scopes_and_its_persons_role_permit_and_no_mor
                     if not permitted:
                         assert answer.status_code == 403, where
                         assert answer.json()["type"].endswith("problem-scope"), where
-                    elif operation.method != "get":
+                    elif operation.method != "get" and operation.id not in LOOKS:
                         assert answer.status_code in (403, 404), where
-                    elif operation.path.startswith("/service/"):
+                    elif operation.path.startswith("/service/") or operation.id in OWNERS:
                         assert answer.status_code == 403, where
                     elif not operation.path.startswith("/live-calls/"):
                         assert answer.status_code == 200, where
@@ -141,7 +145,7 @@ async def test_an_owner_with_the_right_scope_is_let_do_everything(served: tuple[
     api, _ = served
     for number, operation in enumerate(operations_of(await api.spec())):
         for scope in operation.scopes:
-            if operation.method != "get" and scope == "read":
+            if operation.method != "get" and operation.id not in LOOKS and scope == "read":
                 raise AssertionError(f"{operation.id} lets a key change something that may only read")
             tenant = api.tenant(f"own{number}{scope}")
             # A key passes on only what it has, and the example asks for a key that may read.

@@ -16,7 +16,7 @@ from sealtone.admin.acme import AcmeForm, acme_settings, set_acme
 from sealtone.admin.domain_checks import standing_of
 from sealtone.model import CertificateSource, Role
 from sealtone.pki import Authority, CertificateStore
-from sealtone.pki.acme_order import LETS_ENCRYPT, LETS_ENCRYPT_STAGING
+from sealtone.pki.acme_words import LETS_ENCRYPT, LETS_ENCRYPT_STAGING
 from sealtone.store import Database
 from sealtone.store.directory import read_changes
 from web.conftest import Panel

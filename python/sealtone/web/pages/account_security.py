@@ -19,6 +19,7 @@ from sealtone.store import Transaction, credentials
 from sealtone.store import people as people_rows
 from sealtone.store.credentials import Passkey, SessionRow, strengthen_session
 from sealtone.web import gate as gates
+from sealtone.web.agents import agent_name
 from sealtone.web.asking import SECOND_FACTOR_URL, Pages, change, go, page, read, signed_in
 from sealtone.web.attempts import too_many
 from sealtone.web.confirming import confirmed, is_confirmed
@@ -84,7 +85,7 @@ async def _security(
         tabs=account_tabs(request),
         facts=facts,
         devices=[Device(_id(device.credential_id), device) for device in devices],
-        sessions=sessions,
+        sessions=[(session, agent_name(session.user_agent)) for session in sessions],
         here=request.state.session.number,
         confirmed=is_confirmed(request),
         form={},

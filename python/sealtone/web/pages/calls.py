@@ -28,6 +28,8 @@ from sealtone.store.records import CallFilter
 from sealtone.web import shown
 from sealtone.web.asking import (
     Pages,
+    actor_of,
+    address_of,
     change,
     flash,
     go,
@@ -38,6 +40,7 @@ from sealtone.web.asking import (
     server_or_none,
     signed_in,
 )
+from sealtone.web.sections import Section
 
 router = Pages(area="calls")
 
@@ -157,11 +160,27 @@ async def live_list(request: Request, actor: Who) -> Response:
 
 @router.get("/calls/figures")
 async def figures(request: Request, actor: Who) -> Response:
-    """What the last day's calls came to, for the overview."""
+    """What the last day's calls came to, for the overview, where they update themselves."""
+    return await page(request, "calls/_figures.html", **await _figures(request, actor))
+
+
+async def overview_section(request: Request) -> Section | None:
+    """The same as a part of the overview."""
+    session = request.state.session
+    if session is None:
+        return None
+    return Section("calls/_overview.html", await _figures(request, actor_of(session, address_of(request))), order=20)
+
+
+async def _figures(request: Request, actor: Actor) -> dict[str, Any]:
     since = now() - _DAY_S
     found = await read(request, lambda transaction: admin.call_figures(transaction, actor, since))
-    live = await _live(request, actor)
-    return await page(request, "calls/_figures.html", figures=found, live=live, states=list(CallState), **_SHOWN)
+    return {
+        "figures": found,
+        "live": await _live(request, actor),
+        "open": CallState.OPEN,
+        "sealed": CallState.END_TO_END,
+    }
 
 
 @router.get("/calls.csv")

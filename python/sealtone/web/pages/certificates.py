@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
-from cryptography import x509
 from fastapi import Depends, File, Form, UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,18 +14,16 @@ from sealtone import admin
 from sealtone.admin import Actor, InvalidInput, Standing
 from sealtone.admin.acme import DIRECTORIES, AcmeForm, AcmeSettings, acme_settings, acme_target, set_acme
 from sealtone.admin.certificates import (
-    FOLDER,
     check_upload,
+    inspected,
     save_upload,
     use_acme_certificate,
     use_own_certificate,
 )
 from sealtone.model import Role
 from sealtone.net.errors import ControlError
-from sealtone.pki import CertificateError
-from sealtone.pki.certificates import read_chain
-from sealtone.pki.facts import CertificateFacts, Cover, cover_of, days_left, facts_of
-from sealtone.pki.trust import Trust, trust_in
+from sealtone.pki.acme_words import SAYS, parted
+from sealtone.pki.facts import Cover
 from sealtone.pki.upload import LARGEST
 from sealtone.web.asking import (
     Pages,
@@ -43,6 +39,7 @@ from sealtone.web.asking import (
     server_or_none,
     signed_in,
 )
+from sealtone.web.sections import Section
 
 _domains = Pages(prefix="/domains", area="domains")
 _service = Pages(prefix="/service", area="domains")
@@ -64,35 +61,6 @@ STAGES: Mapping[str, str] = {
     "check": _("The authority is checking that the name leads here."),
     "issue": _("The authority is issuing the certificate."),
 }
-
-
-class Shown(NamedTuple):
-    """A certificate as a page shows it."""
-
-    facts: CertificateFacts
-    cover: Cover
-    trust: Trust
-    days: int
-
-
-def inspected(data: Path, domain: str, host: str) -> Shown | None:
-    """The certificate that a domain has now; None where there is none yet, or its file is damaged. Slow."""
-    try:
-        chain = read_chain(data / FOLDER, domain)
-    except CertificateError:
-        return None
-    if not chain:
-        return None
-    facts = facts_of(chain)
-    return Shown(facts, cover_of(chain[0], domain, host), trust_in(chain, authority_of(data)), days_left(facts))
-
-
-def authority_of(data: Path) -> x509.Certificate | None:
-    """The server's own authority; None before its first start."""
-    try:
-        return x509.load_pem_x509_certificate((data / "authority" / "ca.pem").read_bytes())
-    except (OSError, ValueError):
-        return None
 
 
 @_domains.get("/{name}/certificate")
@@ -194,12 +162,25 @@ async def _tab(request: Request, actor: Actor, standing: Standing, status: int =
         settings=settings,
         authority_name=_name_of(settings),
         target=acme_target(standing.name, settings.dns_zone) if settings.dns_zone else "",
+        failure=said_of(request, standing),
         order=order,
         is_running=order["stage"] in _RUNNING,
         stages=STAGES,
         may_change=actor.role.covers(Role.ADMIN),
         **context,
     )
+
+
+def said_of(request: Request, standing: Standing) -> str:
+    """Why the last order failed, in the reader's language; the authority's own words stay as they are."""
+    if not standing.certificate_error:
+        return ""
+    said = request.state.translate
+    template, way, words = parted(standing.certificate_error, standing.name)
+    if not way:
+        return str(said(template))
+    sentence = str(said(template)).format(domain=standing.name, way=said(way))
+    return f"{sentence} {said(SAYS).format(detail=words)}" if words else sentence
 
 
 def _name_of(settings: AcmeSettings) -> str:
@@ -209,6 +190,12 @@ def _name_of(settings: AcmeSettings) -> str:
 
 
 # The service's own settings
+
+
+async def service_section(request: Request) -> Section | None:
+    """For the page of the service: which authority there is, and the way to its settings."""
+    settings = await read(request, acme_settings)
+    return Section("domains/acme_section.html", {"settings": settings, "authority": _name_of(settings)})
 
 
 @_service.get("/certificates")

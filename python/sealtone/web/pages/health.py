@@ -70,7 +70,7 @@ async def _may_read(request: Request) -> bool:
             user = await read(request, lambda transaction: authenticate(transaction, given[7:], address, at))
         except Unauthenticated:
             return False
-        return user.actor.operator and user.may(_MAY_READ)
+        return user.is_operators and user.may(_MAY_READ)
     # What a proxy on this machine passes on is not from this machine.
     passed_on = {"forwarded", "x-forwarded-for", "x-real-ip", "via"} & set(request.headers.keys())
     return not passed_on and not given and _is_loopback(address_of(request))

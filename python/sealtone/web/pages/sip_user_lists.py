@@ -18,7 +18,7 @@ from sealtone.model import Domain, Role
 from sealtone.store import Transaction
 from sealtone.store.sip_users import UserFilter
 from sealtone.web.asking import Pages, change, flash, go, now, page, read, server_or_none, signed_in
-from sealtone.web.user_words import PROTECTION_NAMES, codec_words
+from sealtone.web.user_words import FIELD_NAMES, PROTECTION_NAMES, VALUE_NAMES, codec_words
 
 router = Pages(prefix="/sip-users", area="users")
 Who = Annotated[Actor, Depends(signed_in)]
@@ -339,6 +339,8 @@ async def import_file(
         422 if plan.errors else 200,
         lines=[line for line in plan.lines if line.action != "same"][:_SHOWN_OF_IMPORT],
         text=text,
+        field_names=FIELD_NAMES,
+        value_names=VALUE_NAMES,
         **known | {"plan": plan},
     )
 

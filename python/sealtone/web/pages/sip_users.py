@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -77,7 +78,11 @@ async def save(request: Request, actor: Who, aor: str) -> Response:
     try:
         is_changed, number = await change(request, operation)
     except admin.ChangedMeanwhile as meanwhile:
-        return await _page(request, actor, meanwhile.user, typed, status=409, is_stale=True)
+        began = _began_with(given)
+        present = admin.shown_fields(meanwhile.user)
+        # What was left alone follows what was saved meanwhile.
+        typed |= {name: present[name] for name in _FIELDS if str(typed[name]) == began.get(name)}
+        return await _page(request, actor, meanwhile.user, typed, status=409, began=began, is_stale=True)
     except InvalidInput as error:
         return await _page(request, actor, user, typed, errors={error.field: error}, status=422)
     translate = request.state.translate
@@ -104,6 +109,15 @@ def _typed_in(user: SipUser, given: FormData) -> dict[str, Any]:
     if "form" in given:  # a box that is not ticked sends nothing
         typed["enabled"] = "yes" if given.get("enabled") == "yes" else "no"
     return typed
+
+
+def _began_with(given: FormData) -> dict[str, str]:
+    """What the form showed before anything was typed; empty where it does not say so."""
+    try:
+        found = json.loads(str(given.get("began", "")))
+    except ValueError:
+        return {}
+    return {str(name): str(value) for name, value in found.items()} if isinstance(found, dict) else {}
 
 
 def _form_of(typed: Mapping[str, Any]) -> SipUserChange:
@@ -143,6 +157,7 @@ async def _page(
     errors: Mapping[str, AdminError] | None = None,
     status: int = 200,
     saved: int = 0,
+    began: Mapping[str, str] | None = None,
     is_stale: bool = False,
 ) -> Response:
     now_wall = now()
@@ -164,6 +179,7 @@ async def _page(
         user=user,
         form=typed,
         version=admin.version_of(user),
+        began=json.dumps(admin.shown_fields(user)),
         error=_errors(errors),
         may_change=may_change(actor),
         codecs=_codec_rows(typed["codecs"], (server or {}).get("codecs") or {}),
@@ -179,7 +195,7 @@ async def _page(
         changes=changes,
         saved=next((one for one in changes if one.id == saved), None),
         secret_set_at=secret_set_at,
-        differences=_differences(typed, user, changes) if is_stale else (),
+        differences=_differences(typed, user, began or {}, changes) if is_stale else (),
         is_stale=is_stale,
         field_names=FIELD_NAMES,
         value_names=VALUE_NAMES,
@@ -238,14 +254,16 @@ def _recording_reason(user: SipUser, typed: Mapping[str, Any]) -> str:
     return "path" if insists_on_path(user.policy) and typed["recording"] != "always" else ""
 
 
-def _differences(typed: Mapping[str, Any], user: SipUser, changes: Sequence[LoggedChange]) -> list[dict[str, Any]]:
+def _differences(
+    typed: Mapping[str, Any], user: SipUser, began: Mapping[str, str], changes: Sequence[LoggedChange]
+) -> list[dict[str, Any]]:
     """What was typed beside what is saved by now, and by whom."""
     present = admin.shown_fields(user)
     by = {name: one for one in reversed(changes) for name in one.after}
     return [
         {"field": name, "mine": typed[name], "theirs": present[name], "change": by.get(name)}
         for name in _FIELDS
-        if str(typed[name]) != present[name]
+        if str(typed[name]) != present[name] or began.get(name, present[name]) != present[name]
     ]
 
 

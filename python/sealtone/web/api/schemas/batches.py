@@ -35,7 +35,7 @@ _OUTCOME = {
     "scheme": "zrtp-sealed",
     "state": "end-to-end",
     "listeners": [],
-    "compare": "each-other",
+    "compare": "each other",
 }
 
 
