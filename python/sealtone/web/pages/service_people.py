@@ -33,6 +33,7 @@ def _(text: str) -> str:
     return text
 
 
+add_service_tab(10, "/service", _("Status"))
 add_service_tab(20, "/service/sign-up", _("Sign-up"))
 add_service_tab(30, "/service/accounts", _("Accounts"))
 add_service_tab(40, "/service/mail", _("E-mail"))
@@ -55,7 +56,7 @@ router = Pages(prefix="/service", area="people")
 
 @router.get("/sign-up")
 async def sign_up_page(request: Request, actor: Operator) -> Response:
-    """Who may make an account, and by which name this server is reached."""
+    """Who may make an account, and how large it may grow."""
     return await _sign_up(request)
 
 
@@ -78,15 +79,14 @@ async def save_sign_up(
     request: Request,
     actor: Operator,
     sign_up: Annotated[str, Form()] = "",
-    public_name: Annotated[str, Form()] = "",
     most_sip_users: Annotated[str | None, Form()] = None,
 ) -> Response:
     """Saves it."""
-    now, form = time.time(), ServiceChange(sign_up, public_name, None, most_sip_users)
+    now, form = time.time(), ServiceChange(sign_up, most_sip_users=most_sip_users)
     try:
         await change(request, lambda t: service.update_service(t, actor, now, form))
     except InvalidInput as error:
-        kept = {"sign_up": sign_up, "public_name": public_name, "most_sip_users": most_sip_users or ""}
+        kept = {"sign_up": sign_up, "most_sip_users": most_sip_users or ""}
         return await _sign_up(request, 422, kept, error)
     return done(request, "/service/sign-up", request.state.translate(_("Saved.")))
 
