@@ -146,6 +146,13 @@ bench: $(STAMPS)/bench $(STAMPS)/compiled $(STAMPS)/frontend ## Benchmarks besid
 	$(call install_programs,$(BENCH_PROGRAMS))
 	@$(BIN)/python -m benches $(ARGS)
 
+.PHONY: screenshots
+screenshots: $(STAMPS)/dev $(STAMPS)/engine $(STAMPS)/frontend ## A picture of each page, light, dark and on a phone, into build/screenshots
+	$(call install_programs,chromium:chromium)
+	@rm -rf build/screenshots
+	@SEALTONE_SCREENSHOTS=$(CURDIR)/build/screenshots $(BIN)/python -m pytest tests/browser/test_accessibility.py -k every_page
+	@ls build/screenshots/*
+
 .PHONY: fuzz
 fuzz: $(STAMPS)/fuzz $(STAMPS)/engine ## Every fuzz target for FUZZ_SECONDS (=60) each
 	@for target in fuzz/[sz]*/fuzz_*.py; do \

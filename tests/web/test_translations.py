@@ -21,7 +21,7 @@ OTHERS = [code for code in LANGUAGES if code != "en"]
 PLACEHOLDER = re.compile(r"%\((\w+)\)s")
 # Names, signs and units that are the same in every language.
 SAME = re.compile(
-    r"(Sealtone|SIP|TLS|SRTP|ZRTP|SAS|MOS|DNS|ACME|API|QR|CSV|YAML|ms|%|Linphone|CSipSimple|Zoiper|Groundwire|Yealink|Call-ID|AGE-SECRET-KEY-1|[^A-Za-z]|\b[A-Za-z]\b)+"
+    r"(Sealtone|SIP|TLS|SRTP|ZRTP|SAS|MOS|DNS|ACME|API|QR|CSV|YAML|ms|%|Linphone|CSipSimple|Zoiper|Groundwire|Yealink|wide|aria-\w+="[^"]*"|Call-ID|AGE-SECRET-KEY-1|[^A-Za-z]|\b[A-Za-z]\b)+"
 )
 
 
