@@ -33,7 +33,11 @@ BENCH_PROGRAMS := rtpengine:rtpengine-daemon kamailio:kamailio taskset:util-linu
 
 # Most of what passes through the packages that are compiled.
 COMPILED_TESTS := tests/sip tests/calls tests/hostile
-PYTHON_SOURCES := $(shell find python/sealtone -name '*.py')
+FRONTEND_SOURCES := $(shell find frontend -type f -not -path '*/node_modules/*')
+# Everything that the compiled copy of the package is made of; folders too, for what is deleted.
+PACKAGE_FILES := $(shell find python/sealtone -mindepth 1 -name __pycache__ -prune -o -path python/sealtone/sounds -prune \
+	-o -path python/sealtone/web/static -prune \
+	-o -not -name '*.so' -not -name sealtone-codecs -print)
 
 comma := ,
 # Libraries that codecs are taken from, where they are there: library:package.
@@ -91,7 +95,7 @@ help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: run
-run: $(STAMPS)/compiled $(STAMPS)/sounds ## Build if needed, start the server in DATA (=data); options in ARGS
+run: $(STAMPS)/compiled $(STAMPS)/sounds $(STAMPS)/frontend ## Build if needed, start the server in DATA (=data); options in ARGS
 	$(call install_codec_libraries)
 	@PYTHONPATH=$(COMPILED) exec $(BIN)/sealtone serve --data $(DATA) $(ARGS)
 
@@ -100,10 +104,13 @@ demo: $(STAMPS)/compiled $(STAMPS)/sounds ## A call between two phones of our ow
 	@PYTHONPATH=$(COMPILED) exec $(BIN)/sealtone demo $(ARGS)
 
 .PHONY: build
-build: $(STAMPS)/compiled $(STAMPS)/sounds ## Build only
+build: $(STAMPS)/compiled $(STAMPS)/sounds $(STAMPS)/frontend ## Build only
+
+.PHONY: frontend
+frontend: $(STAMPS)/frontend ## Build what the panel sends to browsers
 
 .PHONY: test
-test: $(STAMPS)/dev $(STAMPS)/compiled $(STAMPS)/sounds ## Every test, with real phones; options for pytest in TEST_ARGS
+test: $(STAMPS)/dev $(STAMPS)/compiled $(STAMPS)/sounds $(STAMPS)/frontend ## Every test, with real phones; options for pytest in TEST_ARGS
 	$(call install_programs,$(TEST_PROGRAMS))
 	$(call install_postgresql)
 	$(call install_codec_libraries)
@@ -135,7 +142,7 @@ fmt: $(STAMPS)/dev ## Format everything
 	@cargo fmt --all
 
 .PHONY: bench
-bench: $(STAMPS)/bench $(STAMPS)/compiled ## Benchmarks beside rtpengine, Kamailio, sippy and libbzrtp (about a quarter of an hour)
+bench: $(STAMPS)/bench $(STAMPS)/compiled $(STAMPS)/frontend ## Benchmarks beside rtpengine, Kamailio, sippy and libbzrtp (about a quarter of an hour)
 	$(call install_programs,$(BENCH_PROGRAMS))
 	@$(BIN)/python -m benches $(ARGS)
 
@@ -173,6 +180,7 @@ clean: ## Remove everything built; data stays
 	@rm -rf .venv target .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache benches/loadgen/target
 	@find python tests benches fuzz -name __pycache__ -type d -prune -exec rm -rf {} +
 	@rm -rf python/sealtone/media/_engine*.so python/sealtone/media/sealtone-codecs python/sealtone/sounds
+	@rm -rf frontend/node_modules python/sealtone/web/static
 
 # Set-up. Each stamp stands for a finished step, so that the second time costs nothing.
 
@@ -239,10 +247,10 @@ $(STAMPS)/engine: $(RUST_SOURCES) pyproject.toml $(STAMPS)/run $(STAMPS)/rust
 	@touch $@
 
 # Compiled, a call costs a quarter less. Where that cannot be done the server runs as well, interpreted.
-$(STAMPS)/compiled: $(PYTHON_SOURCES) tools/compile.py $(STAMPS)/engine $(STAMPS)/compile
+$(STAMPS)/compiled: $(PACKAGE_FILES) tools/compile.py $(STAMPS)/engine $(STAMPS)/compile $(STAMPS)/frontend
 	@if [ "$$(id -u)" = 0 ] && [ "$$(readlink -f $(BIN)/python)" = "$$(readlink -f /usr/bin/python3)" ]; then \
 		$(has_headers) || ($(call apt_install,python3-dev)) || true; fi
-	$(call say,Compiling the packages that calls pass through (some minutes$(comma) whenever they have changed))
+	$(call say,Compiling the packages that calls pass through (some minutes$(comma) where they have changed))
 	@$(BIN)/python tools/compile.py $(COMPILED) >.cache/compile.log 2>&1 || { rm -rf $(COMPILED); \
 		printf 'Not compiled, so that each call costs more: %s (.cache/compile.log). To try again: rm %s\n' \
 			"$$(tail -n 1 .cache/compile.log | cut -c -80)" $@ >&2; }
@@ -254,6 +262,17 @@ $(STAMPS)/sounds: $(wildcard sounds/*) python/sealtone/zrtp/words.py $(STAMPS)/r
 	@if [ "$$(id -u)" = 0 ]; then $(MAKE) sound-programs || true; fi
 	$(call say,Making the sounds)
 	@PYTHONPATH=python $(BIN)/python sounds/build.py python/sealtone/sounds && touch $@ || true
+
+# What the panel sends to browsers, bundled of frontend/ and of the packages its lock names. Their install scripts do
+# not run; the one program among them, esbuild, comes as a package of its own for each kind of machine.
+$(STAMPS)/frontend: $(FRONTEND_SOURCES)
+	@mkdir -p $(STAMPS)
+	$(call install_programs,node:nodejs npm:npm)
+	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 18 ? 1 : 0)' || { \
+		printf 'Building the panel needs Node.js 18 or newer, as Debian 12 has it.\n' >&2; exit 1; }
+	$(call say,Building what the panel sends to browsers)
+	@cd frontend && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null && node build.mjs
+	@touch $@
 
 .PHONY: sound-programs
 sound-programs:

@@ -40,7 +40,9 @@ class SealtoneServer(ServerProcess):
         if done.returncode:
             raise BenchError(f"no data folder for Sealtone could be made: {done.stderr[-600:]}")
         self._users = [SipUser(*pair) for pair in json.loads(done.stdout)]
-        self._launch([sys.executable, "-c", COMMAND_LINE, "serve", "--data", str(self._data)], self._environment())
+        self._launch(
+            [sys.executable, "-c", COMMAND_LINE, "serve", "--no-panel", "--data", str(self._data)], self._environment()
+        )
 
     def _environment(self) -> dict[str, str]:
         return {"PYTHONPATH": os.pathsep.join((str(COMPILED), os.environ.get("PYTHONPATH", "")))}

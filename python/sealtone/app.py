@@ -17,13 +17,16 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
 import uvloop
 
 from sealtone import __version__
-from sealtone.admin import FirstUse, first_use, recording_files
+from sealtone.admin import FirstUse, Reach, first_use, recording_files, save_reach
+from sealtone.admin.people import owner_link
+from sealtone.admin.service import service_settings
 from sealtone.config import Config
 from sealtone.media import (
     CodecFault,
@@ -42,13 +45,17 @@ from sealtone.net.control import SOCKET_FILE, ControlSocket
 from sealtone.net.errors import ControlError, ListenError
 from sealtone.net.listen import nearest_free_port
 from sealtone.net.local_address import machine_addresses, primary_addresses
+from sealtone.net.relay import PANEL_SOCKET, HttpRelay
 from sealtone.net.transport import Listening, Transports
-from sealtone.pki import Authority, CertificateError, CertificateStore
+from sealtone.pki import Authority, CertificateStore
 from sealtone.registrar import Rules
+from sealtone.server.changes import EXPECTED, ChangesTakenUp
 from sealtone.server.control import control_actions
+from sealtone.server.domain_watch import watch_domains
 from sealtone.server.journal import Journal
 from sealtone.server.media_plane import EnginePlane, codec_notes
 from sealtone.server.node import Node
+from sealtone.server.panel_process import PanelProcess
 from sealtone.server.recordings import purge_recordings
 from sealtone.server.sound_files import FOLDER, SoundFiles
 from sealtone.server.zrtp_memory import ZrtpMemory
@@ -62,8 +69,8 @@ from sealtone.zrtp import StandardCrypto
 _POLL_S = 2.0
 _CERTIFICATES_S = 24 * 3600.0
 _PURGE_S, _PURGE_PAUSE_S = 600.0, 0.5
+_HTTPS = 443
 _LOOPBACK = ("127.0.0.1", "::1")
-_EXPECTED = (StoreError, CertificateError, OSError)  # of a full disk, a locked database, a folder without permission
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +85,10 @@ class Ready:
     ca_fingerprint: str
     first: FirstUse | None
     notes: tuple[str, ...]
+    panel: str = ""
+    """The panel's address; empty without one."""
+    owner_link: str = ""
+    """Where the first owner makes themselves known, once and within a day; empty when there is one."""
 
 
 class Server:
@@ -92,6 +103,8 @@ class Server:
         self._own: frozenset[tuple[str, int]] = frozenset()
         self._tasks: set[asyncio.Task[None]] = set()
         self._parts = contextlib.AsyncExitStack()
+        self.panel = PanelProcess(config.data, journal)
+        self.relay = HttpRelay(config.data / PANEL_SOCKET, is_expected=self.panel.is_starting)
 
     async def start(self) -> Ready:
         """Start all parts. Raises `StoreError`, `CertificateError`, `ListenError`, `MediaError`, in plain words."""
@@ -113,8 +126,10 @@ class Server:
         if config.advertise:
             self._advertised = await _resolved(config.advertise)
         self._local_names = {*machine_addresses(), socket.gethostname().lower(), *filter(None, (self._advertised,))}
-        snapshot = await store.load_snapshot(self._local_names)
+        self._changes = ChangesTakenUp(store)
         self._change_seen = await store.read(last_change)
+        async with self._changes.taking_up():
+            snapshot = await store.load_snapshot(self._local_names)
         self._authority = Authority.open(config.data / "authority")
         self._certificates = CertificateStore(config.data / "certificates", self._authority)
         self._renew(tuple(domain.name for domain in snapshot.domains()))
@@ -155,6 +170,8 @@ class Server:
         node.start(transports, loop)
         self._parts.push_async_callback(node.stop)
         listening = await self._listen()
+        self._parts.callback(self.relay.close)
+        await self._store.submit(partial(save_reach, reach=self._reach(listening)))
         self._own = frozenset((address, one.port) for one in listening for address in machine_addresses())
         control.update(
             control_actions(
@@ -165,10 +182,12 @@ class Server:
                 listening=listening,
                 started_at=time.time(),
                 reload=self._reload_on_request,
+                panel=self.panel,
+                relay=self.relay,
             )
         )
         purges = (self._purge_calls, self._purge_recordings, self._purge_secrets)
-        for background in (self._watch_changes, self._renew_daily, *purges):
+        for background in (self._watch_changes, self._renew_daily, self._watch_domains, *purges):
             task = loop.create_task(background(), name=background.__name__)
             task.add_done_callback(self._on_background_end)
             self._tasks.add(task)
@@ -176,6 +195,7 @@ class Server:
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 100)
+        panel, owner = await self._start_panel()
         return Ready(
             data=config.data,
             domains=tuple(domain.name for domain in snapshot.domains()),
@@ -185,6 +205,8 @@ class Server:
             ca_fingerprint=self._authority.fingerprint,
             first=first,
             notes=tuple(self._notes),
+            panel=panel,
+            owner_link=owner,
         )
 
     async def stop(self) -> None:
@@ -204,15 +226,17 @@ class Server:
         Raises `StoreError`, in which case nothing has changed, or `CertificateError` or `OSError`: then the users and
         domains count already, with the certificates there were.
         """
-        snapshot = await self._store.load_snapshot(self._local_names)
-        self.node.swap(snapshot)
-        self._renew(tuple(domain.name for domain in snapshot.domains()))
+        async with self._changes.taking_up() as ids:
+            snapshot = await self._store.load_snapshot(self._local_names)
+            self.node.swap(snapshot)
+            self._renew(tuple(domain.name for domain in snapshot.domains()))
+        self._change_seen = max(self._change_seen, *ids, 0)
         return snapshot.version
 
     async def _reload_on_request(self) -> int:
         try:
             return await self.reload()
-        except _EXPECTED as error:
+        except EXPECTED as error:
             raise ControlError(f"The running server has not taken all of this up yet: {error}") from error
 
     # listening
@@ -225,14 +249,37 @@ class Server:
         shared = config.shared_tls_port
         if shared:
             shared = self._port(hosts, shared, Config._field_defaults["shared_tls_port"], ("tcp",))
+        # Where there are two TLS ports the panel is on one only, so that a firewall can keep the other to phones.
+        web = self.relay.handover if config.panel else None
         listening: list[Listening] = []
         for host in hosts:
             listening.append(await transports.listen_udp(host, sip))
             listening.append(await transports.listen_tcp(host, sip))
-            listening.append(await transports.listen_tls(host, tls))
+            listening.append(await transports.listen_tls(host, tls, handover=None if shared else web))
             if shared:
-                listening.append(await transports.listen_tls(host, shared))
+                listening.append(await transports.listen_tls(host, shared, handover=web))
+        self._web_port = shared or tls
         return tuple(listening)
+
+    async def _start_panel(self) -> tuple[str, str]:
+        """The panel's address, and the link for the first owner where there is none yet."""
+        if not self._config.panel:
+            return "", ""
+        self.panel.start()
+        self._parts.push_async_callback(self.panel.stop)
+        link = await self._store.submit(lambda transaction: owner_link(transaction, time.time()))
+        settings = await self._store.read(service_settings)
+        reached_by = self._reachable_by()
+        host = settings.public_name or (reached_by[0] if reached_by else "127.0.0.1")
+        named = f"[{host}]" if ":" in host else host
+        address = f"https://{named}{'' if self._web_port == _HTTPS else f':{self._web_port}'}/"
+        return address, f"{address}welcome/{link.token}" if link is not None else ""
+
+    def _reach(self, listening: tuple[Listening, ...]) -> Reach:
+        """Where phones reach this server, for whoever writes DNS records and links."""
+        tls = [one.port for one in listening if one.transport == "tls"]
+        shared = next((port for port in tls if port != tls[0]), 0)
+        return Reach("", self._reachable_by(), listening[0].port, tls[0], shared)
 
     def _is_usable(self, host: str) -> bool:
         """A machine without IPv6 is no fault, where nobody asked for IPv6 by name."""
@@ -319,8 +366,11 @@ class Server:
             await asyncio.sleep(_CERTIFICATES_S)
             try:
                 self._renew(tuple(domain.name for domain in self.node.snapshot.domains()))
-            except _EXPECTED as error:
+            except EXPECTED as error:
                 self._journal.say(f"error the certificates were not renewed, next try in a day: {error}")
+
+    async def _watch_domains(self) -> None:
+        await watch_domains(self._store, self._journal.say)
 
     async def _watch_changes(self) -> None:
         """Take up what the command line changed while it could not say so.
@@ -336,7 +386,7 @@ class Server:
                     await self.reload()
                     self._change_seen = last
                 said = ""
-            except _EXPECTED as error:
+            except EXPECTED as error:
                 if str(error) != said:
                     said = str(error)
                     self._journal.say(f"error a change was not taken up, it is tried again every {_POLL_S:g} s: {said}")
@@ -368,7 +418,7 @@ class Server:
             try:
                 if await purge_recordings(self._store, self._config.data, time.time()):
                     pause = _PURGE_PAUSE_S
-            except _EXPECTED as error:
+            except EXPECTED as error:
                 self._journal.say(f"error outdated recordings were not deleted, next try in {pause:g} s: {error}")
             await asyncio.sleep(pause)
 

@@ -1,4 +1,4 @@
-"""The eleven start-up settings. Everything else is data, changed with the command line while the server runs.
+"""The start-up settings, a dozen at most. Everything else is data, changed with the command line while the server runs.
 
 Each setting is taken from the first place that has it: the command line, the environment (``SEALTONE_SIP_PORT``), the
 file ``sealtone.toml`` in the data folder, the default. A value that cannot be used stops the start with an error that
@@ -51,6 +51,8 @@ class Config(NamedTuple):
     """Name of the domain that the first start makes."""
     database: PostgresLocation | None = None
     """Where the database is, if not in the data folder. It may hold a password: it is no option of the command line."""
+    panel: bool = True
+    """Whether the panel and the API are served."""
 
 
 def default_data_folder() -> Path:
@@ -195,6 +197,15 @@ def _database(value: Any) -> PostgresLocation | None:
     return PostgresLocation.parse(str(value)) if value else None
 
 
+def _yes_or_no(value: Any) -> bool:
+    text = str(value).strip().lower()
+    if text in ("true", "yes", "on", "1"):
+        return True
+    if text in ("false", "no", "off", "0"):
+        return False
+    raise ValueError("Write true or false.")
+
+
 def _whole(value: Any) -> int:
     if isinstance(value, bool | float):
         raise ValueError("Write a whole number.")
@@ -228,4 +239,5 @@ _PARSERS: dict[str, Callable[[Any], Any]] = {
     "log_level": _log_level,
     "domain": _name,
     "database": _database,
+    "panel": _yes_or_no,
 }

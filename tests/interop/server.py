@@ -97,6 +97,7 @@ class Server:
             "shared_tls_port = 0",
             f'media_ports = "{self.media}-{self.media + self.media_ports - 1}"',
             "workers = 1",
+            "panel = false",
             f'domain = "{self.DOMAINS[0]}"',
         ]
         (self.folder / "sealtone.toml").write_text("\n".join(settings) + "\n")

@@ -11,6 +11,7 @@ import pytest
 
 from net.conftest import OPTIONS, Node
 from sealtone.net import Limits, ListenError
+from sealtone.net.stream import Verdict
 from sealtone.pki import Authority, CertificateStore
 from sealtone.sip.flow import Target
 
@@ -293,7 +294,7 @@ async def test_another_protocol_may_claim_a_connection_by_its_first_octets(
 
     node = nodes(certificates=certificates)
     place = await node.transports.listen_tls(
-        "127.0.0.1", 0, handover=lambda data: Web() if data.startswith(b"GET ") else None
+        "127.0.0.1", 0, handover=lambda data, flow: Web() if data.startswith(b"GET ") else Verdict.SIP
     )
     context = certificates.client_context()
     async with connected(place.port, context, "office.example") as (reader, writer):

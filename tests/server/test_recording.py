@@ -209,7 +209,15 @@ def _served(data: Path, first: int) -> subprocess.Popen[bytes]:
         f"--listen=127.0.0.1 --sip-port={first} --tls-port={first + 1} --shared-tls-port=0",
         f"--media-ports={first + 4}-{first + 31}",
     ]
-    command = [sys.executable, "-m", "sealtone.cli", "serve", f"--data={data}", *" ".join(options).split()]
+    command = [
+        sys.executable,
+        "-m",
+        "sealtone.cli",
+        "serve",
+        "--no-panel",
+        f"--data={data}",
+        *" ".join(options).split(),
+    ]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 

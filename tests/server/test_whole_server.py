@@ -276,7 +276,15 @@ def test_ctrl_c_ends_calls_with_bye_and_writes_their_records(tmp_path: Path) -> 
         f"--listen=127.0.0.1 --sip-port={first} --tls-port={first + 1} --shared-tls-port=0",
         f"--media-ports={first + 4}-{first + 31} --domain=office.example --json",
     ]
-    command = [sys.executable, "-m", "sealtone.cli", "serve", f"--data={tmp_path}", *" ".join(options).split()]
+    command = [
+        sys.executable,
+        "-m",
+        "sealtone.cli",
+        "serve",
+        "--no-panel",
+        f"--data={tmp_path}",
+        *" ".join(options).split(),
+    ]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, text=True

@@ -75,6 +75,7 @@ def config_in(folder: Path, listen: tuple[str, ...] = ("127.0.0.1",), **more: ob
         media_ports=(first + 4, first + 31),
         workers=1,
         domain="office.example",
+        panel=False,
     )._replace(**more)  # type: ignore[arg-type]
 
 

@@ -58,8 +58,8 @@ def contact(user: str = "1000", port: int = 5060, **changes: object) -> Binding:
     return binding._replace(**changes)
 
 
-def test_the_migrations_lead_to_the_tables_as_they_are_declared(place: Place) -> None:
-    database = place.database()
+def test_the_migrations_lead_to_the_tables_as_they_are_declared(new_place: Place) -> None:
+    database = new_place.database()
     with database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"render_as_batch": True})
         assert compare_metadata(context, metadata) == []
@@ -116,7 +116,7 @@ def test_accounts_of_the_first_schema_keep_their_calls_for_a_year_and_have_a_zid
     database.close()
 
 
-def test_changes_of_before_the_panel_were_taken_up_and_domains_stay_verified(place: Place) -> None:
+def test_changes_of_before_the_panel_were_taken_up_and_domains_are_the_operators(place: Place) -> None:
     with written_by(place, "0006") as transaction:
         account_id = insert_account(transaction, "Old", 1.0)
         insert_domain(transaction, account_id, "office.example", 2.0)
@@ -126,10 +126,10 @@ def test_changes_of_before_the_panel_were_taken_up_and_domains_stay_verified(pla
     database = place.database()
     with database.read() as transaction:
         states = transaction.connection.execute(select(change_log.c.state, change_log.c.settled_at)).all()
-        statuses = transaction.connection.execute(select(domain.c.status)).scalars().all()
+        kinds = transaction.connection.execute(select(domain.c.kind)).scalars().all()
     database.close()
     assert states == [("done", 2.0)]
-    assert statuses == ["verified"]
+    assert kinds == ["operator"]
 
 
 def test_the_data_is_readable_by_its_owner_only(tmp_path: Path) -> None:
@@ -465,13 +465,13 @@ def test_what_a_writer_has_read_stays_so_until_it_commits(place: Place) -> None:
     other.close()
 
 
-def test_several_may_open_a_new_database_at_once(place: Place) -> None:
+def test_several_may_open_a_new_database_at_once(new_place: Place) -> None:
     opened: list[Database] = []
     failures: list[Exception] = []
 
     def open_it() -> None:
         try:
-            opened.append(place.database())
+            opened.append(new_place.database())
         except Exception as error:  # every fault counts here
             failures.append(error)
 

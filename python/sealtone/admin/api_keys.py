@@ -80,10 +80,12 @@ def create_api_key(
     expires_at: float | None = None,
     account_id: int | None = None,
     granted: frozenset[Scope] | None = None,
+    ends_by: float | None = None,
 ) -> NewApiKey:
     """A new key of the actor's account; `account_id` names it where the actor has none (the command line).
 
-    `granted`: where a key makes a key, the scopes it has itself; more cannot be passed on.
+    `granted`, `ends_by`: where a key makes a key, the scopes it has itself and when it ends (None: never); more
+    cannot be passed on.
     Raises `InvalidInput`, `Conflict`, `Forbidden`, `NotFound`.
     """
     owner = actor.account_id if actor.account_id is not None else account_id
@@ -94,6 +96,8 @@ def create_api_key(
     _check_granted(actor, chosen, granted)
     if expires_at is not None and not (math.isfinite(expires_at) and expires_at > now_wall):
         raise InvalidInput("expires_at", "A key ends in the future, or not at all.")
+    if ends_by is not None and (expires_at is None or expires_at > ends_by):
+        raise InvalidInput("expires_at", "A key cannot make one that lives longer than itself.")
     if rows.count_api_keys(transaction, owner) >= _MOST_KEYS:
         raise Conflict(f"An account has at most {_MOST_KEYS} API keys. Revoke one that is not used any more.")
     token = TOKEN_PREFIX + secrets.token_urlsafe(_TOKEN_OCTETS)
@@ -138,14 +142,17 @@ def authenticate(transaction: Transaction, token: str, address: str, now_wall: f
     key = holder.key
     if key.expires_at is not None and key.expires_at <= now_wall:
         raise refused
+    scopes = frozenset(Scope(scope) for scope in key.scopes if scope in _KNOWN)
+    operates = not scopes.isdisjoint((Scope.SERVICE, Scope.ALL))  # an operator's key for users operates nothing
     if key.person_id is None:  # made on the command line, by whoever operates the machine
-        actor = Actor(f"API key {key.name}", address, key.account_id, Role.OWNER, None, operator=True)
+        actor = Actor(f"API key {key.name}", address, key.account_id, Role.OWNER, None, operates)
     elif holder.person_role is not None:
         name = f"{holder.person_email} (API key {key.name})"
-        actor = Actor(name, address, key.account_id, holder.person_role, key.person_id, holder.person_operates)
+        operates = operates and holder.person_operates
+        actor = Actor(name, address, key.account_id, holder.person_role, key.person_id, operates)
     else:
         raise refused
-    return KeyUser(key, actor, frozenset(Scope(scope) for scope in key.scopes if scope in _KNOWN))
+    return KeyUser(key, actor, scopes)
 
 
 def needs_touch(key: ApiKey, now_wall: float) -> bool:

@@ -45,10 +45,22 @@ def domain_name(text: str) -> str:
             name = ""
     labels = name.split(".")
     if not name or len(name) > _LONGEST_NAME or not all(_LABEL.fullmatch(label) for label in labels):
-        raise InvalidInput("domain", f"“{text}” is not a domain name. Write it like office.example.")
+        raise InvalidInput("domain", "“{text}” is not a domain name. Write it like office.example.", text=text)
     if labels[-1].isdigit():
-        raise InvalidInput("domain", f"“{text}” is an IP address. A domain is a name, such as office.example.")
+        raise InvalidInput(
+            "domain", "“{text}” is an IP address. A domain is a name, such as office.example.", text=text
+        )
     return name
+
+
+def domain_label(text: str) -> str:
+    """One label of a name, in lower case: ``anna`` of ``anna.service.example``."""
+    label = text.strip().lower()
+    if not _LABEL.fullmatch(label) or label.startswith("xn--") or label.isdigit():
+        raise InvalidInput(
+            "label", "“{text}” cannot be a subdomain: letters from a to z, digits and hyphens are allowed.", text=text
+        )
+    return label
 
 
 def username(text: str) -> str:

@@ -48,6 +48,11 @@ class ServiceSettings(NamedTuple):
     mail: MailServer | None = None
     """How e-mail is sent; None: not at all."""
 
+    @property
+    def sends_mail(self) -> bool:
+        """Whether e-mails with links can be sent: for these the public name is needed too."""
+        return self.mail is not None and bool(self.public_name)
+
 
 class ServiceChange(NamedTuple):
     """The fields of a form as text; None leaves a field as it is."""

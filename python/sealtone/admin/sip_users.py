@@ -5,6 +5,8 @@ A secret leaves this module once, in the `NewSecret` of the use case that made i
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -13,13 +15,17 @@ from sealtone.admin.actor import Actor
 from sealtone.admin.domains import domain_of
 from sealtone.admin.errors import Conflict, InvalidInput, NotFound
 from sealtone.admin.secret import digests_of, new_secret
-from sealtone.model import LegPolicy, Protection, RecordingPolicy, RecordingTerms, Role, SipUser, Strictness
+from sealtone.model import Domain, LegPolicy, Protection, RecordingPolicy, RecordingTerms, Role, SipUser, Strictness
 from sealtone.model.recording import INSISTS_ON_PATH, NO_KEY, insists_on_path
 from sealtone.store import Transaction
 from sealtone.store import directory as rows
 from sealtone.store.bindings import delete_bindings_of
+from sealtone.store.sip_users import count_users
 
 MASKED = "••••"
+MOST_SIP_USERS = "most_sip_users"
+"""The setting: how many an account may have."""
+DEFAULT_MOST_SIP_USERS = 10_000
 
 
 class NewSecret(NamedTuple):
@@ -27,6 +33,14 @@ class NewSecret(NamedTuple):
 
     user: SipUser
     secret: str
+
+
+class ChangedMeanwhile(Conflict):
+    """Somebody else has saved a change of the SIP user since the form was shown; `user` is as it is now."""
+
+    def __init__(self, user: SipUser) -> None:
+        super().__init__("{user} was changed by somebody else meanwhile. Nothing was saved.", user=user.aor)
+        self.user = user
 
 
 class SipUserChange(NamedTuple):
@@ -56,25 +70,14 @@ def create_sip_user(
     username, domain_name = fields.address_of_record(aor)
     domain = domain_of(transaction, actor, domain_name)
     if rows.find_user(transaction, domain.id, username) is not None:
-        raise Conflict(f"The SIP user {username}@{domain.name} exists already.")
+        raise Conflict("The SIP user {user} exists already.", user=f"{username}@{domain.name}")
+    check_room(transaction, domain.account_id)
     chosen = fields.secret(secret) if secret is not None else new_secret()
     digests = digests_of(username, domain.name, chosen)
-    account = rows.find_account(transaction, domain.account_id)
-    blank = SipUser(
-        0,
-        domain.account_id,
-        domain.id,
-        username,
-        domain.name,
-        digests.md5,
-        digests.sha256,
-        policy=LegPolicy(Protection.SRTP, Strictness.PREFER),
-        zid=account.zid if account is not None else b"",
-        recording=RecordingTerms(None, domain.recording, account.recording_recipient if account is not None else ""),
-    )
-    user = _changed(blank, form)
+    blank = replace(blank_user(transaction, domain, username), ha1_md5=digests.md5, ha1_sha256=digests.sha256)
+    user = changed_by(blank, form)
     user = replace(user, id=rows.insert_user(transaction, user, now_wall))
-    _log(transaction, actor, now_wall, "create", user, {}, _shown(user) | {"secret": MASKED})
+    _log(transaction, actor, now_wall, "create", user, {}, shown_fields(user) | {"secret": MASKED})
     return NewSecret(user, chosen)
 
 
@@ -85,11 +88,58 @@ def list_sip_users(transaction: Transaction, actor: Actor, domain: str | None = 
     return tuple(user for user in users if actor.account_id in (None, user.account_id))
 
 
-def update_sip_user(transaction: Transaction, actor: Actor, now_wall: float, aor: str, form: SipUserChange) -> SipUser:
-    """Changes what the form names. Calls in progress keep what they were decided with."""
+def blank_user(transaction: Transaction, domain: Domain, username: str) -> SipUser:
+    """A SIP user before anything was chosen for it; it has no secret yet."""
+    account = rows.find_account(transaction, domain.account_id)
+    return SipUser(
+        0,
+        domain.account_id,
+        domain.id,
+        username,
+        domain.name,
+        policy=LegPolicy(Protection.SRTP, Strictness.PREFER),
+        zid=account.zid if account is not None else b"",
+        recording=RecordingTerms(None, domain.recording, account.recording_recipient if account is not None else ""),
+        announcements=domain.announcements,
+    )
+
+
+def check_room(transaction: Transaction, account_id: int, count: int = 1) -> None:
+    """Whether an account may have so many SIP users more. Raises `Conflict`."""
+    most = int(rows.read_setting(transaction, MOST_SIP_USERS) or DEFAULT_MOST_SIP_USERS)
+    present = count_users(transaction, account_id)
+    if present + count > most:
+        raise Conflict(
+            "An account of this service may have {most} SIP users, and this one has {present} already.",
+            most=most,
+            present=present,
+        )
+
+
+def version_of(user: SipUser) -> str:
+    """What tells one saved state of a SIP user's fields from another; its secret has no part in it."""
+    shown = json.dumps([user.id, sorted(shown_fields(user).items())])
+    return hashlib.sha256(shown.encode()).hexdigest()[:20]
+
+
+def update_sip_user(
+    transaction: Transaction,
+    actor: Actor,
+    now_wall: float,
+    aor: str,
+    form: SipUserChange,
+    version: str | None = None,
+) -> SipUser:
+    """Changes what the form names. Calls in progress keep what they were decided with.
+
+    `version`: of the user that the form was made from (`version_of`); None changes whatever is there. Raises
+    `InvalidInput`, `NotFound`, `ChangedMeanwhile`.
+    """
     user = user_of(transaction, actor, aor)
-    changed = _changed(user, form)
-    before, after = _shown(user), _shown(changed)
+    if version is not None and version != version_of(user):
+        raise ChangedMeanwhile(user)
+    changed = changed_by(user, form)
+    before, after = shown_fields(user), shown_fields(changed)
     fields_changed = [name for name in before if before[name] != after[name]]
     if fields_changed:
         rows.update_user(transaction, changed)
@@ -123,7 +173,7 @@ def delete_sip_user(transaction: Transaction, actor: Actor, now_wall: float, aor
     user = user_of(transaction, actor, aor)
     delete_bindings_of(transaction.connection, [user.aor])
     rows.delete_user(transaction, user.id)
-    _log(transaction, actor, now_wall, "delete", user, _shown(user), {})
+    _log(transaction, actor, now_wall, "delete", user, shown_fields(user), {})
     return user
 
 
@@ -133,11 +183,30 @@ def user_of(transaction: Transaction, actor: Actor, aor: str, role: Role = Role.
     domain = domain_of(transaction, actor, domain_name, role)
     user = rows.find_user(transaction, domain.id, username)
     if user is None:
-        raise NotFound(f"There is no SIP user {username}@{domain.name}.")
+        raise NotFound("There is no SIP user {user}.", user=f"{username}@{domain.name}")
     return user
 
 
-def _changed(user: SipUser, form: SipUserChange) -> SipUser:
+def field_errors(user: SipUser, form: SipUserChange) -> dict[str, InvalidInput]:
+    """Everything that is wrong with a form, by field; empty where it could be saved."""
+    found: dict[str, InvalidInput] = {}
+    sound = SipUserChange()
+    for name, value in form._asdict().items():
+        one = SipUserChange(**{name: value})
+        try:
+            changed_by(replace(user, recording=user.recording._replace(own=RecordingPolicy.NEVER)), one)
+            sound = sound._replace(**{name: value})
+        except InvalidInput as error:
+            found[error.field] = error
+    try:
+        changed_by(user, sound)  # what does not go together
+    except InvalidInput as error:
+        found.setdefault(error.field, error)
+    return found
+
+
+def changed_by(user: SipUser, form: SipUserChange) -> SipUser:
+    """The user as the form would have it, unsaved. Raises `InvalidInput`."""
     protection, strictness, path = user.policy
     if form.protection is not None:
         protection = fields.protection(form.protection)
@@ -171,7 +240,7 @@ def _check_recordable(policy: LegPolicy, recording: RecordingTerms) -> None:
         raise InvalidInput("recording", f"{NO_KEY}.")
 
 
-def _shown(user: SipUser) -> dict[str, str]:
+def shown_fields(user: SipUser) -> dict[str, str]:
     """The fields as the change log shows them."""
     return {
         "display_name": user.display_name,

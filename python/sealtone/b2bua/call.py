@@ -51,8 +51,8 @@ class Call:
     """Two legs bridged, or the caller's leg with a service.
 
     `run` is the service's application, `notice` what has to be said before the two are connected.
-    `a` is the caller's leg, `b` the one that answered; `branches` those that ring, `early` the one of them that is
-    heard already. Times are monotonic seconds.
+    `a` is the caller's leg (of a placed call its only phone's), `b` the one that answered; `branches` those that ring,
+    `early` the one of them that is heard already. Times are monotonic seconds.
     """
 
     __slots__ = (
@@ -73,6 +73,7 @@ class Call:
         "media_call",
         "moved",
         "notice",
+        "placed",
         "reason",
         "recording",
         "redirects",
@@ -99,6 +100,7 @@ class Call:
         self.keys_until: float | None = None
         self.state: Stage = "routing"
         self.service: str | None = None
+        self.placed = False  # whether the server itself called the phone (`placed_call`)
         self.run: in_call.Run | None = None
         self.notice: open_notice.Notice | None = None
         self.change: Change | None = None
@@ -310,7 +312,7 @@ class Call:
             return
         self.branches.remove(leg)
         unsealed = why_unseal(self.a, leg)
-        self._lose(leg, event.status)
+        self.lose(leg, event.status)
         if event.status in (415, 488, 606) and self._offer_otherwise(leg, unsealed, now):
             return
         if event.status in (430, 503) and self._ring_other_flow(leg, now):
@@ -370,10 +372,10 @@ class Call:
     def _drop_branches(self, now: float, why: str | None = None) -> None:
         for leg in self.branches:
             leg.session.cancel(now, why)
-            self._lose(leg, 487)
+            self.lose(leg, 487)
         self.branches.clear()
 
-    def _lose(self, leg: Leg, status: int) -> None:
+    def lose(self, leg: Leg, status: int) -> None:
         """A branch that did not get the call: note it for the record, close its media."""
         if leg is self.early:
             self.early = None
@@ -395,7 +397,7 @@ class Call:
         """A phone hung up, or is gone: so is the other."""
         if self.state == "ended":
             return
-        by = EndedBy.CALLER if leg is self.a else EndedBy.CALLEE
+        by = EndedBy.CALLER if leg is self.a and not self.placed else EndedBy.CALLEE
         reason = _END_REASONS[event.cause]
         if event.cause != "bye":
             by = EndedBy.SERVER
@@ -533,6 +535,8 @@ class Call:
         if self.b is not None and self.a.sealed is not None:
             how = "direct" if self.a.sealed.direct else "sealed through the server"
             return f"{self.a.name} —{self.a.label}, {how}→ {self.b.name}"
+        if self.placed:
+            return f"server ({self.service}) —{self.a.label}→ {self.a.name}"
         far = f" —{self.b.label}→ {self.b.name}" if self.b is not None else f" ({self.service or 'ringing'})"
         return f"{self.a.name} —{self.a.label}→ server{transcoding(self.a, self.b)}{far}"
 

@@ -11,14 +11,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sealtone.b2bua import change, recording_in_call, transfer, zrtp_in_call
+from sealtone.b2bua import change, placed_call, recording_in_call, transfer, zrtp_in_call
 from sealtone.b2bua.applications import in_call, open_notice
 from sealtone.b2bua.applications.playing import Playing
 from sealtone.b2bua.call import Call
 from sealtone.b2bua.codec_choice import Encodings, encodings_of
 from sealtone.b2bua.events import CallEvent, CallEventKind
 from sealtone.b2bua.leg import Leg
-from sealtone.b2bua.plane import Directory, MediaPlane, NoMediaPorts
+from sealtone.b2bua.plane import Destination, Directory, MediaPlane, NoMediaPorts
 from sealtone.b2bua.zrtp_agreement import Remembered, ZrtpTerms
 from sealtone.model import RecordingFacts, SipUser
 from sealtone.model.record import CallRecord
@@ -118,6 +118,15 @@ class Exchange:
         self.admit(call)
         self.guarded(call, call.start, now)
         return call
+
+    def place(self, destination: Destination, service: str, now: float) -> Call | str:
+        """Ring a phone for a service of the server; why that cannot be, in words, where it cannot."""
+        return placed_call.place(self, destination, service, now)
+
+    def has_line(self, aor: str) -> bool:
+        """Whether one more call of this user may be placed."""
+        settings = self.settings
+        return len(self.calls) < settings.max_calls and self._per_user.get(aor, 0) < settings.max_calls_per_user
 
     def admit(self, call: Call) -> None:
         """Count a call in, and have it told when nobody picks up in time."""
@@ -352,6 +361,11 @@ class Exchange:
         """The legs of a SIP user in calls that are up or ringing."""
         return self._by_aor.get(aor, [])
 
+    def call_of(self, call_id: str) -> Call | None:
+        """The call that has a leg with this Call-ID."""
+        legs = self._legs.get(call_id)
+        return legs[-1].call if legs else None
+
     def find_leg(self, call_id: str, local_tag: str, remote_tag: str) -> Leg | None:
         """The leg whose dialog this is, tags as this server sees them (RFC 3891 3)."""
         for leg in self._legs.get(call_id, ()):
@@ -394,11 +408,17 @@ def _on_progress(leg: Leg, event: sip.Progress, now: float) -> None:
 
 
 def _on_answered(leg: Leg, event: sip.Answered, now: float) -> None:
-    leg.call.on_answered(leg, event, now)
+    if leg.call.placed:
+        placed_call.on_answered(leg, event, now)
+    else:
+        leg.call.on_answered(leg, event, now)
 
 
 def _on_rejected(leg: Leg, event: sip.Rejected, now: float) -> None:
-    leg.call.on_rejected(leg, event, now)
+    if leg.call.placed:
+        placed_call.on_rejected(leg, event, now)
+    else:
+        leg.call.on_rejected(leg, event, now)
 
 
 def _on_cancelled(leg: Leg, _: sip.Cancelled, now: float) -> None:

@@ -184,8 +184,8 @@ class Leg:
         plan = self.offer_plan
         return None if plan is None or self.is_second else plan_second_offer(self.user.policy, self._tls, plan)
 
-    def place(self, offer: bytes | None, caller: Leg, now: float) -> None:
-        """Send the INVITE. The phone sees the caller's AOR and nothing else of the caller's side."""
+    def place(self, offer: bytes | None, caller: Leg | None, now: float) -> None:
+        """Send the INVITE. The phone sees the caller's AOR, or its service's, and nothing else of the caller's side."""
         self._attach(self.call.exchange.endpoint.invite(invitation(self, offer, caller), now))
 
     # what the phone said

@@ -91,14 +91,23 @@ def _user_agent(leg: Leg) -> str:
     return leg.agent
 
 
+def parties_of(call: Call) -> tuple[str, str]:
+    """Who called and who was called: AORs, or the name of a service."""
+    if call.placed:
+        return call.service or "", call.a.aor
+    return call.a.aor, call.b.aor if call.b is not None else call.service or call.called_aor
+
+
 def call_record(call: Call, ended_by: EndedBy, status: int) -> CallRecord:
     """The record of a call that has ended, made while its legs still know their keys' suites."""
     wall = call.exchange.settings.wall_of
     a, b = call.a, call.b
+    caller, callee = parties_of(call)
     answered = call.answered_at
     # After a transfer the one that called may be the called one's leg, and the other way round.
     moved = call.moved.get(id(a))
-    legs = [leg_record(a, status, True, "caller") if moved is None else moved._replace(role="caller")]
+    role: Literal["caller", "callee"] = "callee" if call.placed else "caller"
+    legs = [leg_record(a, status, True, role) if moved is None else moved._replace(role=role)]
     if b is not None:
         moved = call.moved.get(id(b))
         status_b = 200 if answered is not None else status
@@ -107,9 +116,9 @@ def call_record(call: Call, ended_by: EndedBy, status: int) -> CallRecord:
     return CallRecord(
         id=call.id,
         account_id=a.user.account_id,
-        caller=a.aor,
+        caller=caller,
         dialled=call.target,
-        callee=b.aor if b is not None else call.service or call.called_aor,
+        callee=callee,
         started_at=wall(call.started_at),
         ended_at=wall(call.ended_at if call.ended_at is not None else call.started_at),
         ended_by=ended_by.value,
@@ -117,7 +126,7 @@ def call_record(call: Call, ended_by: EndedBy, status: int) -> CallRecord:
         reason=call.reason,
         state=call.weakest if call.weakest is not None else CallState.OPEN,
         legs=tuple(legs),
-        caller_name=shown_name(a),
+        caller_name="" if call.placed else shown_name(a),
         answered_at=wall(answered) if answered is not None else None,
         recordings=call.recording.recorded,
         recording_note=call.recording.note,

@@ -143,6 +143,14 @@ def start(call: Call, user: SipUser | None, by: str, now: float) -> str:
     return _begin(call, user, by, now)
 
 
+def objection(call: Call) -> str:
+    """Why a person cannot have this call recorded now, in words; "" where nothing is in the way."""
+    if found := _objection(call):
+        return found
+    users = [leg.user for leg in (call.a, call.b) if leg is not None]
+    return "" if any(user.recording.recipient for user in users) else NO_KEY
+
+
 def stop(call: Call, by: str) -> str:
     """End the recording that runs because a person asks for it; why not, in words, or ""."""
     course = call.recording

@@ -145,17 +145,17 @@ class ZrtpAgreement:
             self.facts = facts._replace(stage=ZrtpStage.ABSENT)
         elif isinstance(event, Failed) and self.rx is None:
             self.facts = facts._replace(stage=ZrtpStage.FAILED)
-            self._warn(f"ZRTP failed: {event.reason or (event.code.name.lower() if event.code else 'unknown error')}")
+            self.warn(f"ZRTP failed: {event.reason or (event.code.name.lower() if event.code else 'unknown error')}")
         elif isinstance(event, CacheUpdate):
             self.remembered.append(Remembered(self._zid, event.record))
         elif isinstance(event, Warned):
-            self._warn(event.detail or event.kind.value)
+            self.warn(event.detail or event.kind.value)
         elif isinstance(event, SasRelayed):
             self.facts = facts._replace(sas_relayed=event.acknowledged and self._relayed is not None)
         elif isinstance(event, GoClearRefused):
-            self._warn("The phone asked to go on without encryption (ZRTP GoClear), which was refused")
+            self.warn("The phone asked to go on without encryption (ZRTP GoClear), which was refused")
         elif isinstance(event, PeerError):
-            self._warn("A ZRTP error came after the keys had been agreed on; they stay")
+            self.warn("A ZRTP error came after the keys had been agreed on; they stay")
 
     def _secure(self, event: Secured) -> None:
         keys, suite = event.keys, event.suite
@@ -175,7 +175,8 @@ class ZrtpAgreement:
             enrolled=event.enrolled,
         )
 
-    def _warn(self, sentence: str) -> None:
+    def warn(self, sentence: str) -> None:
+        """Something that a person should know of this leg's ZRTP."""
         warnings = self.facts.warnings
         if sentence not in warnings and len(warnings) < _MAX_WARNINGS:
             self.facts = self.facts._replace(warnings=(*warnings, sentence))

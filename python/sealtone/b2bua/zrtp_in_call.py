@@ -110,9 +110,10 @@ def relay_sas(call: Call, now: float) -> None:
             flush(leg)
 
 
-def verify(leg: Leg, matches: bool, now: float) -> None:
-    """A person compared the SAS of a leg that ends here. Where it differs somebody may listen: the call ends."""
-    if note_comparison(leg, matches, now) and not matches:
+def verify(leg: Leg, matches: bool, now: float, *, ends: bool = True) -> None:
+    """A person compared the SAS of a leg that ends here. Where it differs somebody may listen: that `ends` the call,
+    unless whoever compared wants to decide."""
+    if note_comparison(leg, matches, now) and not matches and ends:
         leg.call.hang_up(SAS_DIFFERS, now)
 
 
@@ -121,6 +122,8 @@ def note_comparison(leg: Leg, matches: bool, now: float) -> bool:
     call, agreement = leg.call, leg.zrtp
     if agreement is None or agreement.session.association is None:
         return False
+    if not matches:
+        agreement.warn(f"{SAS_DIFFERS[0].upper()}{SAS_DIFFERS[1:]}")
     _step(leg, lambda: agreement.verify(matches), now)
     if not matches:
         call.tell("warned", f"{leg.aor}: {SAS_DIFFERS}")

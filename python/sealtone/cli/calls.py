@@ -54,7 +54,9 @@ def calls(
     elif call is not None:
         _show_one(data, call, as_json)
     else:
-        wanted = CallFilter(user, since_of(since), None, _state(state), None, None, page_of(after), limit)
+        wanted = CallFilter(
+            party=user, since=since_of(since), state=_state(state), before_id=page_of(after), limit=limit
+        )
         _show_past(data, wanted, as_json)
 
 

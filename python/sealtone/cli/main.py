@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from sealtone.admin import AdminError
-from sealtone.cli import calls, domain, recordings, registrations, retention, server, status, user
+from sealtone.cli import api_key, calls, connect, domain, recordings, registrations, retention, server, status, user
 from sealtone.cli.output import NoData, printable
 from sealtone.config import ConfigError
 from sealtone.demo import main as demo_main
@@ -32,8 +32,11 @@ app = typer.Typer(
 app.command("serve")(server.serve)
 app.add_typer(domain.app, name="domain")
 app.add_typer(user.app, name="user")
+app.command("connect")(connect.connect)
+app.command("ring")(connect.ring)
 app.command("calls")(calls.calls)
 app.add_typer(recordings.app, name="recordings")
+app.add_typer(api_key.app, name="api-key")
 app.command("retention")(retention.retention)
 app.command("registrations")(registrations.registrations)
 app.command("status")(status.status)

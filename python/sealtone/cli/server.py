@@ -28,6 +28,7 @@ def serve(
     workers: Annotated[str | None, typer.Option(help="Media threads; 0 for one a core.", metavar="NUMBER")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     domain: Annotated[str | None, typer.Option(help="Name of the domain that the first start makes.")] = None,
+    panel: Annotated[bool | None, typer.Option("--panel/--no-panel", help="Serve the panel and the API.")] = None,
     trace: Annotated[bool, typer.Option("--trace", help="Log every SIP message, secrets masked.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -45,6 +46,7 @@ def serve(
         "workers": workers,
         "log_level": log_level,
         "domain": domain,
+        "panel": panel,
     }
     out = Console(highlight=False)
 
@@ -58,6 +60,8 @@ def serve(
             state.first,
             state.notes,
             state.data,
+            state.panel,
+            state.owner_link,
         )
         if as_json:
             print_json(_as_json(welcome))
@@ -84,5 +88,7 @@ def _as_json(welcome: Welcome) -> dict[str, object]:
         "certificate": str(welcome.ca_file),
         "fingerprint": welcome.ca_fingerprint,
         "notes": list(welcome.notes),
+        "panel": welcome.panel,
+        "owner_link": welcome.owner_link,
         "users": [{"user": made.user.aor, "secret": made.secret} for made in first.users] if first else [],
     }

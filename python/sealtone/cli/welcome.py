@@ -31,6 +31,10 @@ class Welcome(NamedTuple):
     notes: Sequence[str] = ()
     """Sentences on what is not as configured, such as a port that was taken."""
     data: Path = Path("data")
+    panel: str = ""
+    """The panel's address; empty without one."""
+    owner_link: str = ""
+    """Makes the first owner; empty when there is one."""
 
 
 def show(console: Console, welcome: Welcome) -> None:
@@ -39,6 +43,8 @@ def show(console: Console, welcome: Welcome) -> None:
     for note in welcome.notes:
         console.print(Text(f"  ! {note}", "yellow"))
     console.print(Padding(_where(welcome), _INDENT))
+    if welcome.panel:
+        console.print(_panel(welcome), soft_wrap=True)
     if welcome.first is not None:
         console.print(Padding(_users(welcome.first), _INDENT))
         hint = Text("The secrets are shown only now. A new one: sealtone user secret USER@DOMAIN", "dim")
@@ -59,6 +65,16 @@ def _where(welcome: Welcome) -> Table:
     table.add_row("Certificate", Text(str(welcome.ca_file)).append("   import it into the phones as trusted", "dim"))
     table.add_row("", Text(f"SHA-256 {welcome.ca_fingerprint}", "dim", overflow="fold"))
     return table
+
+
+def _panel(welcome: Welcome) -> Text:
+    """Lines that are never wrapped, so that the link can be copied whole."""
+    text = Text.assemble(("The panel", "bold"), "\n  ", (welcome.panel, "bold cyan"), "\n")
+    if welcome.owner_link:
+        text.append("  Your account, made once with this link, within a day (a new one: sealtone owner-link):\n  ")
+        text.append(f"{welcome.owner_link}\n", "bold cyan")
+    text.append(f"  The browser warns of the certificate until {welcome.ca_file} is trusted.", "dim")
+    return text
 
 
 def _ports(listening: Iterable[Listening]) -> dict[str, list[int]]:

@@ -2,8 +2,9 @@
 
 from sealtone.model.announcements import Announcements, Language, NoticeTo, OpenNotice
 from sealtone.model.directory import DEFAULT_KEEP_CALLS_DAYS, Account, Domain, SipUser, Snapshot
+from sealtone.model.domains import CertificateSource, ClaimStatus, DomainKind
 from sealtone.model.listeners import Audience, Compare, Listener, Scheme, who_could_listen
-from sealtone.model.people import Role
+from sealtone.model.people import Person, Role
 from sealtone.model.policy import (
     Acceptance,
     Established,
@@ -47,9 +48,12 @@ __all__ = [
     "Announcements",
     "Audience",
     "CallState",
+    "CertificateSource",
+    "ClaimStatus",
     "Compare",
     "ConsentNotice",
     "Domain",
+    "DomainKind",
     "DomainRecording",
     "Established",
     "KeyExchange",
@@ -61,6 +65,7 @@ __all__ = [
     "NoticeTo",
     "OfferPlan",
     "OpenNotice",
+    "Person",
     "Protection",
     "RecordingFacts",
     "RecordingFormat",

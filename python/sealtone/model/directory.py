@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from sealtone.model.announcements import Announcements, Language
+from sealtone.model.domains import CertificateSource, DomainKind
+from sealtone.model.ladder import KeepLadders
 from sealtone.model.policy import LegPolicy, Strictness
 from sealtone.model.recording import DomainRecording, RecordingTerms
 from sealtone.model.security import Protection
@@ -50,11 +52,16 @@ class Account:
     """How this account's legs introduce themselves in ZRTP: 12 random octets, for good (RFC 6189, 4.9). Not secret."""
     recording_recipient: str = ""
     """The public key (``age1…``) that its recordings are sealed to; empty: none, and nothing is recorded."""
+    keep_ladders: KeepLadders = KeepLadders.ALL
+    """Of which calls the SIP messages are kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """A SIP domain of an account. `name` is in lower case, without a trailing dot."""
+    """A SIP domain of an account, which may use its name: an unproven one is no domain yet but a claim.
+
+    `name` is in lower case, without a trailing dot.
+    """
 
     id: int
     account_id: int
@@ -64,6 +71,8 @@ class Domain:
     """From a dialled user part to the name of a service of the server."""
     recording: DomainRecording = _AS_MOST_RECORD
     announcements: Announcements = _ANNOUNCEMENTS
+    kind: DomainKind = DomainKind.OPERATOR
+    certificate_source: CertificateSource = CertificateSource.OWN
 
 
 @dataclass(frozen=True, slots=True)

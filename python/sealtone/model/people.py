@@ -1,7 +1,8 @@
-"""What a person may do in an account."""
+"""People of an account, and what each may do there."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -16,3 +17,28 @@ class Role(StrEnum):
         """Whether whoever has this role may do what `wanted` may."""
         order = list(Role)
         return order.index(self) <= order.index(wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who signs in to the panel. Times are Unix seconds."""
+
+    id: int
+    account_id: int
+    email: str
+    """In lower case; one person has one address, and no other person has it."""
+    name: str
+    role: Role
+    operator: bool
+    """Whether they may change the service's own settings, as an owner of their account."""
+    enabled: bool
+    has_password: bool
+    has_totp: bool
+    email_verified_at: float | None
+    language: str
+    """`en`, `ru`, or empty: as the browser wants it."""
+    theme: str
+    """`light`, `dark`, or empty: as the system has it."""
+    created_at: float
+    webauthn_handle: bytes = field(default=b"", repr=False)
+    """How their passkeys name them: random, for good."""

@@ -11,6 +11,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable, Sequence
+from enum import Enum, auto
 from typing import Protocol, cast
 
 from sealtone.net.errors import IdentityError
@@ -24,8 +25,18 @@ from sealtone.sip.responses import response_bytes, response_head
 
 _PONG = b"\r\n"
 
-Handover = Callable[[bytes], asyncio.Protocol | None]
-"""Given the first octets of a connection: the protocol that takes it over, or None to go on as SIP."""
+
+class Verdict(Enum):
+    """What the first octets of a connection say of it, where no other protocol takes it over."""
+
+    SIP = auto()
+    UNDECIDED = auto()
+    """Too few to tell. The connection stays on probation, and what comes next is looked at together with them."""
+
+
+Handover = Callable[[bytes, Flow], asyncio.Protocol | Verdict]
+"""Given all that came first on a connection: the protocol that takes it over, or what else it is. It must not stay
+undecided for long: all of that is kept."""
 
 
 class StreamOwner(Protocol):
@@ -47,6 +58,7 @@ class StreamConnection(asyncio.Protocol):
     """A connection from its hand-shake to its end; `flow` names it and is None before that."""
 
     __slots__ = (
+        "_early",
         "_first_octets",
         "_framer",
         "_kind",
@@ -78,6 +90,7 @@ class StreamConnection(asyncio.Protocol):
         self._kind = kind
         self._framer = StreamFramer(owner.limits.message)
         self._first_octets = handover
+        self._early = b""
         self._loop = asyncio.get_running_loop()
         self.flow_id = flow_id
         self.flow: Flow | None = None
@@ -119,8 +132,16 @@ class StreamConnection(asyncio.Protocol):
         flow = self.flow
         if flow is None:
             return
-        if self._first_octets is not None and self._handed_over(data):
-            return
+        if self._first_octets is not None:
+            data = self._early + data
+            verdict = self._first_octets(data, flow)
+            if verdict is Verdict.UNDECIDED:
+                self._early = data
+                return
+            self._first_octets, self._early = None, b""
+            if not isinstance(verdict, Verdict):
+                self._hand_over(verdict, data)
+                return
         try:
             arrived = self._framer.feed(data)
         except FramingError as error:
@@ -184,19 +205,16 @@ class StreamConnection(asyncio.Protocol):
         idle = self.last_message_at + limits.unauthenticated_idle_s
         return min(idle, self.opened_at + limits.unauthenticated_total_s)
 
-    def _handed_over(self, data: bytes) -> bool:
-        handover, self._first_octets = self._first_octets, None
-        other = handover(data) if handover is not None else None
+    def _hand_over(self, other: asyncio.Protocol, data: bytes) -> None:
         transport = self.transport
-        if other is None or transport is None:
-            return False
+        if transport is None:
+            return
         self._owner.closed(self)
         self.release()
-        self.flow = None
+        self.flow = self.transport = None
         transport.set_protocol(other)
         other.connection_made(transport)
         other.data_received(data)
-        return True
 
     def _refuse(self, error: FramingError, flow: Flow) -> None:
         """Where messages cannot be told apart any more the connection ends, with a 400 if a request could be read."""

@@ -7,10 +7,11 @@ import contextlib
 import json
 import os
 import signal
+import ssl
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +20,7 @@ from rich.console import Console
 from rich.text import Text
 
 from sealtone.model import KeyExchange
+from sealtone.phone.account import KeptAccount, NoAccount, fetch_account, kept_account
 from sealtone.phone.audio import (
     AudioError,
     AudioSink,
@@ -33,7 +35,7 @@ from sealtone.phone.audio import (
     has_sound_card,
 )
 from sealtone.phone.call import Call, CallFailed, CallState
-from sealtone.phone.connection import ConnectError, Transport
+from sealtone.phone.connection import ConnectError, Transport, tls_context
 from sealtone.phone.events import (
     CallEnded,
     Connected,
@@ -138,9 +140,15 @@ class Screen:
 
 
 def main(
-    user: Annotated[str, typer.Option(help="SIP user, e.g. 1000.")],
-    domain: Annotated[str, typer.Option(help="SIP domain, e.g. office.example.")],
+    user: Annotated[str, typer.Option(help="SIP user, e.g. 1000.", show_default=False)] = "",
+    domain: Annotated[str, typer.Option(help="SIP domain, e.g. office.example.", show_default=False)] = "",
     secret: Annotated[str, typer.Option(envvar="SEALTONE_SECRET", help="Its secret.", show_default=False)] = "",
+    provision: Annotated[
+        str | None, typer.Option(metavar="URL", help="Be set up by a one-time link of the panel, and keep that.")
+    ] = None,
+    account: Annotated[
+        str | None, typer.Option(metavar="USER@DOMAIN", help="One that a link has set up before.")
+    ] = None,
     proxy: Annotated[str | None, typer.Option(help="Server as host[:port]; by default the domain.")] = None,
     transport: Annotated[str, typer.Option(help="tls, tcp or udp.")] = "tls",
     ca: Annotated[Path | None, typer.Option(help="PEM file of the authority that signed the server.")] = None,
@@ -171,29 +179,58 @@ def main(
     Without --play or --tone it uses the sound card, where there is one, else it sends silence.
     """
     screen = Screen(as_json)
+    folder = zrtp_folder or _zrtp_folder()
     try:
-        wish = _wish(protection, strictness)
-        config = PhoneConfig(
-            user=user,
-            domain=domain,
-            secret=secret,
-            proxy=_host_port(proxy, transport) if proxy else None,
-            transport=_transport(transport),
-            ca_file=ca,
+        if provision is not None or account is not None:
+            config = _config_of(_account(provision, account, tls_context(ca, insecure), folder))
+        elif user and domain:
+            config = PhoneConfig(
+                user=user,
+                domain=domain,
+                secret=secret,
+                proxy=_host_port(proxy, transport) if proxy else None,
+                transport=_transport(transport),
+                ca_file=ca,
+                wish=_wish(protection, strictness),
+            )
+        else:
+            raise typer.BadParameter("Say who you are: --user and --domain, or --provision with a link, or --account.")
+        config = replace(
+            config,
+            ca_file=ca or config.ca_file,
             server_name=server_name,
             insecure=insecure,
-            wish=wish,
             ring_s=answer,
             busy=busy,
             source=_source(play, loop, tone),
             sink=_sink(record, play is None and tone is None),
-            zrtp_folder=(zrtp_folder or _zrtp_folder()) if wish.speaks_zrtp else None,
+            zrtp_folder=folder if config.wish.speaks_zrtp else None,
         )
         errand = Errand(not no_register, call, duration, dtmf, _sas_matches(sas), enrol)
-    except (typer.BadParameter, AudioError) as error:
+    except (typer.BadParameter, AudioError, NoAccount, ConnectError) as error:
         screen.problem(str(error))
         raise typer.Exit(2) from None
     raise typer.Exit(asyncio.run(_run(config, errand, screen, trace)))
+
+
+def _account(link: str | None, aor: str | None, context: ssl.SSLContext, folder: Path) -> KeptAccount:
+    return fetch_account(link, context, folder) if link is not None else kept_account(aor or "", folder)
+
+
+def _config_of(account: KeptAccount) -> PhoneConfig:
+    """As the server wants its phones: over TLS, and encrypted or not at all where the user is protected."""
+    settings, ca_file = account
+    strictness = "require" if settings.is_protected else "prefer"
+    return PhoneConfig(
+        user=settings.username,
+        domain=settings.domain,
+        ha1={"MD5": settings.ha1_md5, "SHA-256": settings.ha1_sha256},
+        proxy=(settings.server.host, settings.server.tls_port),
+        transport="tls",
+        ca_file=ca_file,
+        wish=_wish(settings.policy.protection.value, strictness),
+        display_name=settings.display_name,
+    )
 
 
 def _transport(text: str) -> Transport:

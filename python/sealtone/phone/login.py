@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from sealtone.sip.digest import Challenge, authorization_for
 from sealtone.sip.errors import SipParseError
@@ -12,10 +12,16 @@ _STRENGTH = {"SHA-256": 2, "MD5": 1}
 
 
 class Login:
-    """A user name and secret. One object lasts for one request and its repetitions; `repr` never shows the secret."""
+    """A user name and secret. One object lasts for one request and its repetitions; `repr` never shows the secret.
 
-    def __init__(self, user: str, secret: str, entropy: Callable[[int], bytes]) -> None:
+    `ha1`: HA1 in hex by algorithm, for the server's realm, in place of the secret.
+    """
+
+    def __init__(
+        self, user: str, secret: str, entropy: Callable[[int], bytes], ha1: Mapping[str, str] | None = None
+    ) -> None:
         self._user, self._secret = user, secret
+        self._ha1 = dict(ha1 or {})
         self._entropy = entropy
         self._answered: set[str] = set()
 
@@ -34,7 +40,7 @@ class Login:
                 challenges.append(Challenge.parse(value))
             except SipParseError:
                 continue
-        usable = [each for each in challenges if each.algorithm.upper() in _STRENGTH]
+        usable = [each for each in challenges if each.algorithm.upper() in (self._ha1 or _STRENGTH)]
         if not usable:
             return None
         best = max(usable, key=lambda each: _STRENGTH[each.algorithm.upper()])
@@ -42,5 +48,8 @@ class Login:
             return None
         self._answered.add(best.nonce)
         cnonce = self._entropy(8).hex()
-        value = authorization_for(best, self._user, method, uri, cnonce=cnonce, password=self._secret, body=body)
+        ha1 = self._ha1.get(best.algorithm.upper())
+        value = authorization_for(
+            best, self._user, method, uri, cnonce=cnonce, password=self._secret, ha1_hex=ha1, body=body
+        )
         return ("Proxy-Authorization" if proxy else "Authorization"), value

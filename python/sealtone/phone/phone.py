@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 import os
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -59,13 +59,14 @@ class PhoneConfig:
     `server_name` is what the TLS certificate must cover, the domain unless given; `insecure` accepts any certificate.
     `ring_s`: how long an incoming call rings before it is answered, None: until `accept`. `busy`: refuse all with 486.
     `source` and `sink` make the audio of each call; `relay`, if given, what its media goes through.
-    `zrtp_folder`: where the ZID and the secrets of earlier calls are kept, None: only in memory. `zrtp_algorithms`: in
-    order of preference.
+    `ha1`: HA1 in hex by algorithm, in place of the secret. `zrtp_folder`: where the ZID and the secrets of earlier
+    calls are kept, None: only in memory. `zrtp_algorithms`: in order of preference.
     """
 
     user: str
     domain: str
     secret: str = field(default="", repr=False)
+    ha1: Mapping[str, str] = field(default_factory=dict, repr=False)
     proxy: tuple[str, int] | None = None
     transport: Transport = "udp"
     ca_file: Path | None = None
@@ -167,6 +168,9 @@ class Phone:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+    def _login(self) -> Login:
+        return Login(self.config.user, self.config.secret, os.urandom, self.config.ha1)
 
     # registering
 
@@ -281,7 +285,7 @@ class Phone:
             request_uri=uri, from_=str(name), to=f"<{uri}>", hop=self._require_flow(), body=body, headers=headers,
             contact_user=self.config.user, owner=call,
         )  # fmt: skip
-        self._dispatch.invite(call, invitation, Login(self.config.user, self.config.secret, os.urandom))
+        self._dispatch.invite(call, invitation, self._login())
         self.flush()
         return call
 
@@ -459,7 +463,7 @@ class Phone:
 
     async def _transact(self, build: Callable[[tuple[tuple[str, str], ...]], Request]) -> Response | int:
         """Send what `build` makes, answering challenges; the final response, or 408/503 where none came."""
-        login = Login(self.config.user, self.config.secret, os.urandom)
+        login = self._login()
         extra: tuple[tuple[str, str], ...] = ()
         while True:
             request = build(extra)

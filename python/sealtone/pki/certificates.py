@@ -110,6 +110,8 @@ class CertificateStore:
                 f"The certificate of {domain} cannot be used: {error}. Check {certificate_file} and {key_file}, "
                 f"or move both away to have new ones made."
             ) from error
+        # Browsers insist on an answer to the protocols they name; phones name none or their own, and go on without.
+        context.set_alpn_protocols(["http/1.1"])
         # The context itself is what names are looked up from, so each carries the choice.
         context.sni_callback = self._choose
         return context

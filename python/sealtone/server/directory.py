@@ -36,6 +36,18 @@ class Directory:
             return NoRoute(480, "That user's phones are not connected over TLS, which this call demands")
         return Ring(target.aor, tuple(destinations))
 
+    def phone_of(self, aor: str) -> Destination | NoRoute:
+        """The phone of a SIP user that is best reached now, for a call of the server's own."""
+        snapshot, now_wall = self._snapshot(), self._wall()
+        user = snapshot.user(aor)
+        if user is None or not snapshot.is_active(user):
+            return NoRoute(404, f"There is no SIP user {aor} that may be called")
+        for binding in self._registrar.lookup(aor, now_wall):
+            if binding.hop_hint is not None:
+                others = self._registrar.alternatives(binding, now_wall) if binding.reg_id is not None else ()
+                return _destination(user, binding, binding.hop_hint, others)
+        return NoRoute(480, f"No phone of {aor} is registered. Connect one, then try again")
+
 
 def _destination(user: SipUser, binding: Binding, hop: Hop, others: tuple[Binding, ...]) -> Destination:
     return Destination(

@@ -13,17 +13,22 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from sealtone.b2bua import recording_in_call
+from sealtone.b2bua.call import Call
 from sealtone.b2bua.exchange import Exchange, ExchangeSettings
 from sealtone.b2bua.leg import Leg
-from sealtone.b2bua.plane import MediaPlane
+from sealtone.b2bua.plane import MediaPlane, NoRoute
 from sealtone.b2bua.zrtp_agreement import ZrtpTerms, algorithms_of
 from sealtone.b2bua.zrtp_in_call import verify
 from sealtone.model import SipUser, Snapshot
+from sealtone.model.ladder import KeepLadders
 from sealtone.registrar import Binding, Registrar, Registration, Rules
 from sealtone.server.authentication import Authenticator, Denied
 from sealtone.server.directory import Directory
+from sealtone.server.event_feed import EventFeed
 from sealtone.server.journal import Journal
+from sealtone.server.ladders import LINGER_S, Ladders, Noted, ladder_of
 from sealtone.server.message_relay import MessageRelay
+from sealtone.server.node_events import NodeEvents
 from sealtone.server.quick_reader import read_message
 from sealtone.server.recordings import RecordingWriter
 from sealtone.server.reflection import ReflectionLimit
@@ -33,12 +38,15 @@ from sealtone.sip import events as sip
 from sealtone.sip.endpoint import Endpoint, EndpointConfig
 from sealtone.sip.flow import Flow, Hop
 from sealtone.sip.transaction import ServerTransaction
+from sealtone.sip.uri import canonical_aor
+from sealtone.store import StoreError
+from sealtone.store.ladders import write_ladder
 from sealtone.zrtp import Crypto
 
 if TYPE_CHECKING:
     from sealtone.net.transport import Transports
     from sealtone.sip.session import InviteSession
-    from sealtone.store import Store
+    from sealtone.store import Store, Transaction
 
 _TIMER_GRAIN_S = 0.025  # no timer of SIP is shorter than 200 ms
 _HOUSEKEEPING_S = 5.0
@@ -77,7 +85,7 @@ class Node:
             entropy,
         )
         offset = time.time() - time.monotonic()
-        directory = Directory(self.registrar, lambda: self.snapshot, time.time)
+        self._directory = directory = Directory(self.registrar, lambda: self.snapshot, time.time)
         self.exchange = Exchange(
             self.endpoint,
             plane,
@@ -95,6 +103,10 @@ class Node:
         self._plane = plane
         self._store = store
         self._recordings = RecordingWriter(store, journal.say)
+        self.feed = EventFeed()
+        self._events = NodeEvents(self.feed, lambda: self.snapshot)
+        self.ladders = Ladders(self._keeps_ladders, self.exchange.call_of, self._write_ladder)
+        self._ladders_due = False
         self._zrtp = zrtp
         self._rules = rules
         self._own_addresses = own_addresses
@@ -122,6 +134,7 @@ class Node:
         now = self._loop.time()
         if self.journal.tracing:
             self.journal.trace("<-", data, flow)
+        self.ladders.note(data, flow, now, True)
         if flow.transport == "udp":
             self.reflection.received(flow.remote, len(data))
         self.endpoint.receive(data, flow, now)
@@ -169,6 +182,7 @@ class Node:
         ended = self.registrar.flow_closed(flow)
         if ended:
             self._store.save_bindings((), ended)
+            self._events.removed(ended)
         self.endpoint.flow_closed(flow, now)
         self._drain(now)
 
@@ -196,21 +210,63 @@ class Node:
         self._plane.flush()  # what a message says is in force before it leaves
         send = self._transports.send
         tracing = self.journal.tracing
+        note = self.ladders.note
         for data, hop in endpoint.transmits():
             if hop.transport == "udp" and data.startswith(b"SIP/2.0") and not self._covers(hop, len(data)):
                 continue
             if tracing:
                 self.journal.trace("->", data, hop)
+            note(data, hop, now, False)
             send(data, hop)
         if exchange.has_news:  # most messages bring none
-            for told in exchange.events():
-                self.journal.call_event(told)
-            for record in exchange.records():
-                self._store.write_call_record(record)
-            for facts in exchange.recordings():
-                self._recordings.write(facts)
-            self._zrtp.remember(exchange.remembered())
+            self._tell(now)
         self._arm(now)
+
+    def _tell(self, now: float) -> None:
+        """What calls have come to, to the log, the feed and the store."""
+        exchange, events = self.exchange, self._events
+        for told in exchange.events():
+            self.journal.call_event(told)
+            call = exchange.calls.get(told.call)
+            if call is not None:
+                if told.kind == "started":
+                    self.ladders.started(call, now)
+                events.call(told.kind, call)
+        for record in exchange.records():
+            self._store.write_call_record(record)
+            self.ladders.ended(record, now)
+            events.ended(record)
+        for facts in exchange.recordings():
+            self._recordings.write(facts)
+            events.recording(facts)
+        self._zrtp.remember(exchange.remembered())
+        if self.ladders.is_waiting and not self._ladders_due:
+            self._ladders_due = True
+            self._loop.call_later(2 * LINGER_S, self._write_ladders)
+
+    def _write_ladders(self) -> None:
+        """Write down the messages of calls that are over."""
+        now = self._loop.time()
+        self.ladders.flush(now)
+        self._ladders_due = self.ladders.is_waiting
+        if self._ladders_due:
+            self._loop.call_later(LINGER_S, self._write_ladders)
+
+    def _write_ladder(self, call_id: str, messages: list[Noted], left_out: int) -> None:
+        wall_of = self.exchange.settings.wall_of
+
+        def operation(transaction: Transaction) -> None:
+            write_ladder(transaction.connection, call_id, ladder_of(messages, left_out, wall_of))
+
+        try:
+            done = self._store.submit(operation)
+        except StoreError:
+            return  # a ladder is dispensable; the record of the call is not, and waits
+        done.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    def _keeps_ladders(self, account_id: int) -> KeepLadders:
+        account = self.snapshot.account(account_id)
+        return account.keep_ladders if account is not None else KeepLadders.ALL
 
     def _covers(self, hop: Hop, size: int) -> bool:
         return self.reflection.covers(hop.remote if isinstance(hop, Flow) else (hop.host, hop.port), size)
@@ -250,6 +306,7 @@ class Node:
         expired = self.registrar.expire(time.time())
         if expired:
             self._store.save_bindings((), expired)
+            self._events.removed(expired)
         self._recordings.retry()
         self._housekeeping = self._loop.call_later(_HOUSEKEEPING_S, self._housekeep)
 
@@ -267,8 +324,11 @@ class Node:
             return
         now_wall = time.time()
         address = request.to if method == "REGISTER" else request.from_
+        wrong = self.authenticator.failed
         user = self.authenticator.identify(request, address, flow, self.snapshot, now, now_wall)
         if isinstance(user, Denied):
+            if method == "REGISTER" and self.authenticator.failed > wrong:
+                self._events.refused(canonical_aor(address.sip_uri), flow.remote[0])
             if user.status == 403:
                 self.journal.denied(request.call_id, method, flow, user.reason or "")
             respond(tx, user.status, now, user.reason, user.headers)
@@ -316,11 +376,11 @@ class Node:
             self.endpoint.respond(tx, 503, now, "The server cannot store this now", (("Retry-After", "10"),))
             self.journal.store_failed(call_id)
         else:
-            known = {
-                binding.flow.id for binding in self.registrar.bindings(registration.aor, time.time()) if binding.flow
-            }
+            before = self.registrar.bindings(registration.aor, time.time())
             self.registrar.apply(registration)
-            self._follow(registration, known)
+            self._follow(registration, {binding.flow.id for binding in before if binding.flow})
+            self._events.registered(registration.saved, frozenset([binding.key for binding in before]))
+            self._events.removed(registration.removed)
             self.journal.registered(registration, call_id)
             self._answer_register(tx, registration, now)
         self._drain(now)
@@ -374,16 +434,28 @@ class Node:
                 ended.extend(self.registrar.forget(aor))
         if ended:
             self._store.save_bindings((), tuple(ended))
+            self._events.removed(ended)
 
-    def hang_up(self, call_id: str) -> bool:
-        """End one call by its id."""
+    def hang_up(self, call_id: str, by: str) -> bool:
+        """End one call by its id, for `by`."""
         call = self.exchange.calls.get(call_id)
         if call is None:
             return False
         now = self._loop.time()
+        self.journal.say(f"call hang-up asked for by {by} call={call_id}")
         call.hang_up("ended by the administrator", now)
         self._drain(now)
         return True
+
+    def place(self, aor: str, service: str) -> Call | str:
+        """Ring a user's phone for a service; why that cannot be, in words, where it cannot."""
+        found = self._directory.phone_of(aor)
+        if isinstance(found, NoRoute):
+            return found.reason
+        now = self._loop.time()
+        call = self.exchange.place(found, service, now)
+        self._drain(now)
+        return call
 
     def record(self, call_id: str, start: bool, by: str) -> str:
         """Begin or end the recording of a live call; why not, in words, or ""."""
@@ -400,10 +472,16 @@ class Node:
         self._drain(now)
         return said[0] if said else "The call was ended by an error of the server"
 
-    def verify(self, leg: Leg, matches: bool) -> None:
-        """A person compared a leg's SAS: it matches what the phone shows, or differs."""
+    def verify(self, leg: Leg, matches: bool, by: str, ends: bool) -> None:
+        """A person compared a leg's SAS: it matches what the phone shows, or differs, which `ends` the call if so."""
         now = self._loop.time()
-        self.exchange.guarded(leg.call, verify, leg, matches, now)
+        call = leg.call
+
+        def step(now: float) -> None:
+            verify(leg, matches, now, ends=ends)
+
+        self.exchange.guarded(call, step, now)
+        self._events.compared(call, leg.aor, matches, by)
         self._drain(now)
 
     async def stop(self, patience_s: float = 0.5) -> None:
@@ -415,6 +493,7 @@ class Node:
         self._drain(now)
         if had_calls:
             await asyncio.sleep(patience_s)
+        self.ladders.flush(float("inf"))
         for timer in (self._timer, self._housekeeping):
             if timer is not None:
                 timer.cancel()

@@ -10,6 +10,7 @@ import sqlalchemy
 from sqlalchemy import select
 
 from sealtone.registrar import Binding
+from sealtone.store.last_seen import forget_last_seen, note_last_seen
 from sealtone.store.statements import run
 from sealtone.store.tables import binding
 
@@ -30,14 +31,17 @@ class BindingChange(NamedTuple):
 def write_bindings(connection: sqlalchemy.Connection, changes: Iterable[BindingChange]) -> None:
     """Writes what a sequence of changes comes to, each contact once."""
     final: dict[tuple[str, str], Binding | None] = {}
+    ended: dict[str, Binding] = {}
     for change in changes:
         for old in change.removed:
             final[old.aor, old.key] = None
+            ended[old.aor] = old
         for new in change.saved:
             final[new.aor, new.key] = new
     gone = [place for place, new in final.items() if new is None]
     if gone:
         run(connection, _REMOVE, gone)
+        note_last_seen(connection, ended.values())
     rows = [_row(new) for new in final.values() if new is not None]
     for start in range(0, len(rows), _ROWS_A_STATEMENT):
         some = rows[start : start + _ROWS_A_STATEMENT]
@@ -61,14 +65,24 @@ def read_bindings(connection: sqlalchemy.Connection, now_wall: float) -> tuple[B
     return tuple(_binding_of(row) for row in rows)
 
 
+def read_bindings_of(connection: sqlalchemy.Connection, aors: Iterable[str], now_wall: float) -> tuple[Binding, ...]:
+    """The bindings of some users that have not expired, the latest refreshed first. Their flows are not known here."""
+    query = select(binding).where(binding.c.aor.in_(list(aors)), binding.c.expires_at > now_wall)
+    return tuple(_binding_of(row) for row in connection.execute(query.order_by(binding.c.registered_at.desc())))
+
+
 def delete_expired(connection: sqlalchemy.Connection, now_wall: float) -> int:
     """Deletes what has expired; gives how many."""
+    rows = connection.execute(select(binding).where(binding.c.expires_at <= now_wall).order_by(binding.c.registered_at))
+    note_last_seen(connection, [_binding_of(row) for row in rows])
     return connection.execute(binding.delete().where(binding.c.expires_at <= now_wall)).rowcount
 
 
 def delete_bindings_of(connection: sqlalchemy.Connection, aors: Iterable[str]) -> None:
-    """Deletes the bindings of SIP users that are gone."""
-    connection.execute(binding.delete().where(binding.c.aor.in_(list(aors))))
+    """Deletes the bindings of SIP users that are gone, and when their phones were seen."""
+    gone = list(aors)
+    connection.execute(binding.delete().where(binding.c.aor.in_(gone)))
+    forget_last_seen(connection, gone)
 
 
 def _row(new: Binding) -> tuple[Any, ...]:

@@ -11,8 +11,10 @@ from sqlalchemy import func, select
 
 from sealtone.model import (
     Account,
+    CertificateSource,
     ConsentNotice,
     Domain,
+    DomainKind,
     DomainRecording,
     LegPolicy,
     MediaPath,
@@ -25,11 +27,12 @@ from sealtone.model import (
     Strictness,
 )
 from sealtone.model.announcements import Announcements, Language, NoticeTo, OpenNotice
+from sealtone.model.ladder import KeepLadders
 from sealtone.store.database import Transaction
 from sealtone.store.tables import account, change_log, domain, setting, sip_user
 
 _ZID = 12  # octets of a ZRTP identifier (RFC 6189 4.9)
-_USER_COLUMNS = (
+USER_COLUMNS = (
     sip_user,
     domain.c.account_id,
     domain.c.name.label("domain_name"),
@@ -109,6 +112,11 @@ def set_recording_recipient(transaction: Transaction, account_id: int, recipient
     )
 
 
+def set_keep_ladders(transaction: Transaction, account_id: int, keep: KeepLadders) -> None:
+    """Of which calls an account's SIP messages are kept from now on."""
+    transaction.connection.execute(account.update().where(account.c.id == account_id).values(keep_ladders=keep.value))
+
+
 def read_domains(transaction: Transaction, account_id: int | None = None) -> tuple[Domain, ...]:
     """Every domain, or an account's, oldest first."""
     query = select(domain).order_by(domain.c.id)
@@ -123,11 +131,18 @@ def find_domain(transaction: Transaction, name: str) -> Domain | None:
     return _domain_of(row) if row is not None else None
 
 
-def insert_domain(transaction: Transaction, account_id: int, name: str, now_wall: float) -> int:
+def insert_domain(
+    transaction: Transaction,
+    account_id: int,
+    name: str,
+    now_wall: float,
+    kind: DomainKind = DomainKind.OPERATOR,
+    ownership_token: str = "",
+) -> int:
     """Gives the new domain's id."""
-    return _inserted(
-        transaction, domain.insert().values(account_id=account_id, name=name, enabled=1, created_at=now_wall)
-    )
+    values = {"account_id": account_id, "name": name, "enabled": 1, "created_at": now_wall}
+    values |= {"kind": kind.value, "ownership_token": ownership_token}
+    return _inserted(transaction, domain.insert().values(**values))
 
 
 def update_domain(transaction: Transaction, domain_id: int, *, enabled: bool) -> None:
@@ -165,22 +180,22 @@ def delete_domain(transaction: Transaction, domain_id: int) -> None:
 def read_users(transaction: Transaction, domain_name: str | None = None) -> tuple[SipUser, ...]:
     """Every SIP user, or a domain's, by domain and name. Raises `KeyFileError` when their secrets do not open."""
     query = (
-        select(*_USER_COLUMNS)
+        select(*USER_COLUMNS)
         .join(domain, sip_user.c.domain_id == domain.c.id)
         .join(account)
         .order_by(domain.c.name, sip_user.c.username)
     )
     if domain_name is not None:
         query = query.where(domain.c.name == domain_name)
-    return tuple(_user_of(transaction, row) for row in transaction.connection.execute(query))
+    return tuple(user_of_row(transaction, row) for row in transaction.connection.execute(query))
 
 
 def find_user(transaction: Transaction, domain_id: int, username: str) -> SipUser | None:
     """By domain and exact user part."""
-    query = select(*_USER_COLUMNS).join(domain, sip_user.c.domain_id == domain.c.id).join(account)
+    query = select(*USER_COLUMNS).join(domain, sip_user.c.domain_id == domain.c.id).join(account)
     query = query.where(sip_user.c.domain_id == domain_id, sip_user.c.username == username)
     row = transaction.connection.execute(query).one_or_none()
-    return _user_of(transaction, row) if row is not None else None
+    return user_of_row(transaction, row) if row is not None else None
 
 
 def insert_user(transaction: Transaction, user: SipUser, now_wall: float) -> int:
@@ -200,6 +215,13 @@ def update_user(transaction: Transaction, user: SipUser, *, secret_set_at: float
 def delete_user(transaction: Transaction, user_id: int) -> None:
     """Deletes a user; call records that name it stay."""
     transaction.connection.execute(sip_user.delete().where(sip_user.c.id == user_id))
+
+
+def user_made_at(transaction: Transaction, user_id: int) -> float | None:
+    """When a user was made, Unix seconds. An id alone names no user for good: it may be given again."""
+    query = select(sip_user.c.created_at).where(sip_user.c.id == user_id)
+    made_at: float | None = transaction.connection.execute(query).scalar()
+    return made_at
 
 
 def append_change(transaction: Transaction, change: Change) -> None:
@@ -260,7 +282,15 @@ def _inserted(transaction: Transaction, insert: Any) -> int:
 
 
 def _account_of(row: Any) -> Account:
-    return Account(row.id, row.name, bool(row.enabled), row.keep_calls_days, row.zid, row.recording_recipient)
+    return Account(
+        row.id,
+        row.name,
+        bool(row.enabled),
+        row.keep_calls_days,
+        row.zid,
+        row.recording_recipient,
+        KeepLadders(row.keep_ladders),
+    )
 
 
 def _domain_of(row: Any) -> Domain:
@@ -271,6 +301,8 @@ def _domain_of(row: Any) -> Domain:
         bool(row.enabled),
         recording=_domain_recording(row, row.recording),
         announcements=_announcements_of(row, row.language),
+        kind=DomainKind(row.kind),
+        certificate_source=CertificateSource(row.certificate_source),
     )
 
 
@@ -288,7 +320,8 @@ def _announcements_of(row: Any, language: str) -> Announcements:
     return Announcements(Language(language), bool(row.music_on_hold), *notice)
 
 
-def _user_of(transaction: Transaction, row: Any) -> SipUser:
+def user_of_row(transaction: Transaction, row: Any) -> SipUser:
+    """From a row of `USER_COLUMNS`. Raises `KeyFileError` when its secrets do not open."""
     aor = f"{row.username}@{row.domain_name}"
     vault = transaction.vault
     return SipUser(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from sealtone.store.database import Transaction
 from sealtone.store.tables import one_time_link
@@ -83,6 +83,14 @@ def read_open_links(
     if subject is not None:
         query = query.where(one_time_link.c.subject == subject)
     return tuple(_link_of(transaction, row) for row in transaction.connection.execute(query))
+
+
+def count_open_links(transaction: Transaction, purpose: str, now_wall: float) -> int:
+    """How many of a purpose still work."""
+    query = select(func.count()).where(
+        one_time_link.c.purpose == purpose, one_time_link.c.used_at.is_(None), one_time_link.c.expires_at > now_wall
+    )
+    return int(transaction.connection.execute(query).scalar_one())
 
 
 def delete_link(transaction: Transaction, number: str) -> None:

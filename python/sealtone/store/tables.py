@@ -18,6 +18,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    text,
 )
 
 _LONG = BigInteger().with_variant(Integer, "sqlite")
@@ -44,6 +45,7 @@ account = Table(
     Column("zid", LargeBinary, nullable=False),
     Column("recording_recipient", String, nullable=False, server_default=""),
     Column("keep_ladders", String, nullable=False, server_default="all"),
+    Column("second_factor", Integer, nullable=False, server_default="0"),
 )
 
 domain = Table(
@@ -63,12 +65,25 @@ domain = Table(
     Column("open_notice", String, nullable=False, server_default="off"),
     Column("open_notice_to", String, nullable=False, server_default="caller"),
     Column("kind", String, nullable=False, server_default="operator"),
-    Column("status", String, nullable=False, server_default="verified"),
     Column("ownership_token", String, nullable=False, server_default=""),
     Column("checked_at", Float),
     Column("findings", String, nullable=False, server_default=""),
     Column("certificate_source", String, nullable=False, server_default="own"),
     Column("certificate_error", String, nullable=False, server_default=""),
+)
+
+# Names that accounts say are theirs and have not proven yet. Several may claim one name: the first to prove it has it.
+domain_claim = Table(
+    "domain_claim",
+    metadata,
+    Column("account_id", ForeignKey("account.id"), primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("status", String, nullable=False, server_default="pending"),
+    Column("ownership_token", String, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("checked_at", Float),
+    Column("findings", String, nullable=False, server_default=""),
+    CheckConstraint("status IN ('pending', 'failed')", name="status"),
 )
 
 sip_user = Table(
@@ -113,6 +128,17 @@ binding = Table(
     Column("user_agent", String, nullable=False, server_default=""),
 )
 
+# When a phone was heard of last whose registration has ended; what is registered now stands in `binding`.
+last_seen = Table(
+    "last_seen",
+    metadata,
+    Column("aor", String, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("transport", String, nullable=False),
+    Column("received_host", String, nullable=False),
+    Column("user_agent", String, nullable=False, server_default=""),
+)
+
 call_record = Table(
     "call_record",
     metadata,
@@ -132,7 +158,25 @@ call_record = Table(
     Column("state", String, nullable=False),
     Column("recording_note", String, nullable=False, server_default=""),
     Column("announced", String, nullable=False, server_default=""),
-    Index(None, "account_id", "started_at"),
+    Index("ix_call_record_overview", "account_id", "started_at", "state", "answered_at"),
+    Index("ix_call_record_caller", "account_id", "caller", "started_at"),
+    Index("ix_call_record_callee", "account_id", "callee", "started_at"),
+    Index("ix_call_record_state", "account_id", "state", "started_at"),
+    Index(
+        "ix_call_record_dialled",
+        "account_id",
+        "dialled",
+        "started_at",
+        sqlite_where=text("dialled <> callee"),
+        postgresql_where=text("dialled <> callee"),
+    ),
+    Index(
+        "ix_call_record_missed",
+        "account_id",
+        "started_at",
+        sqlite_where=text("answered_at IS NULL"),
+        postgresql_where=text("answered_at IS NULL"),
+    ),
 )
 
 call_leg = Table(
@@ -219,10 +263,11 @@ change_log = Table(
     Column("subject", String, nullable=False),
     Column("before", String, nullable=False),
     Column("after", String, nullable=False),
-    Column("state", String, nullable=False, server_default="pending"),
+    Column("state", String, nullable=False, server_default="pending", index=True),
     Column("settled_at", Float),
     Column("failure", String, nullable=False, server_default=""),
-    Column("reverts", Integer),
+    Column("reverts", Integer, index=True),
+    Index(None, "account_id", "id"),
     CheckConstraint("action IN ('create', 'change', 'delete')", name="action"),
 )
 

@@ -68,8 +68,7 @@ def serve(call: Call, name: str, now: float) -> None:
     except Refused as refusal:
         call.refuse(refusal.status, refusal.reason, now)
         return
-    make = _APPLICATIONS.get(name)
-    call.run = Run(make(leg.user.language)) if make is not None else None
+    call.run = run_of(leg, name)
     leg.session.accept(body, now)
     call.state = "answered"
     call.answered_at = now
@@ -77,6 +76,12 @@ def serve(call: Call, name: str, now: float) -> None:
         call.link()
         zrtp_in_call.await_keys(call, now)
     call.tell("answered", f"{leg.aor} is answered by {name}; {call.drawn()}; {call.security_state()}")
+
+
+def run_of(leg: Leg, name: str | None) -> Run | None:
+    """A new run of the service's application for a leg; None where it has none, and is the echo alone."""
+    make = _APPLICATIONS.get(name or "")
+    return Run(make(leg.user.language)) if make is not None else None
 
 
 def follow(call: Call) -> None:

@@ -8,10 +8,10 @@ down_revision = "0006"
 
 
 def upgrade() -> None:
-    """Domains that exist were made by the operator and stay verified; changes that exist were taken up long ago."""
+    """Domains that exist were made by the operator; changes that exist were taken up long ago."""
     op.add_column("account", sa.Column("keep_ladders", sa.String(), server_default="all", nullable=False))
+    op.add_column("account", sa.Column("second_factor", sa.Integer(), server_default="0", nullable=False))
     op.add_column("domain", sa.Column("kind", sa.String(), server_default="operator", nullable=False))
-    op.add_column("domain", sa.Column("status", sa.String(), server_default="verified", nullable=False))
     op.add_column("domain", sa.Column("ownership_token", sa.String(), server_default="", nullable=False))
     op.add_column("domain", sa.Column("checked_at", sa.Float(), nullable=True))
     op.add_column("domain", sa.Column("findings", sa.String(), server_default="", nullable=False))
@@ -22,6 +22,11 @@ def upgrade() -> None:
     op.add_column("change_log", sa.Column("failure", sa.String(), server_default="", nullable=False))
     op.add_column("change_log", sa.Column("reverts", sa.Integer(), nullable=True))
     op.execute("UPDATE change_log SET state = 'done', settled_at = at")
+    _make_domain_claim()
+    op.create_index("ix_change_log_state", "change_log", ["state"])
+    op.create_index("ix_change_log_reverts", "change_log", ["reverts"])
+    op.create_index("ix_change_log_account_id_id", "change_log", ["account_id", "id"])
+    _make_last_seen()
     _make_person()
     _make_panel_session()
     _make_passkey()
@@ -33,6 +38,35 @@ def upgrade() -> None:
     _make_webhook_delivery()
     _make_call_ladder()
     _make_milestone()
+
+
+def _make_domain_claim() -> None:
+    op.create_table(
+        "domain_claim",
+        sa.Column(
+            "account_id", sa.Integer(), sa.ForeignKey("account.id", name="fk_domain_claim_account_id"), nullable=False
+        ),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("status", sa.String(), server_default="pending", nullable=False),
+        sa.Column("ownership_token", sa.String(), nullable=False),
+        sa.Column("created_at", sa.Float(), nullable=False),
+        sa.Column("checked_at", sa.Float(), nullable=True),
+        sa.Column("findings", sa.String(), server_default="", nullable=False),
+        sa.PrimaryKeyConstraint("account_id", "name", name="pk_domain_claim"),
+        sa.CheckConstraint("status IN ('pending', 'failed')", name="ck_domain_claim_status"),
+    )
+
+
+def _make_last_seen() -> None:
+    op.create_table(
+        "last_seen",
+        sa.Column("aor", sa.String(), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.Column("transport", sa.String(), nullable=False),
+        sa.Column("received_host", sa.String(), nullable=False),
+        sa.Column("user_agent", sa.String(), server_default="", nullable=False),
+        sa.PrimaryKeyConstraint("aor", name="pk_last_seen"),
+    )
 
 
 def _make_person() -> None:

@@ -1,0 +1,2 @@
+// Scripts of the area people.
+import "./passkeys.js";

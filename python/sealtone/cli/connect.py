@@ -1,0 +1,82 @@
+"""`sealtone connect` and `sealtone ring`: links that set up a phone, and a call to it from the server."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import segno
+import typer
+
+from sealtone.admin.phone_calls import phone_to_call
+from sealtone.admin.phone_links import list_phone_links, make_phone_link, revoke_phone_link
+from sealtone.admin.reach import Reach, read_reach
+from sealtone.cli.output import DEFAULT_DATA, DataOption, JsonOption, actor, change, console, look, moment, print_json
+from sealtone.model.directory import WHO_CAN_HEAR_SERVICE
+from sealtone.net.control import ask
+from sealtone.provisioning import ServerPlace
+
+Aor = Annotated[str, typer.Argument(metavar="USER@DOMAIN", help="Such as 1000@office.example.", show_default=False)]
+_HTTPS = 443
+
+
+def connect(
+    aor: Aor,
+    revoke: Annotated[str | None, typer.Option(metavar="NUMBER", help="End a link instead.")] = None,
+    show: Annotated[bool, typer.Option("--list", help="Show the links that still work instead.")] = False,
+    host: Annotated[str | None, typer.Option(help="Name by which the phone reaches the server.")] = None,
+    data: DataOption = DEFAULT_DATA,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a link and QR code that sets up one phone: it works once, for ten minutes."""
+    if revoke is not None:
+        change(data, lambda t, who, now: revoke_phone_link(t, who, now, aor, revoke))
+        console().print(f"The link {revoke} was revoked.")
+    elif show:
+        _list(data, aor, as_json)
+    else:
+        _make(data, aor, host, as_json)
+
+
+def _make(data: Path, aor: str, host: str | None, as_json: bool) -> None:
+    made = change(data, lambda t, who, now: make_phone_link(t, who, now, aor))
+    url = _url(look(data, read_reach), host or made.link.subject.rpartition("@")[2], f"/p/{made.token}")
+    if as_json:
+        print_json({"number": made.link.number, "url": url, "expires_at": made.link.expires_at})
+        return
+    if sys.stdout.isatty():
+        segno.make(url, error="m", micro=False).terminal(compact=True)
+    console().print(url, soft_wrap=True)
+    console().print(
+        f"In Linphone: scan it, or fetch the remote configuration. It works once, until "
+        f"{moment(made.link.expires_at)}; to end it before: sealtone connect {aor} --revoke {made.link.number}"
+    )
+
+
+def _list(data: Path, aor: str, as_json: bool) -> None:
+    links = look(data, lambda transaction: list_phone_links(transaction, actor(), time.time(), aor))
+    if as_json:
+        print_json([link._asdict() for link in links])
+    for link in () if as_json else links:
+        console().print(f"{link.number}  made by {link.created_by}, works until {moment(link.expires_at)}")
+    if not links and not as_json:
+        console().print(f"No link for {aor} is open.")
+
+
+def _url(reach: Reach, host: str, path: str) -> str:
+    port = reach.shared_tls_port or reach.tls_port
+    place = ServerPlace(reach.name or host, port)
+    return f"https://{place.host_in_uri}{'' if port == _HTTPS else f':{port}'}{path}"
+
+
+def ring(
+    aor: Aor,
+    service: Annotated[str, typer.Option(help="What is played: who-can-hear or echo.")] = WHO_CAN_HEAR_SERVICE,
+    data: DataOption = DEFAULT_DATA,
+) -> None:
+    """Have the server call a phone of this user, to hear that it works."""
+    user = look(data, lambda transaction: phone_to_call(transaction, actor(), aor, service))
+    ask(data, "calls.test", user=user.aor, service=service)
+    console().print(f"The phone of {user.aor} rings now. Pick it up and listen.")

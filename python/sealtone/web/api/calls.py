@@ -1,0 +1,80 @@
+"""Past calls: list and show."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request
+from pydantic import AwareDatetime
+from starlette.responses import Response
+
+from sealtone.admin import NotFound
+from sealtone.admin.api_keys import Scope
+from sealtone.model import CallState
+from sealtone.model.record import CallRecord
+from sealtone.store import CallFilter, Transaction
+from sealtone.store.records import read_call, read_calls
+from sealtone.web.api.conditional import answer
+from sealtone.web.api.operation import Operation, details
+from sealtone.web.api.paging import Cursor, Limit, place_of, written
+from sealtone.web.api.schemas.base import Page
+from sealtone.web.api.schemas.calls import CallOut, call_out
+from sealtone.web.api.work import Caller, owner_of, read
+
+router = APIRouter(route_class=Operation, tags=["Calls"])
+Id = Annotated[str, Path(max_length=200)]
+_LOOK = details(Scope.READ, Scope.CALLS)
+
+
+@router.get(
+    "/calls",
+    operation_id="listCalls",
+    summary="List past calls",
+    response_model=Page[CallOut],
+    openapi_extra=_LOOK,
+)
+async def list_calls(
+    request: Request,
+    user: Caller,
+    party: Annotated[str, Query(max_length=400, description="An address of record or a number, on either side.")] = "",
+    since: Annotated[AwareDatetime | None, Query(description="Started at or after, RFC 3339.")] = None,
+    until: Annotated[AwareDatetime | None, Query(description="Started before.")] = None,
+    state: Annotated[CallState | None, Query(description="Who could have listened.")] = None,
+    answered: Annotated[bool | None, Query(description="Only answered calls, or only others.")] = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Response:
+    """Records of calls of the account, newest first, each with what its legs reached."""
+    place = place_of(cursor, float, str)
+    wanted = CallFilter(
+        party=party,
+        since=since.timestamp() if since is not None else None,
+        until=until.timestamp() if until is not None else None,
+        state=state,
+        account_id=owner_of(user),
+        answered=answered,
+        before_id=(float(place[0]), place[1]) if place is not None else None,
+        limit=limit,
+    )
+    page = await read(request, lambda transaction: read_calls(transaction.connection, wanted))
+    following = written(*page.next_page) if page.next_page is not None else None
+    return answer(Page[CallOut](items=[call_out(call) for call in page.records], next=following))
+
+
+@router.get(
+    "/calls/{id}",
+    operation_id="getCall",
+    summary="Show a past call",
+    response_model=CallOut,
+    openapi_extra=_LOOK,
+)
+async def get_call(request: Request, user: Caller, id: Id) -> Response:  # noqa: A002
+    """One call: who could have listened, how it sounded, and why it ended."""
+
+    def query(transaction: Transaction) -> CallRecord:
+        found = read_call(transaction.connection, id)
+        if found is None or found.id != id or found.account_id != owner_of(user):
+            raise NotFound(f"There is no call {id}.")
+        return found
+
+    return answer(call_out(await read(request, query)))

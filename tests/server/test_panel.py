@@ -1,0 +1,99 @@
+"""The panel beside a running server: on its TLS port, started and ended with it, and none of its troubles are SIP's."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import ssl
+import stat
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from sealtone.net.relay import PANEL_SOCKET
+from server.whole import Whole, config_in, running
+
+
+@pytest.fixture
+async def whole(tmp_path: Path) -> AsyncIterator[Whole]:
+    async with running(config_in(tmp_path, panel=True)) as whole:
+        yield whole
+
+
+def browser(whole: Whole, port: int = 0) -> httpx.AsyncClient:
+    trusted = ssl.create_default_context(cafile=str(whole.ready.ca_file))
+    base = f"https://127.0.0.1:{port or whole.config.shared_tls_port}"
+    return httpx.AsyncClient(verify=trusted, base_url=base, timeout=20, trust_env=False)
+
+
+async def answers(whole: Whole) -> httpx.Response:
+    """What the panel answers once it does."""
+    async with browser(whole) as client:
+        async with asyncio.timeout(30):
+            while (answer := await client.get("/sign-in")).status_code == 503:  # noqa: ASYNC110
+                await asyncio.sleep(0.2)
+    return answer
+
+
+async def test_the_panel_answers_on_the_port_of_sip_over_tls_and_phones_go_on_there(whole: Whole) -> None:
+    answer = await answers(whole)
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert stat.S_IMODE((whole.config.data / PANEL_SOCKET).stat().st_mode) == 0o600
+    port = whole.config.shared_tls_port
+    async with whole.phone("1000", "tls") as phone:
+        assert await phone.register()
+    reader, writer = await asyncio.open_connection(
+        "127.0.0.1", port, ssl=ssl.create_default_context(cafile=str(whole.ready.ca_file))
+    )
+    writer.write(b"\r\n\r\n")
+    assert await asyncio.wait_for(reader.readexactly(2), 3) == b"\r\n"
+    writer.close()
+
+
+async def test_the_other_tls_port_is_for_phones_alone(whole: Whole) -> None:
+    await answers(whole)
+    async with browser(whole, whole.config.tls_port) as client:
+        with pytest.raises(httpx.HTTPError):
+            await client.get("/sign-in")
+
+
+async def test_a_panel_that_is_killed_comes_back_and_sip_goes_on_meanwhile(whole: Whole) -> None:
+    await answers(whole)
+    before = whole.server.panel.pid
+    assert before is not None
+    os.kill(before, signal.SIGKILL)
+    async with whole.phone("1000") as phone:
+        assert await phone.register()
+    async with asyncio.timeout(30):
+        while whole.server.panel.pid in (None, before):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    await answers(whole)
+    assert whole.server.panel.restarts == 1
+    whole.server._journal.flush()
+    assert "panel ended by signal 9" in whole.log.getvalue()
+
+
+async def test_the_panel_ends_with_its_server(tmp_path: Path) -> None:
+    async with running(config_in(tmp_path, panel=True)) as whole:
+        await answers(whole)
+        pid = whole.server.panel.pid
+        assert pid is not None
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    assert not (tmp_path / PANEL_SOCKET).exists()
+
+
+async def test_a_server_without_a_panel_has_none_and_says_no_address(tmp_path: Path) -> None:
+    async with running(config_in(tmp_path)) as whole:
+        assert (whole.ready.panel, whole.ready.owner_link, whole.server.panel.pid) == ("", "", None)
+        async with browser(whole) as client:
+            with pytest.raises(httpx.HTTPError):
+                await client.get("/")
+
+
+async def test_the_first_start_gives_a_link_for_the_first_owner(whole: Whole) -> None:
+    assert whole.ready.panel == f"https://127.0.0.1:{whole.config.shared_tls_port}/"
+    assert whole.ready.owner_link.startswith(f"{whole.ready.panel}welcome/")

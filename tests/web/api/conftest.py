@@ -1,0 +1,135 @@
+"""Two tenants with one of everything, and programs with keys of every kind."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+
+from sealtone.admin import Actor, create_domain, create_sip_user
+from sealtone.admin.api_keys import create_api_key
+from sealtone.admin.domains import park_domain
+from sealtone.admin.recording_files import folder_of
+from sealtone.admin.webhooks import create_webhook, send_test
+from sealtone.model import ConsentNotice, RecordingFacts, RecordingFormat
+from sealtone.model.people import Role
+from sealtone.store.recordings import save_recording
+from sealtone.store.records import insert_calls
+from store.records import call
+from web.conftest import Panel
+
+OPERATOR = Actor("root", "command line")
+KEY = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
+
+
+@dataclass
+class Tenant:
+    """What an account has; every name of it holds the account's own."""
+
+    name: str
+    account_id: int
+    domain_id: int = 0
+    things: dict[str, Any] = field(default_factory=dict)
+    """By the names that paths of the API give them."""
+
+
+@dataclass
+class Api:
+    """The API of a panel."""
+
+    panel: Panel
+
+    def key(
+        self,
+        *scopes: str,
+        role: Role | str = Role.OWNER,
+        account: str = "alpha",
+        operator: bool = False,
+        expires_at: float | None = None,
+    ) -> str:
+        """A token of a new key of a new person."""
+        person_id = self.panel.person(role, account, operator)
+        owner = self.panel.account(account)
+        # Whoever made it was an owner and operator then: what bounds the key is what its person may now.
+        maker = Actor(f"{account}@test", "192.0.2.9", owner, Role.OWNER, person_id, operator=True)
+        with self.panel.database.write() as transaction:
+            return create_api_key(
+                transaction, maker, time.time(), f"{account} key", scopes or ("all",), expires_at
+            ).token
+
+    def program(self, *scopes: str, **more: Any) -> httpx.AsyncClient:
+        """A program with such a key."""
+        return self.program_with(self.key(*scopes, **more))
+
+    def program_with(self, token: str) -> httpx.AsyncClient:
+        client = self.panel.visitor()
+        client.headers["Authorization"] = f"Bearer {token}"
+        client.base_url = httpx.URL(f"{client.base_url}/api/v1")
+        return client
+
+    async def spec(self) -> dict[str, Any]:
+        async with self.panel.visitor() as client:
+            found: dict[str, Any] = (await client.get("/api/v1/openapi.json")).json()
+        return found
+
+    def tenant(self, name: str) -> Tenant:
+        """An account with one of everything."""
+        panel, now = self.panel, time.time()
+        tenant = Tenant(name, panel.account(name))
+        owner = Actor(f"owner@{name}.test", "192.0.2.9", tenant.account_id, Role.OWNER)
+        with panel.database.write() as transaction:
+            domain = create_domain(transaction, OPERATOR, now, f"{name}.example", tenant.account_id)
+            park_domain(transaction, owner, now, f"parked-{name}.example", tenant.account_id)
+            user = create_sip_user(transaction, owner, now, f"1000@{name}.example").user
+            hook = create_webhook(
+                transaction, owner, now, tenant.account_id, f"https://{name}.test/events", ["call.ended"]
+            ).webhook
+            delivery = send_test(transaction, owner, now, hook.id)
+            key = create_api_key(transaction, owner, now, f"{name} spare", ["read"]).key
+            number = tenant.account_id
+            record = call(number, started_at=now - 100, account_id=tenant.account_id)._replace(
+                caller=f"1000@{name}.example", callee=f"1001@{name}.example", dialled=f"1001@{name}.example"
+            )
+            record = record._replace(legs=tuple(leg._replace(aor=f"1000@{name}.example") for leg in record.legs))
+            insert_calls(transaction.connection, [record])
+            recording = RecordingFacts(
+                id=f"recording-{name}",
+                call_id=record.id,
+                account_id=tenant.account_id,
+                domain_id=domain.id,
+                caller=record.caller,
+                callee=record.callee,
+                path=f"{tenant.account_id}/recording-{name}.opus.age",
+                format=RecordingFormat.OPUS,
+                notice=ConsentNotice.TONE,
+                recipient=KEY,
+                started_by=record.caller,
+                started_at=now - 90,
+                ended_at=now - 60,
+                seconds=30.0,
+                octets=1000,
+            )
+            save_recording(transaction.connection, recording)
+        tenant.domain_id = domain.id
+        file = folder_of(panel.folder) / recording.path
+        file.parent.mkdir(parents=True)
+        file.write_bytes(f"sealed for {name}".encode())
+        tenant.things = {
+            "domains/domain": domain.name,
+            "sip-users/aor": user.aor,
+            "webhooks/id": hook.id,
+            "webhooks/delivery": delivery.id,
+            "api-keys/id": key.id,
+            "calls/id": record.id,
+            "live-calls/id": f"live-{name}",
+            "recordings/id": recording.id,
+        }
+        return tenant
+
+
+@pytest.fixture
+def api(panel: Panel) -> Api:
+    return Api(panel)
