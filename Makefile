@@ -25,7 +25,7 @@ COMPILED := $(CURDIR)/.cache/compiled
 RUST_SOURCES := $(shell find rust -name '*.rs' -not -path '*/target/*') $(wildcard rust/*/Cargo.toml) Cargo.toml Cargo.lock
 
 SOUND_PROGRAMS := espeak-ng:espeak-ng sox:sox
-TEST_PROGRAMS := linphonec:linphone-cli baresip:baresip-core sipp:sip-tester tshark:tshark sox:sox stunnel4:stunnel4 \
+TEST_PROGRAMS := chromium:chromium linphonec:linphone-cli pebble:pebble baresip:baresip-core sipp:sip-tester tshark:tshark sox:sox stunnel4:stunnel4 \
 	openssl:openssl ip:iproute2 nft:nftables aplay:alsa-utils espeak-ng:espeak-ng age:age flac:flac opusdec:opus-tools :libbzrtp0
 # Tests run a database server of their own; Debian's would start one for everybody as soon as it is installed.
 POSTGRES_PROGRAMS := /usr/lib/postgresql/*/bin/initdb

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from benches.machine import LOAD_CPU, BenchError, raise_open_files
 from benches.media import LIMIT, OURS, PEER, MediaPlan, run_media, run_media_memory
+from benches.panel import PanelPlan, run_panel
 from benches.panel_store import StorePlan, run_panel_store
 from benches.phones import run_phone_memory
 from benches.report import Outcome, human, save
@@ -78,9 +79,8 @@ def signalling_plan(arguments: argparse.Namespace, binaries: Path, work: Path) -
 def parser() -> argparse.ArgumentParser:
     parse = argparse.ArgumentParser(prog="benches", description="Sealtone against its peers, interleaved in one run.")
     parse.add_argument("--quick", action="store_true", help="about two minutes; no calls-a-core and overload runs")
-    parse.add_argument(
-        "--only", choices=("media", "capacity", "transcoding", "signalling", "zrtp", "memory", "panel-store")
-    )
+    parts = ("media", "capacity", "transcoding", "signalling", "zrtp", "memory", "panel", "panel-store")
+    parse.add_argument("--only", choices=parts)
     parse.add_argument("--relays", default=f"{PEER},{LIMIT},{OURS}", help="media relays, separated by commas")
     parse.add_argument("--servers", default=f"{PROXY},{B2BUA},{OURS}", help="SIP servers, separated by commas")
     parse.add_argument("--calls", default="300,1000", help="sizes of the media runs")
@@ -130,6 +130,12 @@ def main() -> int:
                 rounds = arguments.rounds or (1 if arguments.quick else 3)
                 seconds = arguments.seconds or (0.5 if arguments.quick else 1.5)
                 outcomes.append(run_packets(PacketPlan(binaries, Path(work), rounds, seconds), say))
+            if arguments.only in (None, "panel"):
+                seconds = arguments.seconds or (5.0 if arguments.quick else 20.0)
+                calls = 50_000 if arguments.quick else 1_000_000
+                outcomes.append(
+                    run_panel(PanelPlan(Path(work), 1_000 if arguments.quick else 10_000, calls, seconds), say)
+                )
             if arguments.only in (None, "memory"):
                 outcomes.append(run_media_memory(plan, say))
                 if OURS in arguments.servers:

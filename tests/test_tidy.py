@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import subprocess
 import tomllib
@@ -104,6 +105,14 @@ def test_lock_files_are_pinned_by_hash_and_name_no_source_but_the_canonical_one(
                     f"{path.name}: {entry[:60]}"
                 )
                 assert "://" not in entry, f"{path.name}: {entry[:60]}"
+
+
+def test_packages_of_the_browser_are_pinned_by_hash_and_name_no_source() -> None:
+    packages = json.loads((ROOT / "frontend/package-lock.json").read_text())["packages"]
+    assert len(packages) > 2
+    for name, package in packages.items():
+        assert "resolved" not in package, name
+        assert not name or package["integrity"].startswith("sha512-"), name
 
 
 def test_what_the_package_needs_is_what_is_pinned_for_running_it() -> None:

@@ -22,6 +22,7 @@ COMPILED = Path(__file__).resolve().parent.parent.parent / ".cache" / "compiled"
 class SealtoneServer(ServerProcess):
     name = "sealtone"
     registrar = True
+    _options = ("--no-panel",)
 
     def __init__(self, data: Path) -> None:
         super().__init__()
@@ -40,9 +41,12 @@ class SealtoneServer(ServerProcess):
         if done.returncode:
             raise BenchError(f"no data folder for Sealtone could be made: {done.stderr[-600:]}")
         self._users = [SipUser(*pair) for pair in json.loads(done.stdout)]
-        self._launch(
-            [sys.executable, "-c", COMMAND_LINE, "serve", "--no-panel", "--data", str(self._data)], self._environment()
-        )
+        self._prepare(users)
+        command = [sys.executable, "-c", COMMAND_LINE, "serve", "--http-port", "0", "--data", str(self._data)]
+        self._launch([*command, *self._options], self._environment())
+
+    def _prepare(self, users: int) -> None:
+        """More in the data folder, before the server starts."""
 
     def _environment(self) -> dict[str, str]:
         return {"PYTHONPATH": os.pathsep.join((str(COMPILED), os.environ.get("PYTHONPATH", "")))}

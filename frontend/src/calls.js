@@ -11,6 +11,8 @@ function live() {
 
 function concerns(part, event) {
   const kinds = part.dataset.live.split(" ");
+  // At the beginning of a stream: a page that was only just made shows what there is.
+  if (event.kind === "lost" && part.dataset.liveSelect && performance.now() < 4000) return false;
   if (event.kind !== "lost" && part.dataset.liveCall && event.call !== part.dataset.liveCall) return false;
   return kinds.some((kind) => event.kind.startsWith(kind));
 }

@@ -17,3 +17,9 @@ for (const form of document.querySelectorAll(".domain-new")) {
 for (const waiting of document.querySelectorAll("[data-again-s]")) {
   setTimeout(() => location.reload(), 1000 * Number(waiting.dataset.againS));
 }
+
+// The server's clock beside this device's; the time that the page took to come is allowed for.
+for (const clock of document.querySelectorAll("[data-server-clock]")) {
+  const apart = Math.round(performance.timeOrigin / 1000 - Number(clock.dataset.serverClock));
+  clock.textContent = Math.abs(apart) < 10 ? clock.dataset.fits : `${clock.dataset.differs} ${Math.abs(apart)}`;
+}

@@ -20,8 +20,9 @@ for (const tabs of document.querySelectorAll("[data-tabs]")) {
     });
   });
   const wrong = panels.findIndex((panel) => panel.querySelector("[aria-invalid=true], .field-error"));
-  const asked = links.findIndex((link) => link.hash === location.hash);
-  show(wrong >= 0 ? wrong : Math.max(asked, 0));
+  const asked = () => Math.max(links.findIndex((link) => link.hash === location.hash), 0);
+  show(wrong >= 0 ? wrong : asked());
+  window.addEventListener("hashchange", () => show(asked()));
 }
 
 // Codecs in their order: by dragging, or by the buttons beside each.

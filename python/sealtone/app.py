@@ -24,7 +24,8 @@ from typing import TextIO
 import uvloop
 
 from sealtone import __version__
-from sealtone.admin import FirstUse, Reach, first_use, recording_files, save_reach
+from sealtone.admin import FirstUse, Reach, certificates, first_use, recording_files, save_reach
+from sealtone.admin.certificates import must_be_own
 from sealtone.admin.people import owner_link
 from sealtone.admin.service import service_settings
 from sealtone.config import Config
@@ -41,17 +42,22 @@ from sealtone.media import (
     Silent,
     Unmapped,
 )
+from sealtone.model import CertificateSource, Snapshot
 from sealtone.net.control import SOCKET_FILE, ControlSocket
 from sealtone.net.errors import ControlError, ListenError
 from sealtone.net.listen import nearest_free_port
 from sealtone.net.local_address import machine_addresses, primary_addresses
+from sealtone.net.plain_http import PlainHttp
 from sealtone.net.relay import PANEL_SOCKET, HttpRelay
 from sealtone.net.transport import Listening, Transports
 from sealtone.pki import Authority, CertificateStore
+from sealtone.pki.certificates import forget_certificate
 from sealtone.registrar import Rules
+from sealtone.server.certificate_orders import CertificateOrders
 from sealtone.server.changes import EXPECTED, ChangesTakenUp
 from sealtone.server.control import control_actions
 from sealtone.server.domain_watch import watch_domains
+from sealtone.server.figures import Figures
 from sealtone.server.journal import Journal
 from sealtone.server.media_plane import EnginePlane, codec_notes
 from sealtone.server.node import Node
@@ -61,6 +67,7 @@ from sealtone.server.sound_files import FOLDER, SoundFiles
 from sealtone.server.zrtp_memory import ZrtpMemory
 from sealtone.sip.flow import Flow, Hop
 from sealtone.store import Store, StoreError
+from sealtone.store.changes import Settled
 from sealtone.store.directory import last_change
 from sealtone.store.records import PURGED_AT_ONCE
 from sealtone.store.zrtp_cache import read_zrtp_records
@@ -132,7 +139,7 @@ class Server:
             snapshot = await store.load_snapshot(self._local_names)
         self._authority = Authority.open(config.data / "authority")
         self._certificates = CertificateStore(config.data / "certificates", self._authority)
-        self._renew(tuple(domain.name for domain in snapshot.domains()))
+        self._renew(snapshot)
         self._engine = engine = Engine(
             EngineConfig(workers=config.workers, port_min=config.media_ports[0], port_max=config.media_ports[1])
         )
@@ -160,6 +167,7 @@ class Server:
             zrtp=self._zrtp,
             zrtp_crypto=StandardCrypto(Primitives()),
         )
+        self._changes.on_settled = self._tell_settled
         await store.delete_expired(time.time())
         await store.submit(lambda transaction: recording_files.close_interrupted(transaction, config.data))
         node.registrar.load(await store.load_bindings(time.time()))
@@ -170,6 +178,18 @@ class Server:
         node.start(transports, loop)
         self._parts.push_async_callback(node.stop)
         listening = await self._listen()
+        self._orders = CertificateOrders(
+            config.data,
+            self._hosts,
+            store,
+            self._authority,
+            self._certificates,
+            lambda: self.node.snapshot,
+            self.reload,
+            self._journal.say,
+            serves_http=await self._listen_http(),
+        )
+        self._parts.push_async_callback(self._orders.close)
         self._parts.callback(self.relay.close)
         await self._store.submit(partial(save_reach, reach=self._reach(listening)))
         self._own = frozenset((address, one.port) for one in listening for address in machine_addresses())
@@ -186,8 +206,22 @@ class Server:
                 relay=self.relay,
             )
         )
+        figures = Figures(
+            node=node,
+            transports=transports,
+            engine=engine,
+            store=store,
+            certificates=self._certificates,
+            panel=self.panel,
+            relay=self.relay,
+            started_at=time.time(),
+        )
+        control.update(figures.actions())
+        store.on_record = figures.ended
+        control.update({"certificates.order": self._orders.order, "certificates.state": self._orders.state})
         purges = (self._purge_calls, self._purge_recordings, self._purge_secrets)
-        for background in (self._watch_changes, self._renew_daily, self._watch_domains, *purges):
+        watched = (self._watch_changes, self._renew_daily, self._watch_domains, self._orders.watch, figures.watch)
+        for background in (*watched, *purges):
             task = loop.create_task(background(), name=background.__name__)
             task.add_done_callback(self._on_background_end)
             self._tasks.add(task)
@@ -228,10 +262,16 @@ class Server:
         """
         async with self._changes.taking_up() as ids:
             snapshot = await self._store.load_snapshot(self._local_names)
+            before = self.node.snapshot
             self.node.swap(snapshot)
-            self._renew(tuple(domain.name for domain in snapshot.domains()))
+            self._forget_certificates(before, snapshot)
+            self._renew(snapshot)
         self._change_seen = max(self._change_seen, *ids, 0)
         return snapshot.version
+
+    def _tell_settled(self, settled: tuple[Settled, ...]) -> None:
+        for change in settled:
+            self.node.feed.tell("change.settled", change.account_id, change=change.id, state=change.state)
 
     async def _reload_on_request(self) -> int:
         try:
@@ -243,7 +283,7 @@ class Server:
 
     async def _listen(self) -> tuple[Listening, ...]:
         config, transports = self._config, self._transports
-        hosts = tuple(host for host in config.listen if self._is_usable(host))
+        self._hosts = hosts = tuple(host for host in config.listen if self._is_usable(host))
         sip = self._port(hosts, config.sip_port, Config._field_defaults["sip_port"], ("udp", "tcp"))
         tls = self._port(hosts, config.tls_port, Config._field_defaults["tls_port"], ("tcp",))
         shared = config.shared_tls_port
@@ -260,6 +300,22 @@ class Server:
                 listening.append(await transports.listen_tls(host, shared, handover=web))
         self._web_port = shared or tls
         return tuple(listening)
+
+    async def _listen_http(self) -> bool:
+        """Plain HTTP, where it can be had: without it everything works but the check of names on port 80."""
+        config, opened = self._config, False
+        for host in self._hosts if config.http_port else ():
+            try:
+                files = self._certificates.challenges.file
+                http = PlainHttp(host, config.http_port, files, self._web_port if config.panel else 0)
+                self._parts.callback(http.close)
+                await http.open()
+                opened = True
+            except ListenError as error:
+                if config.http_port != Config._field_defaults["http_port"]:
+                    raise
+                self._journal.say(f"http not served: {error}")
+        return opened
 
     async def _start_panel(self) -> tuple[str, str]:
         """The panel's address, and the link for the first owner where there is none yet."""
@@ -357,15 +413,27 @@ class Server:
             elif isinstance(event, Silent):
                 self._journal.say(f"media leg={event.leg} nothing is heard from the phone")
 
-    def _renew(self, domains: tuple[str, ...]) -> None:
+    def _renew(self, snapshot: Snapshot) -> None:
+        domains = list(snapshot.domains())
         if domains:
-            self._certificates.refresh(domains, [name for name in self._local_names if _is_ip(name)])
+            addresses = [name for name in self._local_names if _is_ip(name)]
+            own = {domain.name for domain in domains if must_be_own(domain)}
+            self._certificates.refresh([domain.name for domain in domains], addresses, own_only=own)
+
+    def _forget_certificates(self, before: Snapshot, now: Snapshot) -> None:
+        """Of domains that are gone, and of those that take another authority's certificate no longer."""
+        for domain in before.domains():
+            present = now.domain(domain.name)
+            stays = present is not None and present.id == domain.id
+            sources = domain.certificate_source, present.certificate_source if present is not None else None
+            if not stays or (sources[0] is not CertificateSource.OWN and sources[1] is CertificateSource.OWN):
+                forget_certificate(self._config.data / certificates.FOLDER, domain.name)
 
     async def _renew_daily(self) -> None:
         while True:
             await asyncio.sleep(_CERTIFICATES_S)
             try:
-                self._renew(tuple(domain.name for domain in self.node.snapshot.domains()))
+                self._renew(self.node.snapshot)
             except EXPECTED as error:
                 self._journal.say(f"error the certificates were not renewed, next try in a day: {error}")
 

@@ -1,4 +1,4 @@
-"""The start-up settings, a dozen at most. Everything else is data, changed with the command line while the server runs.
+"""The start-up settings, thirteen at most. Everything else is data, changed by the command line as the server runs.
 
 Each setting is taken from the first place that has it: the command line, the environment (``SEALTONE_SIP_PORT``), the
 file ``sealtone.toml`` in the data folder, the default. A value that cannot be used stops the start with an error that
@@ -49,10 +49,12 @@ class Config(NamedTuple):
     log_level: str = "info"
     domain: str = "sealtone.local"
     """Name of the domain that the first start makes."""
-    database: PostgresLocation | None = None
-    """Where the database is, if not in the data folder. It may hold a password: it is no option of the command line."""
+    http_port: int = 80
+    """Plain HTTP: sends browsers to the panel, and answers who issues certificates; 0 for none."""
     panel: bool = True
     """Whether the panel and the API are served."""
+    database: PostgresLocation | None = None
+    """Where the database is, if not in the data folder. It may hold a password: it is no option of the command line."""
 
 
 def default_data_folder() -> Path:
@@ -193,10 +195,6 @@ def _name(value: Any) -> str:
     return text
 
 
-def _database(value: Any) -> PostgresLocation | None:
-    return PostgresLocation.parse(str(value)) if value else None
-
-
 def _yes_or_no(value: Any) -> bool:
     text = str(value).strip().lower()
     if text in ("true", "yes", "on", "1"):
@@ -204,6 +202,10 @@ def _yes_or_no(value: Any) -> bool:
     if text in ("false", "no", "off", "0"):
         return False
     raise ValueError("Write true or false.")
+
+
+def _database(value: Any) -> PostgresLocation | None:
+    return PostgresLocation.parse(str(value)) if value else None
 
 
 def _whole(value: Any) -> int:
@@ -223,6 +225,8 @@ def _check_ports(config: Config) -> None:
         raise ConfigError(
             f"shared_tls_port = {config.shared_tls_port} is in use as sip_port or tls_port. Choose another, or 0."
         )
+    if config.http_port and config.http_port in (config.sip_port, config.tls_port, config.shared_tls_port):
+        raise ConfigError(f"http_port = {config.http_port} is in use by SIP or TLS. Choose another, or 0.")
     low, high = config.media_ports
     if low <= config.sip_port <= high:
         raise ConfigError(f"sip_port = {config.sip_port} lies within media_ports = {low}-{high}. Move one of the two.")
@@ -233,11 +237,12 @@ _PARSERS: dict[str, Callable[[Any], Any]] = {
     "sip_port": _port,
     "tls_port": _port,
     "shared_tls_port": _port_or_none,
+    "http_port": _port_or_none,
     "advertise": _host,
     "media_ports": _port_range,
     "workers": _workers,
     "log_level": _log_level,
     "domain": _name,
-    "database": _database,
     "panel": _yes_or_no,
+    "database": _database,
 }

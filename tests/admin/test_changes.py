@@ -108,7 +108,7 @@ def test_an_account_sees_its_own_changes_and_pages_through_them(transaction: Tra
     seen: list[int] = []
     before = None
     while True:
-        page = page_of_changes(transaction, OWNER, ChangeFilter(text=AOR, before_id=before, limit=4))
+        page = page_of_changes(transaction, OWNER, ChangeFilter(subject=f"SIP user {AOR}", before_id=before, limit=4))
         seen += [change.id for change in page.changes]
         before = page.before_id
         if before is None:

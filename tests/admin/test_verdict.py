@@ -51,8 +51,8 @@ def record(status: int, reason: str, legs: tuple[LegRecord, ...] = (CALLER,), **
         (record(480, "Nobody answered in time"), "1001's phone rang, but nobody picked up."),
         (record(480, "Nobody is reachable there now"), "No phone of 1001 is registered or reachable"),
         (
-            record(404, "There is no such user", dialled="77", callee=""),
-            "Nobody is called 77 here (404): There is no such user",
+            record(404, "There is no such user", dialled="sip:77@office.example;user=phone", callee=""),
+            "Nobody here has the number or name 77 (404).",
         ),
         (record(503, "No media ports are left"), "The call was refused with 503: No media ports are left"),
     ],

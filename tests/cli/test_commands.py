@@ -388,3 +388,19 @@ def test_how_long_calls_are_kept_is_shown_and_changed(run: Run, data: Path) -> N
             {"keep_calls": "90 days"},
         ]
     database.close()
+
+
+def test_a_link_for_a_phone_is_made_listed_and_revoked(run: Run) -> None:
+    made = json.loads(run("connect", "1000@office.example", "--host", "pbx.example", "--json").stdout)
+    assert re.fullmatch(r"https://pbx\.example(:\d+)?/p/[\w-]{43}", made["url"])
+    (listed,) = json.loads(run("connect", "1000@office.example", "--list", "--json").stdout)
+    assert listed["number"] == made["number"]
+    assert run("connect", "1000@office.example", "--revoke", made["number"]).returncode == 0
+    assert json.loads(run("connect", "1000@office.example", "--list", "--json").stdout) == []
+    again = run("connect", "1000@office.example", "--revoke", made["number"])
+    assert (again.returncode, "There is no such link" in again.stderr) == (1, True)
+
+
+def test_a_phone_is_rung_by_a_running_server_only(run: Run) -> None:
+    assert run("ring", "1000@office.example").returncode == 3
+    assert run("ring", "nobody@office.example").returncode == 1

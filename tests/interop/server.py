@@ -44,6 +44,8 @@ serve(load_config({"data": sys.argv[1]}), lambda ready: print("ready", flush=Tru
 class Server:
     """Started by `with`. `user(kind)` hands each user out once, so that tests do not meet."""
 
+    PANEL = False
+    """Whether it has a panel, on a TLS port of its own, `shared_port`."""
     MUSIC = False
     """Whether who is on hold hears music."""
     DOMAINS = (DOMAIN,)
@@ -57,6 +59,7 @@ class Server:
         self.media_ports = media_ports
         self.sip_port = free_ports(4)
         self.tls_port = self.sip_port + 1
+        self.shared_port = self.sip_port + 2
         self.media = free_ports(media_ports, 61_000, 65_500)  # above the ephemeral ports
         self.secrets: dict[str, str] = {}
         """By address: 1000@interop.test."""
@@ -94,10 +97,11 @@ class Server:
             f'listen = ["{LOOPBACK}"]',
             f"sip_port = {self.sip_port}",
             f"tls_port = {self.tls_port}",
-            "shared_tls_port = 0",
+            f"shared_tls_port = {self.shared_port if self.PANEL else 0}",
             f'media_ports = "{self.media}-{self.media + self.media_ports - 1}"',
             "workers = 1",
-            "panel = false",
+            f"panel = {str(self.PANEL).lower()}",
+            "http_port = 0",
             f'domain = "{self.DOMAINS[0]}"',
         ]
         (self.folder / "sealtone.toml").write_text("\n".join(settings) + "\n")

@@ -58,6 +58,18 @@ async def test_messages_split_anywhere_arrive_whole_and_are_answered_on_their_co
     assert node.failed == [flow]
 
 
+@pytest.mark.parametrize("wildcard", [False, True])
+async def test_what_a_phone_is_told_of_this_server_is_the_port_that_it_came_to(nodes: Nodes, wildcard: bool) -> None:
+    node = nodes()
+    ports = [(await node.transports.listen_tcp("0.0.0.0" if wildcard else "127.0.0.1", 0)).port for _ in range(3)]
+    for count, port in enumerate(reversed(ports), 1):
+        async with connected(port) as (_, writer):
+            writer.write(OPTIONS)
+            await node.until(lambda n, wanted=count: len(n.messages) == wanted)
+            assert node.transports.local_for(node.messages[-1][1]) == ("127.0.0.1", port)
+    assert node.transports.local_for(Target("tcp", "127.0.0.1", 5060)) == ("127.0.0.1", ports[0])
+
+
 async def test_a_ping_is_answered_with_a_pong(nodes: Nodes) -> None:
     node = nodes()
     async with connected(await listening(node)) as (reader, writer):

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import ssl
 import stat
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
 import pytest
 
+from sealtone.net.control_client import ControlClient
 from sealtone.net.relay import PANEL_SOCKET
 from server.whole import Whole, config_in, running
 
@@ -97,3 +100,42 @@ async def test_a_server_without_a_panel_has_none_and_says_no_address(tmp_path: P
 async def test_the_first_start_gives_a_link_for_the_first_owner(whole: Whole) -> None:
     assert whole.ready.panel == f"https://127.0.0.1:{whole.config.shared_tls_port}/"
     assert whole.ready.owner_link.startswith(f"{whole.ready.panel}welcome/")
+
+
+async def test_a_server_that_is_killed_leaves_no_panel_behind(tmp_path: Path) -> None:
+    config = config_in(tmp_path)
+    options = [f"--data={tmp_path}", "--listen=127.0.0.1", "--workers=1", "--json", "--http-port=0"]
+    options += [f"--sip-port={config.sip_port}", f"--tls-port={config.tls_port}", "--shared-tls-port=0"]
+    options += [f"--media-ports={config.media_ports[0]}-{config.media_ports[1]}"]
+    server = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "sealtone.cli",
+        "serve",
+        *options,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    try:
+        assert server.stdout is not None
+        told = await asyncio.wait_for(server.stdout.readuntil(b"\n}\n"), 30)
+        assert json.loads(told)["owner_link"].startswith(f"https://127.0.0.1:{config.tls_port}/welcome/")
+        client = ControlClient(tmp_path)
+        pid = (await client.ask("status"))["panel"]["pid"]
+        async with asyncio.timeout(30):
+            while not (tmp_path / PANEL_SOCKET).exists():  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+    finally:
+        server.kill()
+        await server.wait()
+    async with asyncio.timeout(15):
+        while _is_panel(pid):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+
+
+def _is_panel(pid: int) -> bool:
+    try:
+        return b"sealtone.web" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False

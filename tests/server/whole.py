@@ -76,6 +76,7 @@ def config_in(folder: Path, listen: tuple[str, ...] = ("127.0.0.1",), **more: ob
         workers=1,
         domain="office.example",
         panel=False,
+        http_port=0,
     )._replace(**more)  # type: ignore[arg-type]
 
 

@@ -17,12 +17,13 @@ from sealtone.admin import Actor, create_domain, create_sip_user
 from sealtone.admin.sip_users import NewSecret
 from sealtone.model.people import Role
 from sealtone.store import Database
-from sealtone.store.directory import insert_account
+from sealtone.store.directory import insert_account, read_accounts
 from sealtone.store.sessions import insert_session
 from sealtone.store.tables import person
 from sealtone.web.app import make_app, open_parts
 from sealtone.web.parts import Parts
 from sealtone.web.security import ABSOLUTE_S, SESSION_COOKIE, masked_token, token_hash
+from server.whole import Whole, config_in, running
 
 HOST = "panel.test"
 OPERATOR = Actor("root", "command line")
@@ -117,6 +118,28 @@ class Panel:
             )
         client.cookies.set(SESSION_COOKIE, token, domain=HOST, path="/")
         return client
+
+
+@dataclass
+class WholePanel(Panel):
+    """The same beside a running server on the same data."""
+
+    whole: Whole = None  # type: ignore[assignment]
+
+
+@pytest.fixture
+async def whole_panel(tmp_path: Path) -> AsyncIterator[WholePanel]:
+    """A panel with its server; the first account, domain ``office.example`` and users 1000 to 1003 are there."""
+    async with running(config_in(tmp_path / "data")) as whole:
+        parts = open_parts(whole.config.data)
+        parts.log = print
+        app = make_app(parts)
+        async with AsyncExitStack() as clients, app.router.lifespan_context(app):
+            transport = httpx.ASGITransport(app=app, raise_app_exceptions=False, client=("192.0.2.9", 40000))
+            made = WholePanel(whole.config.data, parts, transport, clients, whole=whole)
+            with parts.database.read() as transaction:
+                made.accounts["First"] = read_accounts(transaction)[0].id
+            yield made
 
 
 @pytest.fixture

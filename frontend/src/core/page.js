@@ -132,6 +132,20 @@ document.addEventListener("htmx:afterSwap", (event) => {
 });
 document.addEventListener("htmx:oobAfterSwap", (event) => dress(event.detail.target));
 
+// What has data-refresh (seconds) is asked for anew while somebody can see it.
+const asked = new WeakMap();
+setInterval(() => {
+  if (document.visibilityState !== "visible") return;
+  const now = performance.now();
+  document.querySelectorAll("[data-refresh]").forEach((part) => {
+    if (!asked.has(part)) asked.set(part, now);
+    else if (now - asked.get(part) >= Number(part.dataset.refresh) * 1000) {
+      asked.set(part, now);
+      part.dispatchEvent(new CustomEvent("refresh"));
+    }
+  });
+}, 1000);
+
 function dress(root) {
   localTimes(root);
   document.dispatchEvent(new CustomEvent("sealtone:dress", { detail: root }));

@@ -2,6 +2,7 @@
 
 from sealtone.admin.accounts import list_accounts, set_call_retention
 from sealtone.admin.actor import Actor
+from sealtone.admin.backup import BackupError, make_backup, read_backup, restore_backup
 from sealtone.admin.calls import (
     call_figures,
     call_of,
@@ -94,6 +95,7 @@ __all__ = [
     "DEFAULT_DOMAIN",
     "Actor",
     "AdminError",
+    "BackupError",
     "ChangedMeanwhile",
     "Conflict",
     "DomainChange",
@@ -150,6 +152,7 @@ __all__ = [
     "list_standings",
     "live_calls",
     "look_up",
+    "make_backup",
     "new_secret",
     "note_comparison",
     "note_hang_up",
@@ -160,11 +163,13 @@ __all__ = [
     "park_domain",
     "plan_import",
     "prospects",
+    "read_backup",
     "read_reach",
     "record_call",
     "record_check",
     "recording_of",
     "registrations_by_aor",
+    "restore_backup",
     "reversal_of",
     "revert_change",
     "save_reach",

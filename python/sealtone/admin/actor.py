@@ -31,11 +31,11 @@ class Actor(NamedTuple):
         for the own account's where the role is too small.
         """
         if self.account_id is not None and self.account_id != account_id:
-            raise NotFound(f"There is no {subject}.")
+            raise NotFound("There is no {subject}.", subject=subject)
         if not self.role.covers(role):
-            raise Forbidden(
-                f"Only {'an owner' if role is Role.OWNER else 'an admin or owner'} of the account may do this."
-            )
+            if role is Role.OWNER:
+                raise Forbidden("Only an owner of the account may do this.")
+            raise Forbidden("Only an admin or owner of the account may do this.")
 
     def authorise_operating(self) -> None:
         """For the service's own settings. Raises `Forbidden`."""

@@ -65,6 +65,8 @@ class KeyUser(NamedTuple):
     key: ApiKey
     actor: Actor
     scopes: frozenset[Scope]
+    is_operators: bool = False
+    """Whether whoever made it operates the service; the actor does only where the key is for that."""
 
     def may(self, wanted: Collection[Scope]) -> bool:
         """Whether one of these scopes is among the key's."""
@@ -144,6 +146,7 @@ def authenticate(transaction: Transaction, token: str, address: str, now_wall: f
         raise refused
     scopes = frozenset(Scope(scope) for scope in key.scopes if scope in _KNOWN)
     operates = not scopes.isdisjoint((Scope.SERVICE, Scope.ALL))  # an operator's key for users operates nothing
+    is_operators = key.person_id is None or holder.person_operates
     if key.person_id is None:  # made on the command line, by whoever operates the machine
         actor = Actor(f"API key {key.name}", address, key.account_id, Role.OWNER, None, operates)
     elif holder.person_role is not None:
@@ -152,7 +155,7 @@ def authenticate(transaction: Transaction, token: str, address: str, now_wall: f
         actor = Actor(name, address, key.account_id, holder.person_role, key.person_id, operates)
     else:
         raise refused
-    return KeyUser(key, actor, scopes)
+    return KeyUser(key, actor, scopes, is_operators)
 
 
 def needs_touch(key: ApiKey, now_wall: float) -> bool:

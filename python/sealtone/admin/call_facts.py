@@ -8,6 +8,13 @@ from sealtone.model import MediaPath
 from sealtone.model.record import CallRecord, LegRecord, transcoding_drawn
 
 
+def dialled_as(uri: str) -> str:
+    """What somebody dialled, as they would write it: without the scheme and parameters of its URI."""
+    scheme, colon, rest = uri.partition(":")
+    plain = rest if colon and scheme.lower() in ("sip", "sips", "tel") else uri
+    return plain.partition(";")[0].partition("?")[0]
+
+
 def call_row(record: CallRecord) -> dict[str, Any]:
     """A record as JSON holds it; times are Unix seconds."""
     return {

@@ -105,8 +105,8 @@ def compare_sas(actor: Actor, call: str, aor: str, *, matches: bool) -> LiveRequ
 
 def note_comparison(transaction: Transaction, actor: Actor, now_wall: float, answer: dict[str, Any]) -> None:
     """Write down what somebody found; `answer` is the server's to `compare_sas`."""
-    found = {"sas": "matches" if answer["matches"] else "differs", "call": str(answer["call"])}
-    _log(transaction, actor, now_wall, answer["account_id"], _subject(answer["aor"]), found)
+    found = {"sas": "matches" if answer["matches"] else "differs", "call": str(answer.get("call", ""))}
+    _log(transaction, actor, now_wall, answer.get("account_id"), _subject(answer["aor"]), found)
 
 
 def note_hang_up(transaction: Transaction, actor: Actor, now_wall: float, live: dict[str, Any]) -> None:

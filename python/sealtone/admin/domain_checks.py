@@ -14,6 +14,7 @@ import ipaddress
 from typing import NamedTuple
 
 from sealtone.admin import fields
+from sealtone.admin.acme import acme_settings, acme_target
 from sealtone.admin.actor import Actor
 from sealtone.admin.domain_records import compared, expected_records, is_proven
 from sealtone.admin.domains import log_change
@@ -21,6 +22,7 @@ from sealtone.admin.errors import InvalidInput, NotFound
 from sealtone.admin.reach import Reach, read_reach
 from sealtone.model import ClaimStatus, Domain, DomainKind, Role
 from sealtone.net.dns_lookup import DnsLookup
+from sealtone.pki.challenges import ChallengeKind
 from sealtone.store import Transaction
 from sealtone.store import directory as rows
 from sealtone.store import domains as claims
@@ -45,6 +47,7 @@ class Standing(NamedTuple):
     """What should be there, and what was found at `checked_at`."""
     domain: Domain | None
     """None of a name that is not proven."""
+    certificate_challenge: str = ""
     certificate_error: str = ""
 
     @property
@@ -56,7 +59,9 @@ class Standing(NamedTuple):
 def list_standings(transaction: Transaction, actor: Actor) -> tuple[Standing, ...]:
     """Every name that the actor may see: proven ones first, then claims, each in order of age."""
     reach, checks = read_reach(transaction), claims.read_checks(transaction, actor.account_id)
-    proven = [_domain(domain, checks[domain.id], reach) for domain in rows.read_domains(transaction, actor.account_id)]
+    dns_zone = acme_settings(transaction).dns_zone
+    domains = rows.read_domains(transaction, actor.account_id)
+    proven = [_domain(domain, checks[domain.id], reach, dns_zone) for domain in domains]
     claimed = [_claim(claim, reach) for claim in claims.read_claims(transaction, actor.account_id)]
     return (*proven, *claimed)
 
@@ -190,11 +195,14 @@ def _written(host: str, port: int) -> str:
 def _of_domain(transaction: Transaction, domain: Domain) -> Standing:
     check = claims.read_check(transaction, domain.id)
     assert check is not None
-    return _domain(domain, check, read_reach(transaction))
+    return _domain(domain, check, read_reach(transaction), acme_settings(transaction).dns_zone)
 
 
-def _domain(domain: Domain, check: DomainCheck, reach: Reach) -> Standing:
-    expected = expected_records(domain.name, domain.kind, check.ownership_token, reach)
+def _domain(domain: Domain, check: DomainCheck, reach: Reach, dns_zone: str) -> Standing:
+    target = ""
+    if check.certificate_challenge == ChallengeKind.DNS and dns_zone:
+        target = acme_target(domain.name, dns_zone)
+    expected = expected_records(domain.name, domain.kind, check.ownership_token, reach, target)
     return Standing(
         domain.name,
         domain.account_id,
@@ -204,6 +212,7 @@ def _domain(domain: Domain, check: DomainCheck, reach: Reach) -> Standing:
         check.checked_at,
         _merged(expected, check.findings),
         domain,
+        check.certificate_challenge,
         check.certificate_error,
     )
 

@@ -67,7 +67,9 @@ def username(text: str) -> str:
     """The user part of an address of record, case-sensitive."""
     if not _USERNAME.fullmatch(text):
         raise InvalidInput(
-            "username", f"“{text}” cannot be a user name: up to 64 letters, digits and the signs _ . + - are allowed."
+            "username",
+            "“{text}” cannot be a user name: up to 64 letters, digits and the signs _ . + - are allowed.",
+            text=text,
         )
     return text
 
@@ -76,7 +78,7 @@ def address_of_record(text: str) -> tuple[str, str]:
     """``user@domain``, with or without ``sip:``, as its user and domain."""
     user, at, domain = text.removeprefix("sips:").removeprefix("sip:").rpartition("@")
     if not at:
-        raise InvalidInput("user", f"“{text}” has no domain. Write it like 1000@office.example.")
+        raise InvalidInput("user", "“{text}” has no domain. Write it like 1000@office.example.", text=text)
     return username(user), domain_name(domain)
 
 
@@ -87,7 +89,12 @@ def retention_days(text: str) -> int | None:
         return None
     days = int(text) if text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER else 0
     if not 1 <= days <= _MOST_DAYS:
-        raise InvalidInput("days", f"“{text}” is not a number of days from 1 to {_MOST_DAYS}, nor the word forever.")
+        raise InvalidInput(
+            "days",
+            "“{text}” is not a number of days from 1 to {most}, nor the word forever.",
+            text=text,
+            most=_MOST_DAYS,
+        )
     return days
 
 
@@ -100,7 +107,10 @@ def secret(text: str) -> str:
     """A secret chosen by a person: long and printable."""
     if not _SHORTEST_SECRET <= len(text) <= _LONGEST_SECRET or not text.isprintable():
         raise InvalidInput(
-            "secret", f"A secret has {_SHORTEST_SECRET} to {_LONGEST_SECRET} printable characters; or leave it out."
+            "secret",
+            "A secret has {least} to {most} printable characters; or leave it out.",
+            least=_SHORTEST_SECRET,
+            most=_LONGEST_SECRET,
         )
     return text
 
@@ -109,7 +119,9 @@ def display_name(text: str) -> str:
     """What the other phone shows; may be empty."""
     name = text.strip()
     if len(name) > _LONGEST_DISPLAY_NAME or not (name.isprintable() or not name):
-        raise InvalidInput("display_name", f"A name to show has at most {_LONGEST_DISPLAY_NAME} printable characters.")
+        raise InvalidInput(
+            "display_name", "A name to show has at most {most} printable characters.", most=_LONGEST_DISPLAY_NAME
+        )
     return name
 
 
@@ -169,9 +181,11 @@ def codecs(text: str) -> tuple[str, ...]:
     for word in filter(None, map(str.strip, text.split(","))):
         name = canonical_name(word)
         if name is None:
-            raise InvalidInput("codecs", f"“{word}” is not a codec. There are {listed(CATALOGUE)}.")
+            raise InvalidInput(
+                "codecs", "“{text}” is not a codec. There are {codecs}.", text=word, codecs=listed(CATALOGUE)
+            )
         if name in names:
-            raise InvalidInput("codecs", f"The codec {name} is named twice.")
+            raise InvalidInput("codecs", "The codec {name} is named twice.", name=name)
         names.append(name)
     return tuple(names)
 
@@ -179,7 +193,9 @@ def codecs(text: str) -> tuple[str, ...]:
 def max_contacts(number: int) -> int:
     """How many phones may be registered at once."""
     if not 1 <= number <= _MOST_CONTACTS:
-        raise InvalidInput("max_contacts", f"Between 1 and {_MOST_CONTACTS} phones may be registered at once.")
+        raise InvalidInput(
+            "max_contacts", "Between 1 and {most} phones may be registered at once.", most=_MOST_CONTACTS
+        )
     return number
 
 
@@ -189,4 +205,6 @@ def _choice(field: str, text: str, choices: type[Choice], *others: str) -> Choic
         return known(text.strip().lower())
     except ValueError:
         allowed = " or ".join([*(choice.value for choice in choices), *others])
-        raise InvalidInput(field, f"“{text}” is no {field}: {allowed} is.") from None
+        raise InvalidInput(
+            field, "“{text}” is no {field}: {allowed} is.", text=text, field=field, allowed=allowed
+        ) from None

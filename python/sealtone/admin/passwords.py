@@ -16,7 +16,7 @@ SHORTEST_PASSWORD = 10
 LONGEST_PASSWORD = 256
 _FEWEST_SYMBOLS = 5
 _SHORTEST_OWN_WORD = 3
-_LEAST_BESIDES_OWN = 6
+_LEAST_BESIDES_OWN = 4
 
 # 64 MiB and three passes are the second recommendation of RFC 9106 4. One lane instead of its four, so that somebody
 # who signs in takes one core from the calls of this machine, and not all.
@@ -96,7 +96,7 @@ def _is_own(folded: str, own: tuple[str, ...]) -> bool:
     rest = folded
     for word in sorted((word for word in words if len(word) >= _SHORTEST_OWN_WORD), key=len, reverse=True):
         rest = rest.replace(word, "")
-    return rest != folded and sum(character.isalnum() for character in rest) < _LEAST_BESIDES_OWN
+    return rest != folded and sum(character.isalpha() for character in rest) < _LEAST_BESIDES_OWN
 
 
 def _normal(password: str) -> bytes:

@@ -93,6 +93,14 @@ def list_people(transaction: Transaction, actor: Actor) -> tuple[Person, ...]:
     return people.read_people(transaction, actor.account_id)
 
 
+def person_by_email(transaction: Transaction, actor: Actor, email: str) -> Person:
+    """Somebody of the actor's account by their address. Raises `InvalidInput`, `NotFound`, `Forbidden`."""
+    person = people.find_person_by_email(transaction, person_fields.email(email))
+    if person is None:
+        raise NotFound(NO_SUCH_PERSON)
+    return person_of(transaction, actor, person.id)
+
+
 def invite(transaction: Transaction, actor: Actor, now_wall: float, account_id: int, email: str, role: str) -> NewLink:
     """A link by which somebody joins the account within seven days; a newer one for the same address replaces it.
 

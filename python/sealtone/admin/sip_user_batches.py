@@ -13,7 +13,7 @@ from sealtone.admin.sip_users import (
     NewSecret,
     SipUserChange,
     check_room,
-    create_sip_user,
+    create_in,
     delete_sip_user,
     update_sip_user,
 )
@@ -77,17 +77,19 @@ def create_sip_users(
     """
     home = domain_of(transaction, actor, domain)
     usernames = usernames_of(numbers)
-    taken = [username for username in usernames if username in usernames_in(transaction, home.id)]
+    present = usernames_in(transaction, home.id)
+    taken = [username for username in usernames if username in present]
     if taken:
         shown = ", ".join(taken[:_MOST_SHOWN]) + (" …" if len(taken) > _MOST_SHOWN else "")
         raise InvalidInput("numbers", "These exist already: {users}. Nothing was added.", users=shown)
     check_room(transaction, home.account_id, len(usernames))
     return tuple(
-        create_sip_user(
+        create_in(
             transaction,
             actor,
             now_wall,
-            f"{username}@{home.name}",
+            home,
+            username,
             form._replace(display_name=name.replace("{number}", username)),
         )
         for username in usernames

@@ -271,6 +271,8 @@ def _line(
         raise InvalidInput("file", "The line has more cells than there are columns.")
     values = {str(name): plain_cell(cell.strip()) for name, cell in cells.items() if isinstance(cell, str)}
     address = values.pop("user", "")
+    if not address:
+        raise InvalidInput("user", "A line names no SIP user: its cell “user” is empty.")
     if "@" not in address:
         if not domain:
             raise InvalidInput("user", "“{text}” has no domain. Write it like 1000@office.example.", text=address)

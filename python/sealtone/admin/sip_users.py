@@ -72,6 +72,22 @@ def create_sip_user(
     if rows.find_user(transaction, domain.id, username) is not None:
         raise Conflict("The SIP user {user} exists already.", user=f"{username}@{domain.name}")
     check_room(transaction, domain.account_id)
+    return create_in(transaction, actor, now_wall, domain, username, form, secret)
+
+
+def create_in(
+    transaction: Transaction,
+    actor: Actor,
+    now_wall: float,
+    domain: Domain,
+    username: str,
+    form: SipUserChange,
+    secret: str | None = None,
+) -> NewSecret:
+    """The same where the domain is the actor's, the name is free, and there is room, as the caller knows.
+
+    Raises `InvalidInput`.
+    """
     chosen = fields.secret(secret) if secret is not None else new_secret()
     digests = digests_of(username, domain.name, chosen)
     blank = replace(blank_user(transaction, domain, username), ha1_md5=digests.md5, ha1_sha256=digests.sha256)

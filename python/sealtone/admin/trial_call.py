@@ -134,7 +134,8 @@ def _callee(transaction: Transaction, uri: str, caller: SipUser) -> SipUser | No
     domain = rows.find_domain(transaction, host)
     if domain is None or domain.account_id != caller.account_id:
         return None
-    return rows.find_user(transaction, domain.id, dialled_name(parsed))
+    name = dialled_name(parsed)
+    return rows.find_user(transaction, domain.id, name) if name.isprintable() else None
 
 
 def aors_meant(transaction: Transaction, caller: SipUser, dialled: str) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from sealtone.admin.call_facts import dialled_as
 from sealtone.model import CallState, leg_state
 from sealtone.model.record import CallRecord, LegRecord
 
@@ -69,7 +70,7 @@ _DECLINED = _("{callee} declined the call ({status}).")
 _GAVE_UP = _("{caller} gave up before anybody answered.")
 _UNANSWERED = _("{callee}'s phone rang, but nobody picked up.")
 _NOT_REGISTERED = _("No phone of {callee} is registered or reachable, so nothing could ring ({status}).")
-_NOBODY_OF_THIS_NAME = _("Nobody is called {dialled} here ({status}): {reason}")
+_NOBODY_OF_THIS_NAME = _("Nobody here has the number or name {dialled} ({status}).")
 _NO_CODEC = _("The two phones share no codec, and the server could not help ({status}): {reason}")
 _REFUSED = _("The call was refused with {status}: {reason}")
 _PHONE_REFUSED = _("{callee}'s phone refused the call with {status}: {reason}")
@@ -88,8 +89,8 @@ def verdict_of(record: CallRecord) -> Verdict:
     """The verdict on a call that has ended."""
     names = {
         "caller": _short(record.caller, record),
-        "callee": _short(record.callee or record.dialled, record),
-        "dialled": record.dialled,
+        "callee": _short(record.callee or dialled_as(record.dialled), record),
+        "dialled": _short(dialled_as(record.dialled), record),
         "status": str(record.status),
         "reason": record.reason,
     }
@@ -104,7 +105,7 @@ def _failure(record: CallRecord, names: dict[str, str]) -> Sentence:
     if found := _policy(record, names):
         return found
     template = _REFUSED
-    if record.ended_by == "caller" or record.status == 487:
+    if record.status == 487:
         template = _GAVE_UP
     elif record.status in (486, 600):
         template = _BUSY
@@ -112,7 +113,7 @@ def _failure(record: CallRecord, names: dict[str, str]) -> Sentence:
         template = _DECLINED
     elif record.reason == "Nobody answered in time":
         template = _UNANSWERED
-    elif record.reason.startswith(("Nobody is reachable", "The phone does not answer")):
+    elif record.reason.startswith(("Nobody is reachable", "The phone does not answer", "That user has no phone")):
         template = _NOT_REGISTERED
     elif record.status == 404:
         template = _NOBODY_OF_THIS_NAME
@@ -174,6 +175,6 @@ def _chosen(record: CallRecord) -> list[LegRecord]:
 def _short(aor: str, record: CallRecord) -> str:
     """The user part where both are of one domain."""
     name, _, domain = aor.partition("@")
-    callee = record.callee or record.dialled
+    callee = record.callee or dialled_as(record.dialled)
     shared = "@" not in callee or callee.rpartition("@")[2] == record.caller.rpartition("@")[2]
     return name if shared and domain in ("", record.caller.rpartition("@")[2]) else aor

@@ -11,12 +11,23 @@ from rich.live import Live
 from rich.text import Text
 
 from sealtone import admin
+from sealtone.admin.ladders import CallLadder
 from sealtone.cli.call_view import call_details, call_lines, call_row
-from sealtone.cli.output import DEFAULT_DATA, DataOption, JsonOption, actor, console, look, print_json
+from sealtone.cli.output import (
+    DEFAULT_DATA,
+    DataOption,
+    JsonOption,
+    actor,
+    change,
+    console,
+    look,
+    print_json,
+    printable,
+)
 from sealtone.cli.period import page_of, since_of
 from sealtone.model import CallState
 from sealtone.net.control import ask
-from sealtone.store import CallFilter
+from sealtone.store import CallFilter, Transaction
 from sealtone.store.records import read_call, read_calls
 
 _REFRESH_S = 1.0
@@ -33,6 +44,7 @@ def calls(
     record: Annotated[
         str | None, typer.Option("--record", help="start or stop: have the live call that is named recorded, or not.")
     ] = None,
+    ladder: Annotated[bool, typer.Option("--ladder", help="The SIP messages of the call that is named.")] = False,
     user: Annotated[str, typer.Option("--user", help="With this number or address on either side.")] = "",
     since: Annotated[str | None, typer.Option(help="Started within: 30m, 12h, 7d.")] = None,
     state: Annotated[str | None, typer.Option(help="Only open, protected-to-server or end-to-end calls.")] = None,
@@ -49,6 +61,8 @@ def calls(
         _record(data, call, record, as_json)
     elif call is not None and sas is not None:
         _verify(data, call, user, sas, as_json)
+    elif call is not None and ladder:
+        _show_ladder(data, call, as_json)
     elif live:
         _show_live(data, as_json)
     elif call is not None:
@@ -75,6 +89,7 @@ def _verify(data: DataOption, call: str, user: str, sas: str, as_json: bool) -> 
     if sas not in ("matches", "differs"):
         raise typer.BadParameter("Say matches or differs.", param_hint="--sas")
     done = ask(data, "calls.verify", call=call, user=user, matches=sas == "matches")
+    change(data, lambda transaction, who, now_wall: admin.note_comparison(transaction, who, now_wall, done))
     if as_json:
         print_json(done)
     elif done["matches"]:
@@ -107,6 +122,34 @@ def _show_one(data: DataOption, call: str, as_json: bool) -> None:
         raise admin.NotFound(f"There is no past call {call}. `sealtone calls --json` shows their ids.")
     row = call_row(record)
     print_json(row) if as_json else console().print(call_details(row, time.time()))
+
+
+def _show_ladder(data: DataOption, call: str, as_json: bool) -> None:
+    def query(transaction: Transaction) -> CallLadder:
+        record = read_call(transaction.connection, call)
+        if record is None:
+            raise admin.NotFound(f"There is no past call {call}. `sealtone calls --json` shows their ids.")
+        return admin.ladder_of(transaction, actor(), record.id)
+
+    found = look(data, query)
+    messages = found.ladder.messages if found.ladder is not None else ()
+    if as_json:
+        shown = {"call": found.record.id, "verdict": str(found.verdict), "kept": found.ladder is not None}
+        print_json({**shown, "messages": [message._asdict() for message in messages]})
+        return
+    out = console()
+    out.print(Text(printable(str(found.verdict)), "bold"))
+    names = {leg.sip_call_id: leg.aor for leg in found.record.legs}
+    for message in messages:
+        name = names.get(message.leg, "?")
+        way = f"{name} → server" if message.incoming else f"server → {name}"
+        offset = message.at - messages[0].at
+        out.print(Text(f"\n+{offset:.3f} s  {printable(way)}  {message.transport} {message.remote}", "cyan"))
+        out.print(Text(printable(message.text)))
+    if found.ladder is None:
+        out.print("The messages of this call are not kept.")
+    elif found.ladder.left_out:
+        out.print(f"{found.ladder.left_out} more are not kept.")
 
 
 def _show_live(data: DataOption, as_json: bool) -> None:

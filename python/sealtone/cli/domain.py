@@ -39,7 +39,7 @@ def list_domains(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -
 
 @app.command()
 def add(name: Name, data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
-    """Add a domain."""
+    """Add a domain that you answer for: it counts at once. For a name to be proven by DNS: sealtone domain park."""
 
     def use_case(transaction: Transaction, who: admin.Actor, now_wall: float) -> Domain:
         accounts = read_accounts(transaction)

@@ -13,7 +13,23 @@ from rich.console import Console
 from rich.text import Text
 
 from sealtone.admin import AdminError
-from sealtone.cli import api_key, calls, connect, domain, recordings, registrations, retention, server, status, user
+from sealtone.cli import (
+    api_key,
+    backup,
+    calls,
+    changes,
+    connect,
+    domain,
+    domain_names,
+    person,
+    recordings,
+    registrations,
+    retention,
+    server,
+    status,
+    trial_call,
+    user,
+)
 from sealtone.cli.output import NoData, printable
 from sealtone.config import ConfigError
 from sealtone.demo import main as demo_main
@@ -31,12 +47,20 @@ app = typer.Typer(
 )
 app.command("serve")(server.serve)
 app.add_typer(domain.app, name="domain")
+app.command("authority")(domain_names.authority)
 app.add_typer(user.app, name="user")
 app.command("connect")(connect.connect)
 app.command("ring")(connect.ring)
 app.command("calls")(calls.calls)
+app.command("test-call")(trial_call.trial_call)
+app.add_typer(changes.app, name="changes")
 app.add_typer(recordings.app, name="recordings")
+app.add_typer(person.app, name="person")
+app.add_typer(person.account_app, name="account")
+app.command("owner-link")(person.owner_link)
 app.add_typer(api_key.app, name="api-key")
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 app.command("retention")(retention.retention)
 app.command("registrations")(registrations.registrations)
 app.command("status")(status.status)

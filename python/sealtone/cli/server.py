@@ -28,6 +28,9 @@ def serve(
     workers: Annotated[str | None, typer.Option(help="Media threads; 0 for one a core.", metavar="NUMBER")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     domain: Annotated[str | None, typer.Option(help="Name of the domain that the first start makes.")] = None,
+    http_port: Annotated[
+        int | None, typer.Option(help="Plain HTTP, for redirects and certificates; 0 for none.")
+    ] = None,
     panel: Annotated[bool | None, typer.Option("--panel/--no-panel", help="Serve the panel and the API.")] = None,
     trace: Annotated[bool, typer.Option("--trace", help="Log every SIP message, secrets masked.")] = False,
     as_json: JsonOption = False,
@@ -46,6 +49,7 @@ def serve(
         "workers": workers,
         "log_level": log_level,
         "domain": domain,
+        "http_port": http_port,
         "panel": panel,
     }
     out = Console(highlight=False)

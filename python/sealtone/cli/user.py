@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sealtone import admin
+from sealtone.cli import user_files
 from sealtone.cli.output import DEFAULT_DATA, DataOption, JsonOption, actor, change, console, look, print_json
 from sealtone.model import Protection as ProtectionKind
 from sealtone.model import SipUser
@@ -19,7 +20,12 @@ from sealtone.net import ControlError
 from sealtone.net.control import ask
 from sealtone.sdp.catalogue import CATALOGUE, DEFAULT_ORDER, listed
 
-app = typer.Typer(help="SIP users: list, show, add, change, new secret, delete.", no_args_is_help=True)
+app = typer.Typer(
+    help="SIP users: list, show, add one or many, change, new secret, delete, CSV files.", no_args_is_help=True
+)
+app.command("bulk")(user_files.add_many)
+app.command("export")(user_files.export_users)
+app.command("import")(user_files.import_users)
 Aor = Annotated[str, typer.Argument(metavar="USER@DOMAIN", help="Such as 1000@office.example.", show_default=False)]
 DisplayName = Annotated[str | None, typer.Option("--name", help="Shown to the phone that is called.")]
 Protection = Annotated[str | None, typer.Option(help="Of the media: none, srtp or zrtp.")]

@@ -56,7 +56,7 @@ def own_server() -> Iterator[tuple[ServerAccess, Path]]:
             sys.executable, "-m", "sealtone.cli", "serve", "--data", name, "--listen", _LOOPBACK,
             "--sip-port", str(sip), "--tls-port", str(sip + 1), "--shared-tls-port", "0",
             "--media-ports", f"{media}-{media + _MEDIA_PORTS - 1}", "--workers", "1",
-            "--domain", "demo.example", "--no-panel", "--json",
+            "--domain", "demo.example", "--no-panel", "--http-port", "0", "--json",
         ]  # fmt: skip
         log = data / "server.log"
         with log.open("wb") as errors:

@@ -30,7 +30,9 @@ class ControlClient:
         line = json.dumps({"do": do, "with": arguments}).encode() + b"\n"
         async with self._slots:
             try:
-                answer = await asyncio.wait_for(self._exchange(line), timeout_s)
+                # Not `wait_for`: before Python 3.12 it loses a cancellation that comes together with the answer.
+                async with asyncio.timeout(timeout_s):
+                    answer = await self._exchange(line)
             except TimeoutError as error:
                 raise ControlError(f"The SIP server did not answer within {timeout_s:.0f} seconds.") from error
             except (OSError, ValueError) as error:

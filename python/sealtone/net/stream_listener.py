@@ -11,6 +11,7 @@ import socket
 import ssl
 from collections.abc import Callable
 
+from sealtone.net.client_hello import peeked
 from sealtone.net.limits import Counters, Limits
 from sealtone.net.listen import bound_socket
 from sealtone.net.stream import StreamConnection
@@ -53,6 +54,7 @@ class StreamListener:
         limits: Limits,
         counters: Counters,
         load_of: Callable[[str], tuple[int, int, int]],
+        challenged: Callable[[], Callable[[str], ssl.SSLContext | None] | None] = lambda: None,
     ) -> None:
         self._socket = bound_socket("tcp", host, port)
         self.host = host
@@ -65,6 +67,8 @@ class StreamListener:
         self._limits = limits
         self._counters = counters
         self._load_of = load_of
+        self._challenged = challenged
+        """Gives, while an authority may be checking a name, what finds the context that is shown to it."""
         self._handshakes: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         # Given up for a moment when descriptors run out, so that connections can be closed instead of left waiting.
@@ -129,6 +133,12 @@ class StreamListener:
         try:
             watch_for_death(sock)
             sock.setblocking(False)
+            if context is not None and (find := self._challenged()) is not None:
+                hello = await peeked(sock)
+                if hello.is_challenge and (challenge := find(hello.server_name)) is not None:
+                    await self._show(challenge, sock)
+                    connection.release()
+                    return
             await self._loop.connect_accepted_socket(
                 lambda: connection,
                 sock,
@@ -142,6 +152,13 @@ class StreamListener:
             with contextlib.suppress(OSError):
                 sock.close()
             connection.release()
+
+    async def _show(self, context: ssl.SSLContext, sock: socket.socket) -> None:
+        """The hand-shake is all that an authority wants, and nothing is read of it after (RFC 8737 3)."""
+        transport, _ = await self._loop.connect_accepted_socket(
+            asyncio.Protocol, sock, ssl=context, ssl_handshake_timeout=self._limits.handshake_s
+        )
+        transport.close()
 
     def _ended(self, source: str) -> None:
         self.open -= 1

@@ -48,6 +48,15 @@ class Certificates(Protocol):
         """The server name that the client of an accepted connection sent; empty if none."""
         ...
 
+    @property
+    def awaits_challenge(self) -> bool:
+        """Whether an authority may be checking a name just now (RFC 8737)."""
+        ...
+
+    def challenge_context(self, server_name: str) -> ssl.SSLContext | None:
+        """What is shown to it; None for names that are not being checked."""
+        ...
+
 
 class Listening(NamedTuple):
     """A place that is listened on, with the port that was really got."""
@@ -121,7 +130,12 @@ class Transports:
             return StreamConnection(self, next(self._ids), kind, source, handover=handover)
 
         context = certificates.server_context if certificates is not None else None
-        listener = StreamListener(host, port, connection, context, self.limits, self.counters, self.load_of)
+
+        def challenged() -> Callable[[str], ssl.SSLContext | None] | None:
+            waits = certificates is not None and certificates.awaits_challenge
+            return certificates.challenge_context if certificates is not None and waits else None
+
+        listener = StreamListener(host, port, connection, context, self.limits, self.counters, self.load_of, challenged)
         self._listeners.append(listener)
         return Listening(kind, host, listener.port)
 
@@ -168,26 +182,34 @@ class Transports:
 
     def local_for(self, hop: Hop) -> tuple[str, int] | None:
         """The address that a Via or Contact towards `hop` should carry: where this server listens on that transport,
-        with the local address of the route. None when it does not listen on that transport and family."""
+        with the local address of the route. None when it does not listen on that transport and family.
+
+        Of several ports, the one that an accepted connection came to: a phone finds the connection that it has by
+        that, instead of opening another, and may be behind a firewall that lets it through nowhere else.
+        """
         if isinstance(hop, Flow):
-            return hop.local if hop.transport == "udp" else self._listening_address(hop.transport, hop.remote[0])
+            if hop.transport == "udp":
+                return hop.local
+            return self._listening_address(hop.transport, hop.remote[0], hop.local[1])
         if hop.transport == "udp":
             udp = self._udp_towards(hop.host)
             return udp.local_towards(hop.host) if udp is not None else None
         return self._listening_address(hop.transport, hop.host)
 
-    def _listening_address(self, transport: TransportName, remote: str) -> tuple[str, int] | None:
+    def _listening_address(self, transport: TransportName, remote: str, port: int = 0) -> tuple[str, int] | None:
         family = family_of(remote)
         routed = self._addresses.towards(remote)
-        found: tuple[str, int] | None = None
+        best: StreamListener | None = None
+        fits = -1
         for listener in self._listeners:
             if listener.is_tls != (transport == "tls") or family_of(listener.host) != family:
                 continue
-            if listener.host == routed:
-                return listener.host, listener.port
-            if found is None:
-                found = (routed if listener.is_wildcard and routed else listener.host), listener.port
-        return found
+            rank = 2 * (listener.port == port) + (listener.host == routed)
+            if rank > fits:
+                best, fits = listener, rank
+        if best is None:
+            return None
+        return (routed if best.is_wildcard and routed else best.host), best.port
 
     # Connections
 

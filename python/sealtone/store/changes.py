@@ -50,6 +50,8 @@ class ChangeFilter(NamedTuple):
     action: str = ""
     text: str = ""
     """Stands in what was changed, in who did it, or in where from, in any case."""
+    subject: str = ""
+    """Exactly what was changed, such as ``SIP user 1000@office.example``."""
     since: float | None = None
     until: float | None = None
     before_id: int | None = None
@@ -151,6 +153,8 @@ def _conditions(wanted: ChangeFilter) -> list[ColumnElement[bool]]:
         found.append(change_log.c.state == wanted.state)
     if wanted.action:
         found.append(change_log.c.action == wanted.action)
+    if wanted.subject:
+        found.append(change_log.c.subject == wanted.subject)
     if wanted.text:
         text = wanted.text.lower()
         columns = (change_log.c.subject, change_log.c.actor, change_log.c.origin)

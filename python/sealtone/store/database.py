@@ -128,6 +128,32 @@ class Database:
             return Vault.open(key_file, may_create=is_new)
 
 
+def create_at(folder: Path, schema: str, place: PostgresLocation | None = None) -> sqlalchemy.Engine:
+    """A new, empty database in `folder` or at `place`, with the tables of an older schema.
+
+    Raises `StoreError` for a schema that is unknown, and where there are tables already.
+    """
+    name = str(place or folder / DATABASE_FILE)
+    if place is None:
+        engine = _open_file(folder / DATABASE_FILE)
+    else:
+        from sealtone.store import postgres
+
+        engine = postgres.connect(place)
+    try:
+        with engine.connect().execution_options(sealtone_migrates=True) as connection, connection.begin():
+            if _revision(connection) is not None:
+                raise StoreError(f"The database {name} holds something already. Name an empty one.")
+            _upgrade(connection, name, schema)
+    except StoreError:
+        engine.dispose()
+        raise
+    except (sqlalchemy.exc.SQLAlchemyError, sqlite3.Error) as error:
+        engine.dispose()
+        raise unavailable(error) from error
+    return engine
+
+
 def _open_file(file: Path) -> sqlalchemy.Engine:
     if not file.exists():
         file.touch(mode=0o600)
@@ -147,7 +173,7 @@ def _reading(connection: sqlalchemy.Connection) -> sqlalchemy.Connection:
     return connection.execution_options(sealtone_reads=True)
 
 
-def _upgrade(connection: sqlalchemy.Connection, name: str) -> None:
+def _upgrade(connection: sqlalchemy.Connection, name: str, schema: str = "head") -> None:
     from alembic import command  # takes a quarter of a second to import, and is needed once a version
     from alembic.config import Config as AlembicConfig
     from alembic.util.exc import CommandError
@@ -156,10 +182,11 @@ def _upgrade(connection: sqlalchemy.Connection, name: str) -> None:
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
     try:
-        command.upgrade(config, "head")
+        command.upgrade(config, schema)
     except CommandError as error:
+        newer = _revision(connection) if schema == "head" else schema
         raise StoreError(
-            f"{name} was written by a newer Sealtone (schema {_revision(connection)}). Install that version or newer, "
+            f"{name} was written by a newer Sealtone (schema {newer}). Install that version or newer, "
             f"or restore an older backup."
         ) from error
 

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from sealtone.model import CertificateSource, ClaimStatus
 from sealtone.store.database import Transaction
-from sealtone.store.tables import domain, domain_claim, sip_user
+from sealtone.store.tables import binding, domain, domain_claim, sip_user
 
 
 class Finding(NamedTuple):
@@ -47,8 +47,21 @@ class DomainCheck(NamedTuple):
     created_at: float
     checked_at: float | None
     findings: tuple[Finding, ...]
+    certificate_challenge: str
+    """How an authority checks the name; empty where none does."""
     certificate_error: str
     """Why the last order of a certificate failed; empty after one that did not."""
+
+
+class PhoneRow(NamedTuple):
+    """A registered phone, as it says where it is and as it was seen."""
+
+    aor: str
+    contact: str
+    transport: str
+    received_host: str
+    received_port: int
+    user_agent: str
 
 
 def insert_claim(transaction: Transaction, account_id: int, name: str, token: str, now_wall: float) -> None:
@@ -115,9 +128,15 @@ def update_check(
     transaction.connection.execute(domain.update().where(domain.c.id == domain_id).values(**values))
 
 
-def set_certificate(transaction: Transaction, domain_id: int, source: CertificateSource, error: str = "") -> None:
-    """Sets who issues a domain's certificate, and why the last order failed."""
-    values = {"certificate_source": source.value, "certificate_error": error}
+def set_certificate(transaction: Transaction, domain_id: int, source: CertificateSource, challenge: str = "") -> None:
+    """Sets who issues a domain's certificate, and how the name is checked. What failed before is forgotten."""
+    values = {"certificate_source": source.value, "certificate_challenge": challenge, "certificate_error": ""}
+    transaction.connection.execute(domain.update().where(domain.c.id == domain_id).values(**values))
+
+
+def set_certificate_error(transaction: Transaction, domain_id: int, error: str) -> None:
+    """Sets why the last order failed; empty: it did not."""
+    values = {"certificate_error": error}
     transaction.connection.execute(domain.update().where(domain.c.id == domain_id).values(**values))
 
 
@@ -127,6 +146,24 @@ def count_sip_users(transaction: Transaction, account_id: int | None = None) -> 
     if account_id is not None:
         query = query.join(domain, sip_user.c.domain_id == domain.c.id).where(domain.c.account_id == account_id)
     return {row[0]: row[1] for row in transaction.connection.execute(query)}
+
+
+def read_phones(transaction: Transaction, account_id: int | None, now_wall: float, limit: int) -> tuple[PhoneRow, ...]:
+    """The phones that are registered now, newest first: all, or those of an account."""
+    query = (
+        select(*(binding.c[name] for name in PhoneRow._fields))
+        .select_from(binding)
+        .where(binding.c.expires_at > now_wall)
+    )
+    if account_id is not None:
+        aors = (
+            select(sip_user.c.username + "@" + domain.c.name)
+            .join(domain, sip_user.c.domain_id == domain.c.id)
+            .where(domain.c.account_id == account_id)
+        )
+        query = query.where(binding.c.aor.in_(aors))
+    query = query.order_by(binding.c.registered_at.desc()).limit(limit)
+    return tuple(PhoneRow(*row) for row in transaction.connection.execute(query))
 
 
 def _claim_of(row: Any) -> DomainClaim:
@@ -142,7 +179,14 @@ def _claim_of(row: Any) -> DomainClaim:
 
 
 def _check_of(row: Any) -> DomainCheck:
-    return DomainCheck(row.ownership_token, row.created_at, row.checked_at, _read(row.findings), row.certificate_error)
+    return DomainCheck(
+        row.ownership_token,
+        row.created_at,
+        row.checked_at,
+        _read(row.findings),
+        row.certificate_challenge,
+        row.certificate_error,
+    )
 
 
 def _written(findings: tuple[Finding, ...]) -> str:

@@ -35,6 +35,8 @@ class Store:
         self._loop = asyncio.get_running_loop()
         self._writer = Writer(self.database, self._loop)
         self._records: list[CallRecord] = []
+        self.on_record: Callable[[CallRecord], None] = lambda record: None
+        """Told of each call record as it is handed in."""
         self._snapshots = 0
         self._users: KnownUsers = {}
 
@@ -78,6 +80,7 @@ class Store:
 
     def write_call_record(self, record: CallRecord) -> None:
         """Writes a record soon: records are gathered for 250 ms, then committed as one group."""
+        self.on_record(record)
         if not self._records:
             self._loop.call_later(_GATHER_S, self._hand_over)
         self._records.append(record)

@@ -69,6 +69,7 @@ domain = Table(
     Column("checked_at", Float),
     Column("findings", String, nullable=False, server_default=""),
     Column("certificate_source", String, nullable=False, server_default="own"),
+    Column("certificate_challenge", String, nullable=False, server_default=""),
     Column("certificate_error", String, nullable=False, server_default=""),
 )
 
@@ -268,6 +269,7 @@ change_log = Table(
     Column("failure", String, nullable=False, server_default=""),
     Column("reverts", Integer, index=True),
     Index(None, "account_id", "id"),
+    Index(None, "subject", "id"),
     CheckConstraint("action IN ('create', 'change', 'delete')", name="action"),
 )
 

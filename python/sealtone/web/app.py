@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import pkgutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -22,9 +22,12 @@ from sealtone.web import pages, problems
 from sealtone.web.api import PREFIX, make_api
 from sealtone.web.assets import Assets
 from sealtone.web.i18n import Translations
+from sealtone.web.metrics import Measured
 from sealtone.web.parts import Parts
 from sealtone.web.rendering import environment
 from sealtone.web.security import Guard
+
+_END_S = 1.0
 
 Work = Callable[[Parts], Awaitable[None]]
 
@@ -56,9 +59,7 @@ def make_app(parts: Parts) -> FastAPI:
         try:
             yield
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await _ended(tasks)
             parts.close()
 
     app = FastAPI(
@@ -73,6 +74,7 @@ def make_app(parts: Parts) -> FastAPI:
     app.state.parts = parts
     problems.install(app)
     app.add_middleware(Guard)
+    app.add_middleware(Measured, figures=parts.figures)
 
     @app.get("/static/{name}", include_in_schema=False)
     async def static(request: Request, name: str) -> Response:
@@ -88,6 +90,15 @@ def make_app(parts: Parts) -> FastAPI:
 def _modules(package: ModuleType) -> Iterator[ModuleType]:
     for found in pkgutil.iter_modules(package.__path__):
         yield import_module(f"{package.__name__}.{found.name}")
+
+
+async def _ended(tasks: Collection[asyncio.Task[None]]) -> None:
+    """Cancels the tasks, again where one has missed it, and waits for all."""
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=_END_S)
 
 
 async def _worked(run: Work, parts: Parts) -> None:

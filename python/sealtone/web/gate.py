@@ -60,17 +60,20 @@ class Gate:
         """For a challenge to a passkey. Raises `HTTPException` (429)."""
         self._check(self._challenges, request)
 
-    def send(self, mail: Mail) -> bool:
-        """Sends it soon, unless this address was sent a lot just now, or very much waits: which nobody is told."""
-        if not self.may_send(mail.recipient):
+    def may_send(self, recipient: str) -> bool:
+        """Whether somebody may be written to once more, which is counted: not a lot, nor when very much waits."""
+        now = time.monotonic()
+        if self._mailed.wait_s(recipient, now) > 0 or self.mail.full():
             return False
-        self._mailed.spend(mail.recipient, time.monotonic())
-        self.mail.put_nowait(mail)
+        self._mailed.spend(recipient, now)
         return True
 
-    def may_send(self, recipient: str) -> bool:
-        """Whether `send` would."""
-        return self._mailed.wait_s(recipient, time.monotonic()) <= 0 and not self.mail.full()
+    def send(self, mail: Mail, *, counted: bool = False) -> bool:
+        """Sends it soon, where `may_send` permits (`counted`: has permitted) it; gives whether it does."""
+        if not (counted or self.may_send(mail.recipient)) or self.mail.full():
+            return False
+        self.mail.put_nowait(mail)
+        return True
 
     def use_challenge(self, challenge: str) -> bool:
         """False where it was used before. Cookies live on in copies; what they opened does not open twice."""

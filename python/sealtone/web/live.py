@@ -66,9 +66,10 @@ class Live:
         self._wanted = asyncio.Event()
 
     def subscribe(self, account_id: int | None) -> Subscription:
-        """What happens from now on in an account; None for all of them. Close it, or let it end."""
+        """What happens from now on in an account (None: in all); ``lost`` comes first. Close it, or let it end."""
         subscription = Subscription(account_id, self._forget)
         self._listening.add(subscription)
+        subscription.offer(LOST)  # what happened before is seen by looking
         self._wanted.set()
         return subscription
 

@@ -17,6 +17,7 @@ from sealtone.store import Database
 from sealtone.web.assets import Assets
 from sealtone.web.i18n import Translations
 from sealtone.web.live import Live
+from sealtone.web.metrics import PanelFigures
 
 _READERS = 8
 _WRITERS = 2  # SQLite has one writer at a time: more would only wait, each on a thread
@@ -33,6 +34,7 @@ class Parts:
     translations: Translations
     assets: Assets
     templates: Environment
+    figures: PanelFigures = field(default_factory=PanelFigures)
     log: Callable[[str], None] = lambda line: None
     """Writes a line to the server's journal. No secrets."""
     live: Live | None = None

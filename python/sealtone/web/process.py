@@ -21,6 +21,7 @@ from typing import Any, cast
 
 import uvicorn
 import uvloop
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from sealtone.net.relay import PANEL_SOCKET
@@ -119,6 +120,9 @@ def main() -> None:
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE, encoding="ascii")
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(name)s: %(message)s")
+    # Its tracebacks could hold what somebody typed, and anybody could fill the log with requests that make no sense;
+    # `problems` writes what is of use.
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
     try:
         uvloop.run(serve(folder))
     except (StoreError, AssetsMissing) as error:
@@ -132,18 +136,7 @@ async def serve(folder: Path) -> None:
     cache.mkdir(mode=0o700, exist_ok=True)
     parts = open_parts(folder, cache)
     parts.log = _say
-    config = uvicorn.Config(
-        make_app(parts),
-        http=RelayedProtocol,
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=_KEEP_ALIVE_S,
-        timeout_graceful_shutdown=_GRACE_S,
-    )
-    server = _Server(config)
+    server = _Server(protocol_config(make_app(parts)))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, server.handle_exit, number, None)
     sock = _bound(folder / PANEL_SOCKET)
@@ -156,6 +149,22 @@ async def serve(folder: Path) -> None:
         watch.cancel()
         sock.close()
         (folder / PANEL_SOCKET).unlink(missing_ok=True)
+
+
+def protocol_config(app: ASGIApp) -> uvicorn.Config:
+    """How uvicorn serves an application behind the relay."""
+    return uvicorn.Config(
+        app,
+        proxy_headers=False,  # the server's line says who is there; what a browser claims counts for nothing
+        http=RelayedProtocol,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_graceful_shutdown=_GRACE_S,
+    )
 
 
 def _bound(path: Path) -> socket.socket:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sealtone.admin.call_facts import dialled_as
+
 
 def duration(seconds: float) -> str:
     """``0:42``, ``1:02:03``."""
@@ -24,9 +26,10 @@ def octets(count: int) -> str:
 
 
 def party(aor: str, beside: str = "") -> str:
-    """The user part where `beside` is of the same domain, or nothing is beside it; else the whole address."""
+    """The user part where `beside` is of the same domain, or of none; else the whole address. Of a dialled URI too."""
+    aor, other = dialled_as(aor), dialled_as(beside)
     name, at, domain = aor.partition("@")
-    return name if at and (not beside or beside.rpartition("@")[2] == domain) else aor
+    return name if at and ("@" not in other or other.rpartition("@")[2] == domain) else aor
 
 
 def decimal(value: float | None, digits: int = 1) -> str:

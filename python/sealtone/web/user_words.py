@@ -77,9 +77,12 @@ class CodecWords(NamedTuple):
 
 
 _CODEC_TEXTS: dict[str, tuple[str, str]] = {
-    "opus": ("Opus", _("Best sound, forgives a poor network. Choose it first where the phones have it.")),
+    "opus": (
+        "Opus",
+        _("The best sound at any bandwidth, and it bears a poor network. First choice where phones have it."),
+    ),
     "g722": ("G.722", _("Wideband, on nearly every desk phone. 64 kbit/s.")),
-    "silk/24000": ("SILK 24 kHz", _("Super-wideband speech, as in Skype-like phones.")),
+    "silk/24000": ("SILK 24 kHz", _("Super-wideband speech at low bandwidth.")),
     "silk/16000": ("SILK 16 kHz", _("Wideband speech at low bandwidth.")),
     "silk/12000": ("SILK 12 kHz", _("Medium-band speech at low bandwidth.")),
     "silk/8000": ("SILK 8 kHz", _("Telephone sound at low bandwidth.")),
@@ -88,7 +91,7 @@ _CODEC_TEXTS: dict[str, tuple[str, str]] = {
     "speex/8000": ("Speex 8 kHz", _("Telephone sound; an older codec that Opus replaces.")),
     "pcma": ("G.711 A-law (PCMA)", _("Telephone sound, on every phone. 64 kbit/s. Usual in Europe.")),
     "pcmu": ("G.711 µ-law (PCMU)", _("Telephone sound, on every phone. 64 kbit/s. Usual in America and Japan.")),
-    "g729": ("G.729", _("Telephone sound at 8 kbit/s, for narrow links. It wears music down.")),
+    "g729": ("G.729", _("Telephone sound at 8 kbit/s, for narrow links. Music suffers.")),
     "ilbc": ("iLBC", _("Telephone sound at 13 to 15 kbit/s, bears lost packets well.")),
     "gsm": ("GSM", _("Sound of old mobile phones at 13 kbit/s.")),
 }

@@ -9,15 +9,18 @@ from typing import Any
 import httpx
 import pytest
 
-from sealtone.admin import Actor, create_domain, create_sip_user
+from sealtone.admin import Actor, SipUserChange, create_domain, create_sip_user, update_sip_user
 from sealtone.admin.api_keys import create_api_key
 from sealtone.admin.domains import park_domain
+from sealtone.admin.people import invite
 from sealtone.admin.recording_files import folder_of
 from sealtone.admin.webhooks import create_webhook, send_test
 from sealtone.model import ConsentNotice, RecordingFacts, RecordingFormat
 from sealtone.model.people import Role
+from sealtone.store.directory import last_change
 from sealtone.store.recordings import save_recording
 from sealtone.store.records import insert_calls
+from sealtone.store.sessions import insert_session
 from store.records import call
 from web.conftest import Panel
 
@@ -80,6 +83,7 @@ class Api:
         panel, now = self.panel, time.time()
         tenant = Tenant(name, panel.account(name))
         owner = Actor(f"owner@{name}.test", "192.0.2.9", tenant.account_id, Role.OWNER)
+        member = panel.person(Role.VIEWER, name)
         with panel.database.write() as transaction:
             domain = create_domain(transaction, OPERATOR, now, f"{name}.example", tenant.account_id)
             park_domain(transaction, owner, now, f"parked-{name}.example", tenant.account_id)
@@ -89,12 +93,26 @@ class Api:
             ).webhook
             delivery = send_test(transaction, owner, now, hook.id)
             key = create_api_key(transaction, owner, now, f"{name} spare", ["read"]).key
-            number = tenant.account_id
-            record = call(number, started_at=now - 100, account_id=tenant.account_id)._replace(
+            record = call(tenant.account_id, started_at=now - 100, account_id=tenant.account_id)._replace(
                 caller=f"1000@{name}.example", callee=f"1001@{name}.example", dialled=f"1001@{name}.example"
             )
             record = record._replace(legs=tuple(leg._replace(aor=f"1000@{name}.example") for leg in record.legs))
             insert_calls(transaction.connection, [record])
+            update_sip_user(transaction, owner, now, user.aor, SipUserChange(display_name=f"Anna of {name}"))
+            change_id = last_change(transaction)
+            invitation = invite(transaction, owner, now, tenant.account_id, f"guest@{name}.test", "viewer").link
+            number = f"session-of-{name}"
+            insert_session(
+                transaction,
+                token_hash=name.encode(),
+                number=number,
+                person_id=member,
+                signed_in_by="password",
+                now_wall=now,
+                expires_at=now + 3600,
+                address="192.0.2.9",
+                user_agent=f"browser of {name}",
+            )
             recording = RecordingFacts(
                 id=f"recording-{name}",
                 call_id=record.id,
@@ -126,6 +144,10 @@ class Api:
             "calls/id": record.id,
             "live-calls/id": f"live-{name}",
             "recordings/id": recording.id,
+            "people/id": member,
+            "changes/id": change_id,
+            "invitations/number": invitation.number,
+            "sessions/number": number,
         }
         return tenant
 

@@ -32,6 +32,12 @@ class Described:
     def parameters(self) -> list[str]:
         return [str(one["name"]) for one in self.spec["parameters"] if one["in"] == "path"]
 
+    @property
+    def refers(self) -> bool:
+        """Whether it is about a thing that is there, which its address or its body names."""
+        body = json.dumps(self.spec.get("requestBody", {}))
+        return bool(self.parameters) or ("SIP users" in self.spec["tags"] and "office.example" in body)
+
     def url(self, tenant: Tenant) -> str:
         """Its address, for a thing of that tenant."""
         area = self.path.split("/")[1]
@@ -61,6 +67,8 @@ class Described:
         if body is not None:
             headers["Content-Type"] = body[0]
         url = self.url(tenant)
+        if "text/event-stream" in self.spec["responses"].get("200", {}).get("content", {}):
+            url += "?seconds=0"
         return await client.request(self.method, url, headers=headers, content=body[1] if body is not None else None)
 
 

@@ -72,6 +72,8 @@ class World:
         client = self.programs[program]
         sent = case.as_transport_kwargs(base_url=str(client.base_url).rstrip("/"))
         sent.pop("cookies", None)
+        if case.operation.path == "/events":  # which else goes on for as long as it says
+            sent["params"] = {"seconds": 0}
         headers = {name: str(value) for name, value in (sent.pop("headers", None) or {}).items()}
         headers.pop("Authorization", None)
         request = client.build_request(

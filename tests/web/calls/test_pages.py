@@ -137,7 +137,7 @@ async def test_the_ladder_tells_the_verdict_first_and_who_sent_what(office: Pane
     messages = (
         LadderMessage(10.0, "leg-a-1", True, "tls", "127.0.0.1:40000", texts[0]),
         LadderMessage(10.5, "leg-b-1", True, "udp", "127.0.0.1:5062", texts[1]),
-        LadderMessage(10.6, "leg-of-somebody-else", False, "udp", "198.51.100.1:5062", "INVITE hidden SIP/2.0"),
+        LadderMessage(10.6, "leg-of-somebody-else", False, "udp", "198.51.100.1:5062", "INVITE not-ours SIP/2.0"),
     )
     with office.database.write() as transaction:
         write_ladder(transaction.connection, "call-000001", Ladder(messages, 3))
@@ -145,7 +145,7 @@ async def test_the_ladder_tells_the_verdict_first_and_who_sent_what(office: Pane
     assert "1001 was busy: the phone refused with 486." in text
     assert text.index("1001 was busy") < text.index("INVITE sip:1001")
     assert "+0.500" in text
-    assert "hidden" not in text
+    assert "not-ours" not in text
     assert "3 more messages are not kept." in text
 
 

@@ -199,7 +199,7 @@ async def test_where_the_account_wants_a_second_factor_nothing_else_opens_before
         rows.set_second_factor(transaction, ann.person.account_id, needed=True)
     client = await visit(panel)
     await sign_in(client)
-    for url in ("/", "/account", "/account/people", "/domains"):
+    for url in ("/", "/account", "/account/people", "/account/security"):
         answer = await client.get(url)
         assert (answer.status_code, answer.headers.get("location")) == (303, "/account/second-factor"), url
     assert (await client.send_form("/account/password", {})).headers["location"] == "/account/second-factor"

@@ -97,6 +97,18 @@ async def test_a_change_is_taken_back_by_a_button(office: Panel) -> None:
     assert "It was taken back already" in (await client.get(f"/changes/{number}")).text
 
 
+async def test_why_not_all_of_a_change_can_be_taken_back_is_said_in_the_words_of_the_pages(office: Panel) -> None:
+    number = changed(office, display_name="Anna", codecs="opus", strictness="require")
+    changed(office, codecs="", strictness="prefer")
+    client = office.signed_in()
+    page = html.unescape((await client.get(f"/changes/{number}")).text)
+    assert "Not all of it can be taken back:" in page
+    assert "The field “Codecs” is “all” again already." in page
+    assert "The field “How strictly” is “preferred” again already." in page
+    in_russian = html.unescape((await client.get(f"/changes/{number}", headers={"accept-language": "ru"})).text)
+    assert "Поле “Кодеки” уже снова «все»." in in_russian
+
+
 async def test_a_deleted_user_is_offered_to_be_made_anew_with_its_settings(office: Panel) -> None:
     changed(office, display_name="Anna", codecs="opus,g729", protection="zrtp")
     with office.database.write() as transaction:

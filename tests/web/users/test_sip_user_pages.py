@@ -47,6 +47,7 @@ async def form_of(client: Client, **changed: Any) -> dict[str, Any]:
     return {
         "form": "gear",
         "version": hidden(page, "version"),
+        "began": hidden(page, "began"),
         "display_name": "",
         "max_contacts": "10",
         "language": "domain",
@@ -80,6 +81,18 @@ async def test_what_is_looked_for_is_found_or_said_not_to_be_there(office: Panel
     assert "No SIP user fits" in (await client.get("/sip-users?q=nobody")).text
     for odd in ("domain=other.example", "after=x", "state=x", "protection=x", "after=%00@%00"):
         assert (await client.get(f"/sip-users?{odd}")).status_code == 200
+
+
+async def test_users_of_several_domains_are_told_apart(office: Panel) -> None:
+    office.domain("second.example")
+    office.sip_user("1000@second.example")
+    client = office.signed_in()
+    page = (await client.get("/sip-users")).text
+    assert '<option value="second.example">' in page
+    page = (await client.get("/sip-users?domain=second.example")).text
+    assert re.findall(r'name="aor" value="([^"]+)"', page) == ["1000@second.example"]
+    export = await client.get("/sip-users/export.csv?domain=second.example")
+    assert "office.example" not in export.text
 
 
 async def test_an_account_without_domains_or_users_is_told_what_comes_first(panel: Panel) -> None:
@@ -123,7 +136,7 @@ async def test_another_accounts_user_is_as_one_that_does_not_exist(office: Panel
     several = {"action": "disable", "aor": [AOR, "1000@other.example"]}
     assert (await client.send_form("/sip-users/several", several)).status_code == 404
     assert saved(office).enabled
-    assert "live-" not in (await client.get("/sip-users/live?aor=1000@other.example")).text
+    assert 'id="live-' not in (await client.get("/sip-users/live?aor=1000@other.example")).text
 
 
 # Adding
@@ -343,8 +356,15 @@ async def test_somebody_elses_change_is_not_saved_over_and_both_are_shown(office
     answer = await client.send_form(URL, form)
     assert answer.status_code == 409
     assert saved(office).display_name == "Theirs"
-    for what in ("Somebody else has changed this SIP user", "Mine", "Theirs", "test@panel.test"):
+    for what in (
+        "Somebody else has changed this SIP user",
+        "Mine",
+        "Theirs",
+        "test@panel.test",
+        "the same, or nothing",
+    ):
         assert what in answer.text
+    assert re.findall(r'name="codec" value="([^"]+)" checked', answer.text) == ["opus"], "what was left alone is theirs"
     form |= {"version": hidden(answer.text, "version"), "codecs_of": "own", "codec": ["opus"]}
     assert (await client.send_form(URL, form)).status_code == 303
     user = saved(office)

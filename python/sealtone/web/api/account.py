@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from sealtone import admin
 from sealtone.admin.api_keys import KeyUser, Scope
+from sealtone.admin.ladders import set_keep_ladders
 from sealtone.model import Account, Role
 from sealtone.store import Transaction
 from sealtone.web.api.conditional import answer, check_version
@@ -38,15 +39,17 @@ async def get_account(request: Request, user: Caller) -> Response:
     openapi_extra=_CHANGE_VERSION,
 )
 async def update_account(request: Request, user: Caller, form: AccountPatch) -> Response:
-    """How long call records are kept. What is older is deleted within the hour, for good."""
+    """How long call records are kept (what is older is deleted within the hour, for good), and of which calls the SIP
+    messages are."""
 
     def save(transaction: Transaction) -> Account:
         found = _own(transaction, user)
         check_version(request, account_out(found))
-        if form.keep_calls_days is None:
-            return found
-        days = str(form.keep_calls_days)
-        return admin.set_call_retention(transaction, user.actor, now(), found.id, days)
+        if form.keep_calls_days is not None:
+            admin.set_call_retention(transaction, user.actor, now(), found.id, str(form.keep_calls_days))
+        if form.keep_ladders is not None:
+            set_keep_ladders(transaction, user.actor, now(), found.id, form.keep_ladders.value)
+        return _own(transaction, user)
 
     return answer(account_out(await change(request, save)))
 

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from typing import Any, cast
+
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Mount
 
 from sealtone import __version__
 from sealtone.web.api import (
     account,
     api_keys,
     calls,
+    certificates,
+    changes,
     domains,
+    events,
     live_calls,
+    people,
     recordings,
     registrations,
     service,
+    sip_user_batches,
     sip_users,
     webhooks,
 )
@@ -27,16 +36,30 @@ from sealtone.web.parts import Parts
 PREFIX = "/api/v1"
 _AREAS = (
     domains,
+    certificates,
+    sip_user_batches,
     sip_users,
     registrations,
     live_calls,
     calls,
     recordings,
+    changes,
+    events,
     account,
+    people,
     api_keys,
     webhooks,
     service,
 )
+
+
+def described(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document of the API that is mounted in `app`. Raises `LookupError` where none is."""
+    for route in app.routes:
+        if isinstance(route, Mount) and route.path == PREFIX:
+            mounted = cast("FastAPI", route.app)
+            return cast("dict[str, Any]", mounted.state.document.spec)
+    raise LookupError(PREFIX)
 
 
 def make_api(parts: Parts, limits: Limits | None = None) -> FastAPI:
@@ -54,13 +77,16 @@ def make_api(parts: Parts, limits: Limits | None = None) -> FastAPI:
     )
     api.state.parts = parts
     api.state.limits = limits if limits is not None else usual_limits()
+    api.state.streams = Counter()
     for area in _AREAS:
         api.include_router(area.router)
-    described = document(api, PREFIX)
+    api.state.document = document(api, PREFIX)
 
     @api.get("/openapi.json", include_in_schema=False)
     async def openapi() -> Response:
-        return Response(described.text, media_type="application/json", headers={"Cache-Control": "public, max-age=300"})
+        return Response(
+            api.state.document.text, media_type="application/json", headers={"Cache-Control": "public, max-age=300"}
+        )
 
     @api.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> Response:

@@ -1,4 +1,4 @@
-"""Past calls: list and show."""
+"""Past calls: list, show, their SIP messages."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ from pydantic import AwareDatetime
 from starlette.responses import Response
 
 from sealtone.admin import NotFound
-from sealtone.admin.api_keys import Scope
+from sealtone.admin import calls as cases
+from sealtone.admin.api_keys import KeyUser, Scope
+from sealtone.admin.calls import call_of
+from sealtone.admin.ladders import CallLadder, ladder_of
 from sealtone.model import CallState
 from sealtone.model.record import CallRecord
 from sealtone.store import CallFilter, Transaction
-from sealtone.store.records import read_call, read_calls
 from sealtone.web.api.conditional import answer
 from sealtone.web.api.operation import Operation, details
 from sealtone.web.api.paging import Cursor, Limit, place_of, written
 from sealtone.web.api.schemas.base import Page
-from sealtone.web.api.schemas.calls import CallOut, call_out
-from sealtone.web.api.work import Caller, owner_of, read
+from sealtone.web.api.schemas.calls import CallOut, LadderOut, call_out, ladder_out
+from sealtone.web.api.work import Caller, read
 
 router = APIRouter(route_class=Operation, tags=["Calls"])
 Id = Annotated[str, Path(max_length=200)]
@@ -51,12 +53,11 @@ async def list_calls(
         since=since.timestamp() if since is not None else None,
         until=until.timestamp() if until is not None else None,
         state=state,
-        account_id=owner_of(user),
         answered=answered,
         before_id=(float(place[0]), place[1]) if place is not None else None,
         limit=limit,
     )
-    page = await read(request, lambda transaction: read_calls(transaction.connection, wanted))
+    page = await read(request, lambda transaction: cases.list_calls(transaction, user.actor, wanted))
     following = written(*page.next_page) if page.next_page is not None else None
     return answer(Page[CallOut](items=[call_out(call) for call in page.records], next=following))
 
@@ -70,11 +71,29 @@ async def list_calls(
 )
 async def get_call(request: Request, user: Caller, id: Id) -> Response:  # noqa: A002
     """One call: who could have listened, how it sounded, and why it ended."""
+    return answer(call_out(await read(request, lambda transaction: _named(transaction, user, id))))
 
-    def query(transaction: Transaction) -> CallRecord:
-        found = read_call(transaction.connection, id)
-        if found is None or found.id != id or found.account_id != owner_of(user):
-            raise NotFound(f"There is no call {id}.")
-        return found
 
-    return answer(call_out(await read(request, query)))
+@router.get(
+    "/calls/{id}/ladder",
+    operation_id="getCallLadder",
+    summary="Show the SIP messages of a call",
+    response_model=LadderOut,
+    openapi_extra=_LOOK,
+)
+async def get_ladder(request: Request, user: Caller, id: Id) -> Response:  # noqa: A002
+    """What came of the call in plain words, then its messages in order, secrets masked. Messages of another account's
+    phone are left out, and so are all where the account does not keep them."""
+
+    def query(transaction: Transaction) -> CallLadder:
+        _named(transaction, user, id)
+        return ladder_of(transaction, user.actor, id)
+
+    return answer(ladder_out(await read(request, query)))
+
+
+def _named(transaction: Transaction, user: KeyUser, call: str) -> CallRecord:
+    try:
+        return call_of(transaction, user.actor, call)
+    except NotFound:
+        raise NotFound(f"There is no call {call}.") from None

@@ -7,14 +7,15 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
-from sealtone import admin
-from sealtone.admin import Forbidden, NotFound
+from sealtone.admin import NotFound
+from sealtone.admin import calls as cases
 from sealtone.admin.api_keys import KeyUser, Scope
-from sealtone.model import Role
+from sealtone.admin.calls import LiveRequest
+from sealtone.store import Transaction
 from sealtone.web.api.conditional import answer
 from sealtone.web.api.operation import Operation, details
 from sealtone.web.api.schemas.calls import LiveCallOut, LiveCalls, RecordIn, SasIn, SasOut, live_call_out
-from sealtone.web.api.work import Caller, read, server
+from sealtone.web.api.work import Caller, now, server, write
 
 router = APIRouter(route_class=Operation, tags=["Live calls"])
 Id = Annotated[str, Path(max_length=200)]
@@ -31,7 +32,7 @@ _CHANGE = details(Scope.CALLS)
 )
 async def list_live_calls(request: Request, user: Caller) -> Response:
     """The calls of the account that are up or being set up."""
-    return answer(LiveCalls(items=[live_call_out(row) for row in await _own_calls(request, user)]))
+    return answer(LiveCalls(items=[live_call_out(row) for row in await _asked(request, cases.live_calls(user.actor))]))
 
 
 @router.get(
@@ -55,8 +56,10 @@ async def get_live_call(request: Request, user: Caller, id: Id) -> Response:  # 
 )
 async def hang_up(request: Request, user: Caller, id: Id) -> Response:  # noqa: A002
     """Ends the call on both sides."""
-    await _call_to_change(request, user, id)
-    await server(request, "calls.hang_up", call=id)
+    wanted = cases.hang_up(user.actor, id)
+    live = await _own_call(request, user, id)
+    await _asked(request, wanted)
+    await write(request, lambda transaction: cases.note_hang_up(transaction, user.actor, now(), live))
     return Response(status_code=204)
 
 
@@ -69,8 +72,14 @@ async def hang_up(request: Request, user: Caller, id: Id) -> Response:  # noqa: 
 )
 async def record(request: Request, user: Caller, id: Id, form: RecordIn) -> Response:  # noqa: A002
     """Where it cannot be recorded (a sealed path, a user who says never, no key), 409 tells why."""
-    await _call_to_change(request, user, id)
-    await server(request, "calls.record", call=id, start=form.record, by=user.actor.name)
+    wanted = cases.record_call(user.actor, id, start=form.record)
+    live = await _own_call(request, user, id)
+    await _asked(request, wanted)
+
+    def note(transaction: Transaction) -> None:
+        cases.note_recording(transaction, user.actor, now(), live, start=form.record)
+
+    await write(request, note)
     return answer(live_call_out(await _own_call(request, user, id)))
 
 
@@ -83,39 +92,21 @@ async def record(request: Request, user: Caller, id: Id, form: RecordIn) -> Resp
 )
 async def verify_sas(request: Request, user: Caller, id: Id, form: SasIn) -> Response:  # noqa: A002
     """Somebody compared the SAS shown here with the one that the phone shows. That it matches is remembered for that
-    phone; that it differs means that somebody is in between."""
-    await _call_to_change(request, user, id)
-    found = await server(request, "calls.verify", call=id, user=form.aor, matches=form.matches)
+    phone; that it differs means that somebody is in between: hang up then."""
+    wanted = cases.compare_sas(user.actor, id, form.aor, matches=form.matches)
+    await _own_call(request, user, id)
+    found = await _asked(request, wanted)
+    await write(request, lambda transaction: cases.note_comparison(transaction, user.actor, now(), found))
     return answer(SasOut(aor=found["aor"], sas=found["sas"], matches=found["matches"]))
 
 
-async def _own_calls(request: Request, user: KeyUser) -> list[dict[str, Any]]:
-    """A call is its caller's account's; the called one's where the caller is none of ours."""
-    domains = {domain.name for domain in await read(request, lambda t: admin.list_domains(t, user.actor))}
-    everyones = {domain.name for domain in await read(request, _all_domains)}
-    rows: list[dict[str, Any]] = await server(request, "calls.live")
-    return [row for row in rows if _domain_of_call(row, everyones) in domains]
-
-
-def _all_domains(transaction: Any) -> tuple[Any, ...]:
-    from sealtone.store.directory import read_domains
-
-    return read_domains(transaction)
-
-
-def _domain_of_call(row: dict[str, Any], known: set[str]) -> str:
-    sides = [str(row[side]).rpartition("@")[2].lower() for side in ("caller", "callee")]
-    return next((side for side in sides if side in known), "")
+async def _asked(request: Request, wanted: LiveRequest) -> Any:
+    return await server(request, wanted.action, **wanted.arguments)
 
 
 async def _own_call(request: Request, user: KeyUser, call: str) -> dict[str, Any]:
-    for row in await _own_calls(request, user):
+    rows: list[dict[str, Any]] = await _asked(request, cases.live_calls(user.actor, call))
+    for row in rows:
         if row["id"] == call:
             return row
     raise NotFound(f"There is no live call {call}.")
-
-
-async def _call_to_change(request: Request, user: KeyUser, call: str) -> None:
-    await _own_call(request, user, call)
-    if not user.actor.role.covers(Role.ADMIN):
-        raise Forbidden("Only an admin or owner of the account may do this.")

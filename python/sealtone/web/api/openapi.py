@@ -44,7 +44,9 @@ TAGS = [
     {"name": "Calls", "description": "Past calls, each with who could have listened."},
     {"name": "Recordings", "description": "Sealed to the account's key: the server cannot open them."},
     {"name": "Changes", "description": "Who changed what, and whether it has taken effect."},
+    {"name": "Events", "description": "What happens, as it happens."},
     {"name": "Account", "description": "The account of the API key."},
+    {"name": "People", "description": "Who signs in to the panel, and what each may do."},
     {"name": "API keys", "description": "What programs sign in with."},
     {"name": "Webhooks", "description": "Events, sent to endpoints of yours."},
     {"name": "Service", "description": "For whoever operates the server."},
@@ -52,7 +54,7 @@ TAGS = [
 
 # Which kinds of problems an operation can end in, and of whose requests they are said.
 _ALWAYS = ("unauthenticated", "scope", "invalid", "too-many", "database")
-_SERVER_TAGS = ("Live calls", "Service")
+_SERVER_TAGS = ("Live calls", "Service", "Events")
 _CONTENT_HEADERS = {
     "RateLimit-Limit": "How many requests may come at once.",
     "RateLimit-Remaining": "How many are left.",
@@ -134,6 +136,8 @@ def _complete(operation: dict[str, Any], method: str, named: bool, schemas: dict
         kinds += ["server-away", "conflict", "forbidden"]
     if operation["tags"] == ["Account"]:
         kinds.append("not-found")
+    if operation["tags"] == ["People"]:
+        kinds.append("forbidden")
     for status, response in operation["responses"].items():
         if status.startswith("2"):
             _describe_success(operation, status, response, schemas, method)

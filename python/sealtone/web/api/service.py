@@ -1,4 +1,4 @@
-"""The service itself, for whoever operates it: state of the server, where webhooks may go."""
+"""The service itself, for whoever operates it: state of the server, settings, where webhooks may go."""
 
 from __future__ import annotations
 
@@ -11,13 +11,32 @@ from starlette.responses import Response
 
 from sealtone.admin import InvalidInput
 from sealtone.admin.api_keys import Scope
+from sealtone.admin.service import (
+    MailForm,
+    ServiceChange,
+    ServiceSettings,
+    SignUp,
+    remove_mail,
+    service_settings,
+    set_mail,
+    update_service,
+)
 from sealtone.admin.webhook_targets import TargetRules, read_target_rules, set_target_rules
+from sealtone.net.mail import MailSecurity, MailServer
 from sealtone.store import Transaction
 from sealtone.web.api.conditional import answer, check_version
 from sealtone.web.api.operation import Operation, details
 from sealtone.web.api.schemas.base import Form, Shown, example
-from sealtone.web.api.work import Caller, change, now, read, server
+from sealtone.web.api.work import Caller, change, now, read, server, write
 
+_MAIL = {
+    "host": "mail.office.example",
+    "port": 587,
+    "security": "starttls",
+    "username": "sealtone",
+    "sender": "sealtone@office.example",
+}
+_SETTINGS = {"sign_up": "invited", "public_name": "sip.example.net", "zone": "", "most_sip_users": 10_000}
 router = APIRouter(route_class=Operation, tags=["Service"])
 
 
@@ -81,6 +100,138 @@ async def get_status(request: Request, user: Caller) -> Response:
     missing = {name: why for name, why in (found.get("codecs") or {}).items() if why}
     known = {name: found[name] for name in ServiceStatus.model_fields if name in found}
     return answer(ServiceStatus.model_validate(known | {"codecs_missing": missing}))
+
+
+class MailOut(Shown):
+    """How e-mail is sent, without the password."""
+
+    model_config = example(_MAIL)
+
+    host: str
+    port: int
+    security: MailSecurity
+    username: str
+    sender: str
+
+
+class MailIn(Form):
+    """How e-mail is to be sent."""
+
+    model_config = example(_MAIL | {"password": "k7mf-92qx-hw3n-p8rt"})
+
+    host: str = Field(max_length=300)
+    port: int | None = Field(None, ge=1, le=65_535, description="Null: the usual one.")
+    security: MailSecurity = MailSecurity.STARTTLS
+    username: str = Field("", max_length=300)
+    password: str | None = Field(None, max_length=300, description="Null: the one that is saved, for the same server.")
+    sender: str = Field(max_length=400)
+
+
+class ServiceSettingsOut(Shown):
+    """What the operator has chosen."""
+
+    model_config = example(_SETTINGS | {"mail": _MAIL})
+
+    sign_up: SignUp
+    public_name: str = Field(description="The host name of the service; empty: whatever it is asked by.")
+    zone: str = Field(description="The domain under which accounts get subdomains; empty: none.")
+    most_sip_users: int = Field(description="Of one account.")
+    mail: MailOut | None
+
+
+class ServicePatch(Form):
+    """What is left out, or null, stays as it is."""
+
+    model_config = example(_SETTINGS)
+
+    sign_up: SignUp | None = None
+    public_name: str | None = Field(None, max_length=300)
+    zone: str | None = Field(None, max_length=300)
+    most_sip_users: int | None = Field(None, ge=1, le=1_000_000)
+
+
+@router.get(
+    "/service/settings",
+    operation_id="getServiceSettings",
+    summary="Show the service's settings",
+    response_model=ServiceSettingsOut,
+    openapi_extra=details(Scope.SERVICE),
+)
+async def get_settings(request: Request, user: Caller) -> Response:
+    """Who may sign up, how the service is called, how it sends e-mail."""
+    user.actor.authorise_operating()
+    return answer(_settings(await read(request, service_settings)))
+
+
+@router.patch(
+    "/service/settings",
+    operation_id="updateServiceSettings",
+    summary="Change the service's settings",
+    response_model=ServiceSettingsOut,
+    openapi_extra=details(Scope.SERVICE, versioned=True),
+)
+async def patch_settings(request: Request, user: Caller, form: ServicePatch) -> Response:
+    """Changes what is named."""
+    most = None if form.most_sip_users is None else str(form.most_sip_users)
+    wanted = ServiceChange(form.sign_up, form.public_name, form.zone, most)
+
+    def save(transaction: Transaction) -> ServiceSettings:
+        user.actor.authorise_operating()
+        check_version(request, _settings(service_settings(transaction)))
+        return update_service(transaction, user.actor, now(), wanted)
+
+    return answer(_settings(await change(request, save)))
+
+
+@router.put(
+    "/service/mail",
+    operation_id="setMail",
+    summary="Say how e-mail is sent",
+    response_model=MailOut,
+    openapi_extra=details(Scope.SERVICE),
+)
+async def put_mail(request: Request, user: Caller, form: MailIn) -> Response:
+    """The password is kept sealed and never shown."""
+    port = "" if form.port is None else str(form.port)
+    wanted = MailForm(form.host, port, form.security.value, form.username, form.password, form.sender)
+
+    def save(transaction: Transaction) -> MailServer:
+        return set_mail(transaction, user.actor, now(), wanted)
+
+    return answer(_mail(await write(request, save)))
+
+
+@router.delete(
+    "/service/mail",
+    operation_id="removeMail",
+    summary="Send no e-mail any more",
+    status_code=204,
+    openapi_extra=details(Scope.SERVICE),
+)
+async def delete_mail(request: Request, user: Caller) -> Response:
+    """Invitations and new passwords are passed on by hand from then on."""
+
+    def save(transaction: Transaction) -> None:
+        remove_mail(transaction, user.actor, now())
+
+    await write(request, save)
+    return Response(status_code=204)
+
+
+def _settings(settings: ServiceSettings) -> ServiceSettingsOut:
+    return ServiceSettingsOut(
+        sign_up=settings.sign_up,
+        public_name=settings.public_name,
+        zone=settings.zone,
+        most_sip_users=settings.most_sip_users,
+        mail=_mail(settings.mail) if settings.mail is not None else None,
+    )
+
+
+def _mail(server: MailServer) -> MailOut:
+    return MailOut(
+        host=server.host, port=server.port, security=server.security, username=server.username, sender=server.sender
+    )
 
 
 @router.get(

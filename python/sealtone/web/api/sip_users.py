@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
@@ -10,11 +10,13 @@ from starlette.responses import Response
 from sealtone import admin
 from sealtone.admin import fields
 from sealtone.admin.api_keys import KeyUser, Scope
-from sealtone.model import Role, SipUser
+from sealtone.admin.sip_user_pages import page_of_sip_users
+from sealtone.model import Protection, Role, SipUser
 from sealtone.store import Transaction
+from sealtone.store.sip_users import UserFilter
 from sealtone.web.api.conditional import answer, check_version, etag_of
 from sealtone.web.api.operation import Operation, details
-from sealtone.web.api.paging import Cursor, Limit, page_of
+from sealtone.web.api.paging import Cursor, Limit, place_of, written
 from sealtone.web.api.schemas.base import Page
 from sealtone.web.api.schemas.sip_users import (
     NewSipUser,
@@ -43,14 +45,22 @@ _CHANGE_VERSION = details(Scope.USERS, versioned=True)
 async def list_sip_users(
     request: Request,
     user: Caller,
-    domain: Annotated[str | None, Query(max_length=300, description="Of this domain only.")] = None,
+    domain: Annotated[str, Query(max_length=300, description="Of this domain only.")] = "",
+    text: Annotated[str, Query(max_length=200, description="Stands in the address or in the name.")] = "",
+    state: Annotated[Literal["online", "offline", "off"] | None, Query(description="off: switched off.")] = None,
+    protection: Annotated[Protection | None, Query(description="Of their media.")] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Response:
-    """The SIP users of the account, by address of record."""
-    found = await read(request, lambda transaction: admin.list_sip_users(transaction, user.actor, domain))
-    page, following = page_of(sorted(found, key=lambda one: one.aor), lambda one: one.aor, cursor, limit, str)
-    return answer(Page[SipUserOut](items=[sip_user_out(one) for one in page], next=following))
+    """The SIP users of the account, by domain and name."""
+    place = place_of(cursor, str, str)
+    after = (str(place[0]), str(place[1])) if place is not None else None
+    wanted = UserFilter(
+        domain=domain, text=text, state=state or "", protection=protection or "", after=after, limit=limit
+    )
+    page = await read(request, lambda transaction: page_of_sip_users(transaction, user.actor, now(), wanted))
+    following = written(*page.after) if page.after is not None else None
+    return answer(Page[SipUserOut](items=[sip_user_out(one.user) for one in page.users], next=following))
 
 
 @router.post(
@@ -63,7 +73,7 @@ async def list_sip_users(
 )
 async def create_sip_user(request: Request, user: Caller, form: NewSipUser) -> Response:
     """A new SIP user, with the secret for its phones, which is shown this once. The ETag is that of the user."""
-    wanted = _form(form)
+    wanted = form_of(form)
     if form.protection is None:
         wanted = wanted._replace(protection="srtp", strictness=form.strictness or "prefer")
 
@@ -101,7 +111,7 @@ async def update_sip_user(request: Request, user: Caller, aor: str, form: SipUse
     def save(transaction: Transaction) -> SipUser:
         found = _named(transaction, user, aor)
         check_version(request, sip_user_out(found))
-        return admin.update_sip_user(transaction, user.actor, now(), found.aor, _form(form))
+        return admin.update_sip_user(transaction, user.actor, now(), found.aor, form_of(form))
 
     return answer(sip_user_out(await change(request, save)))
 
@@ -152,7 +162,7 @@ def _named(transaction: Transaction, user: KeyUser, aor: str, role: Role = Role.
         raise missing from None
 
 
-def _form(form: SipUserFields) -> admin.SipUserChange:
+def form_of(form: SipUserFields) -> admin.SipUserChange:
     return admin.SipUserChange(
         display_name=form.display_name,
         protection=form.protection,

@@ -28,6 +28,8 @@ from sealtone.store.records import CallFilter
 from sealtone.web import shown
 from sealtone.web.asking import (
     Pages,
+    actor_of,
+    address_of,
     change,
     flash,
     go,
@@ -38,6 +40,7 @@ from sealtone.web.asking import (
     server_or_none,
     signed_in,
 )
+from sealtone.web.sections import Section
 
 router = Pages(area="calls")
 
@@ -72,14 +75,14 @@ class Wanted(NamedTuple):
             raise InvalidInput("state", "There is no such state.")
         if self.outcome not in ("", "answered", "failed"):
             raise InvalidInput("outcome", "Say answered or failed.")
-        until = _day("until", self.until)
+        until = day("until", self.until)
         return CallFilter(
             party=self.party.strip()[:200],
             domain=self.domain.strip().lower()[:255],
             state=CallState(self.state) if self.state in set(CallState) else None,
             encrypted=True if self.state == "protected" else None,
             answered={"answered": True, "failed": False}.get(self.outcome),
-            since=_day("since", self.since),
+            since=day("since", self.since),
             until=None if until is None else until + _DAY_S,
             limit=PAGE,
         )
@@ -90,7 +93,7 @@ class Wanted(NamedTuple):
         return f"?{urlencode(given)}" if given else ""
 
 
-def _day(field: str, text: str) -> float | None:
+def day(field: str, text: str) -> float | None:
     """The beginning of a day, UTC. Raises `InvalidInput`."""
     if not text:
         return None
@@ -123,7 +126,7 @@ async def call_list(request: Request, actor: Who, wanted: Filter, after: str = "
     """Live calls, and a page of past ones."""
     error, rows, following = None, [], ""
     try:
-        criteria = wanted.parsed()._replace(before_id=_place(after))
+        criteria = wanted.parsed()._replace(before_id=place_of(after))
         found = await read(request, lambda transaction: admin.list_calls(transaction, actor, criteria))
         rows = [call_row(record) for record in found.records]
         if found.next_page is not None:
@@ -157,11 +160,27 @@ async def live_list(request: Request, actor: Who) -> Response:
 
 @router.get("/calls/figures")
 async def figures(request: Request, actor: Who) -> Response:
-    """What the last day's calls came to, for the overview."""
+    """What the last day's calls came to, for the overview, where they update themselves."""
+    return await page(request, "calls/_figures.html", **await _figures(request, actor))
+
+
+async def overview_section(request: Request) -> Section | None:
+    """The same as a part of the overview."""
+    session = request.state.session
+    if session is None:
+        return None
+    return Section("calls/_overview.html", await _figures(request, actor_of(session, address_of(request))), order=20)
+
+
+async def _figures(request: Request, actor: Actor) -> dict[str, Any]:
     since = now() - _DAY_S
     found = await read(request, lambda transaction: admin.call_figures(transaction, actor, since))
-    live = await _live(request, actor)
-    return await page(request, "calls/_figures.html", figures=found, live=live, states=list(CallState), **_SHOWN)
+    return {
+        "figures": found,
+        "live": await _live(request, actor),
+        "open": CallState.OPEN,
+        "sealed": CallState.END_TO_END,
+    }
 
 
 @router.get("/calls.csv")
@@ -419,7 +438,7 @@ def _audience(record: CallRecord) -> dict[str, Any] | None:
     }
 
 
-def _place(text: str) -> tuple[float, str] | None:
+def place_of(text: str) -> tuple[float, str] | None:
     """Where a page begins. Raises `NotFound` for what is no such place."""
     if not text:
         return None

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sealtone import admin
-from sealtone.admin import Actor
+from sealtone.admin import Actor, AdminError
 from sealtone.store import Transaction
 from sealtone.store.changes import ACTIONS, STATES, ChangeFilter, LoggedChange
 from sealtone.web.asking import Pages, change, flash, go, now, page, read, signed_in
@@ -68,7 +68,7 @@ def _filter(q: str, state: str, action: str, since: str, until: str, before: int
     return ChangeFilter(
         state=state if state in STATES else "",
         action=action if action in ACTIONS else "",
-        text=q.strip()[:100],
+        text=q.replace("\0", "").strip()[:100],
         since=_day(since),
         until=ends + _DAY_S if ends is not None else None,
         before_id=before if 0 < before < 2**63 else None,
@@ -157,6 +157,7 @@ async def one(request: Request, actor: Who, number: int) -> Response:
         "users/change.html",
         change=found,
         reversal=reversal,
+        obstacles=[_said(request, obstacle) for obstacle in reversal.obstacles],
         may_change=may_change(actor),
         subject_url=subject_url,
         **_WORDS,
@@ -172,12 +173,25 @@ async def revert(request: Request, actor: Who, number: int) -> Response:
         )
     except admin.Conflict as error:
         response = go(request, f"/changes/{number}")
-        said = request.state.translate(error.template)
-        flash(response, "bad", said.format(**error.values) if error.values else said)
+        flash(response, "bad", _said(request, error))
         return response
     response = go(request, f"/changes/{made}")
     flash(response, "good", request.state.translate("Change %(number)s was taken back.", number=number))
     return response
+
+
+def _said(request: Request, error: AdminError) -> str:
+    """A reason in the reader's language, in which fields and their values have the names of the pages."""
+    translate = request.state.translate
+    values = dict(error.values)
+    field = str(values.get("field", ""))
+    for name in ("value", "now", "after"):
+        if name in values and (field, values[name]) in VALUE_NAMES:
+            values[name] = translate(VALUE_NAMES[field, str(values[name])])
+    if field in FIELD_NAMES:
+        values["field"] = f"“{translate(FIELD_NAMES[field])}”"
+    said: str = translate(error.template)
+    return said.format(**values) if values else said
 
 
 def _number(number: int) -> int:

@@ -254,10 +254,10 @@ async def _send_sign_up(request: Request, settings: ServiceSettings, newcomer: N
     language = request.state.language
     if mail.link is not None:
         url = mailed_address(request, settings, f"/sign-up/{mail.link.token}")
-        gate(request).send(sign_up_mail(language, mail.email, url))
+        gate(request).send(sign_up_mail(language, mail.email, url), counted=True)
     else:
         urls = (mailed_address(request, settings, path) for path in ("/sign-in", "/forgotten"))
-        gate(request).send(known_mail(language, mail.email, *urls))
+        gate(request).send(known_mail(language, mail.email, *urls), counted=True)
 
 
 @router.get("/sign-up/{token}")
@@ -328,7 +328,7 @@ async def _send_password_link(request: Request, settings: ServiceSettings, addre
         link, person = found
         language = parts(request).translations.language(person.language or request.state.language.code)
         url = mailed_address(request, settings, f"/new-password/{link.token}")
-        gate(request).send(password_mail(language, person.email, url))
+        gate(request).send(password_mail(language, person.email, url), counted=True)
 
 
 @router.get("/new-password/{token}")

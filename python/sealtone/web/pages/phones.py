@@ -26,9 +26,24 @@ from sealtone.model import Protection, Role, SipUser
 from sealtone.net.errors import ControlError
 from sealtone.provisioning import PhoneSettings, linphone_codecs, yealink_codecs, yealink_settings
 from sealtone.store import StoreError
-from sealtone.web.asking import Pages, change, flash, go, is_htmx, now, page, read, server, server_or_none, signed_in
+from sealtone.web.asking import (
+    Pages,
+    actor_of,
+    address_of,
+    change,
+    flash,
+    go,
+    is_htmx,
+    now,
+    page,
+    read,
+    server,
+    server_or_none,
+    signed_in,
+)
 from sealtone.web.parts import Parts
 from sealtone.web.phone_place import is_address, panel_url, phone_place
+from sealtone.web.sections import Section
 
 router = Pages(area="phones")
 SignedIn = Annotated[Actor, Depends(signed_in)]
@@ -161,6 +176,12 @@ async def checklist_for(request: Request, actor: Actor) -> Checklist:
     if found.unnoted:
         await change(request, lambda transaction: note_progress(transaction, account), reload=False)
     return found
+
+
+async def overview_section(request: Request) -> Section | None:
+    """The checklist on the overview, until it is put away."""
+    found = await checklist_for(request, actor_of(request.state.session, address_of(request)))
+    return None if found.dismissed else Section("phones/overview.html", {"checklist": found}, order=10)
 
 
 def _account(actor: Actor) -> int:

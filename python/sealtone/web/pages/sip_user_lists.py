@@ -18,7 +18,7 @@ from sealtone.model import Domain, Role
 from sealtone.store import Transaction
 from sealtone.store.sip_users import UserFilter
 from sealtone.web.asking import Pages, change, flash, go, now, page, read, server_or_none, signed_in
-from sealtone.web.user_words import PROTECTION_NAMES, codec_words
+from sealtone.web.user_words import FIELD_NAMES, PROTECTION_NAMES, VALUE_NAMES, codec_words
 
 router = Pages(prefix="/sip-users", area="users")
 Who = Annotated[Actor, Depends(signed_in)]
@@ -101,7 +101,7 @@ def _filter(q: str, domain: str, state: str, protection: str, after: str = "") -
             place = None  # from elsewhere: the first page
     return UserFilter(
         domain=domain.strip().lower(),
-        text=q.strip()[:100],
+        text=q.replace("\0", "").strip()[:100],
         state=state if state in _STATES else "",
         protection=protection if protection in PROTECTION_NAMES else "",
         after=place,
@@ -123,7 +123,7 @@ async def live(request: Request, actor: Who, aor: str = "") -> Response:
         return list(admin.with_phones(transaction, users, now()))
 
     users, is_live = await live_users(request, await read(request, query))
-    return await page(request, "users/live.html", users=users, is_live=is_live)
+    return await page(request, "users/live.html", users=users, is_live=is_live, aors=aors)
 
 
 @router.get("/export.csv")
@@ -230,7 +230,10 @@ async def create(
 async def new_many(request: Request, actor: Who) -> Response:
     """The form for many."""
     actor.authorise(actor.account_id or 0, "page")
-    return await page(request, "users/new_many.html", form={**_NEW, "name": ""}, domains=await _domains(request, actor))
+    domains = await _domains(request, actor)
+    return await page(
+        request, "users/new_many.html", form={**_NEW, "name": ""}, domains=domains, domain_options=options(domains)
+    )
 
 
 @router.post("/new-many")
@@ -336,6 +339,8 @@ async def import_file(
         422 if plan.errors else 200,
         lines=[line for line in plan.lines if line.action != "same"][:_SHOWN_OF_IMPORT],
         text=text,
+        field_names=FIELD_NAMES,
+        value_names=VALUE_NAMES,
         **known | {"plan": plan},
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -71,13 +72,17 @@ async def save(request: Request, actor: Who, aor: str) -> Response:
     def operation(transaction: Transaction) -> tuple[bool, int]:
         before = admin.user_of(transaction, actor, aor)
         saved = admin.update_sip_user(transaction, actor, now(), aor, form, str(given.get("version", "")))
-        last = admin.page_of_changes(transaction, actor, ChangeFilter(text=f"SIP user {saved.aor}", limit=1)).changes
+        last = admin.page_of_changes(transaction, actor, ChangeFilter(subject=f"SIP user {saved.aor}", limit=1)).changes
         return before != saved, last[0].id if last else 0
 
     try:
         is_changed, number = await change(request, operation)
     except admin.ChangedMeanwhile as meanwhile:
-        return await _page(request, actor, meanwhile.user, typed, status=409, is_stale=True)
+        began = _began_with(given)
+        present = admin.shown_fields(meanwhile.user)
+        # What was left alone follows what was saved meanwhile.
+        typed |= {name: present[name] for name in _FIELDS if str(typed[name]) == began.get(name)}
+        return await _page(request, actor, meanwhile.user, typed, status=409, began=began, is_stale=True)
     except InvalidInput as error:
         return await _page(request, actor, user, typed, errors={error.field: error}, status=422)
     translate = request.state.translate
@@ -104,6 +109,15 @@ def _typed_in(user: SipUser, given: FormData) -> dict[str, Any]:
     if "form" in given:  # a box that is not ticked sends nothing
         typed["enabled"] = "yes" if given.get("enabled") == "yes" else "no"
     return typed
+
+
+def _began_with(given: FormData) -> dict[str, str]:
+    """What the form showed before anything was typed; empty where it does not say so."""
+    try:
+        found = json.loads(str(given.get("began", "")))
+    except ValueError:
+        return {}
+    return {str(name): str(value) for name, value in found.items()} if isinstance(found, dict) else {}
 
 
 def _form_of(typed: Mapping[str, Any]) -> SipUserChange:
@@ -143,12 +157,13 @@ async def _page(
     errors: Mapping[str, AdminError] | None = None,
     status: int = 200,
     saved: int = 0,
+    began: Mapping[str, str] | None = None,
     is_stale: bool = False,
 ) -> Response:
     now_wall = now()
 
     def query(transaction: Transaction) -> tuple[Any, ...]:
-        subject = ChangeFilter(text=f"SIP user {user.aor}", limit=_LAST_CHANGES)
+        subject = ChangeFilter(subject=f"SIP user {user.aor}", limit=_LAST_CHANGES)
         changes = admin.page_of_changes(transaction, actor, subject).changes
         domain = next((one for one in admin.list_domains(transaction, actor) if one.name == user.domain), None)
         seen = admin.with_phones(transaction, [user], now_wall)
@@ -157,7 +172,6 @@ async def _page(
     changes, domain, seen, secret_set_at = await read(request, query)
     (listed,), is_live = await live_users(request, seen)
     server = await server_or_none(request, "status")
-    subject_changes = [one for one in changes if one.subject == f"SIP user {user.aor}"]
     return await page(
         request,
         "users/gear.html",
@@ -165,6 +179,7 @@ async def _page(
         user=user,
         form=typed,
         version=admin.version_of(user),
+        began=json.dumps(admin.shown_fields(user)),
         error=_errors(errors),
         may_change=may_change(actor),
         codecs=_codec_rows(typed["codecs"], (server or {}).get("codecs") or {}),
@@ -177,10 +192,10 @@ async def _page(
         domain=domain,
         listed=listed,
         is_live=is_live,
-        changes=subject_changes,
-        saved=next((one for one in subject_changes if one.id == saved), None),
+        changes=changes,
+        saved=next((one for one in changes if one.id == saved), None),
         secret_set_at=secret_set_at,
-        differences=_differences(typed, user, subject_changes) if is_stale else (),
+        differences=_differences(typed, user, began or {}, changes) if is_stale else (),
         is_stale=is_stale,
         field_names=FIELD_NAMES,
         value_names=VALUE_NAMES,
@@ -239,14 +254,16 @@ def _recording_reason(user: SipUser, typed: Mapping[str, Any]) -> str:
     return "path" if insists_on_path(user.policy) and typed["recording"] != "always" else ""
 
 
-def _differences(typed: Mapping[str, Any], user: SipUser, changes: Sequence[LoggedChange]) -> list[dict[str, Any]]:
+def _differences(
+    typed: Mapping[str, Any], user: SipUser, began: Mapping[str, str], changes: Sequence[LoggedChange]
+) -> list[dict[str, Any]]:
     """What was typed beside what is saved by now, and by whom."""
     present = admin.shown_fields(user)
     by = {name: one for one in reversed(changes) for name in one.after}
     return [
         {"field": name, "mine": typed[name], "theirs": present[name], "change": by.get(name)}
         for name in _FIELDS
-        if str(typed[name]) != present[name]
+        if str(typed[name]) != present[name] or began.get(name, present[name]) != present[name]
     ]
 
 

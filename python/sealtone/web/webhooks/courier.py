@@ -11,6 +11,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
@@ -130,10 +131,9 @@ class Courier:
                     task.add_done_callback(partial(self._ended, attempt.delivery.id))
             except StoreError as error:
                 log.warning("webhooks are not sent at present: %s", error)
-            try:
-                await asyncio.wait_for(self._wake.wait(), self._pause)
-            except TimeoutError:
-                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._pause):
+                    await self._wake.wait()
 
     def _ended(self, delivery_id: int, task: asyncio.Task[None]) -> None:
         del self._running[delivery_id]

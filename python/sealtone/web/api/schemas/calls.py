@@ -6,7 +6,9 @@ from typing import Any
 
 from pydantic import Field
 
+from sealtone.admin.ladders import CallLadder
 from sealtone.model import CallState, KeyExchange, LegSecurity, MediaPath, Protection, ZrtpFacts, ZrtpStage
+from sealtone.model.ladder import KeepLadders
 from sealtone.model.record import CallRecord, EndedBy, LegRecord, LegRole
 from sealtone.web.api.schemas.base import Form, Moment, Shown, example, moment, moment_or_none
 
@@ -95,6 +97,7 @@ LIVE = {
     "recording": None,
     "recordings": [],
     "recording_note": "",
+    "recording_objection": "",
     "legs": [_LEG | {"held": False}],
 }
 
@@ -208,6 +211,7 @@ class LiveCallOut(Shown):
     recording: str | None = Field(description="The recording that runs.")
     recordings: list[str]
     recording_note: str
+    recording_objection: str = Field(description="Why it cannot be recorded now; empty where it can.")
     legs: list[LiveLegOut]
 
 
@@ -244,6 +248,67 @@ class RecordIn(Form):
     model_config = example({"record": True})
 
     record: bool
+
+
+class MessageOut(Shown):
+    """A SIP message, secrets masked."""
+
+    at: Moment
+    sip_call_id: str = Field(description="Of the leg's dialog.")
+    incoming: bool = Field(description="Whether it came from the phone.")
+    transport: str
+    remote: str
+    text: str
+
+
+class LadderOut(Shown):
+    """The SIP messages of a call."""
+
+    model_config = example(
+        {
+            "verdict": "1001 answered, and the call went on until the callee hung up.",
+            "keep_ladders": "all",
+            "kept": True,
+            "left_out": 0,
+            "messages": [
+                {
+                    "at": "2026-11-26T09:30:00.000Z",
+                    "sip_call_id": "a84b4c76e66710",
+                    "incoming": True,
+                    "transport": "tls",
+                    "remote": "192.0.2.7:50123",
+                    "text": "INVITE sip:1001@office.example SIP/2.0\n…",
+                }
+            ],
+        }
+    )
+
+    verdict: str = Field(description="What came of the call and why, for somebody who has never read SIP.")
+    keep_ladders: KeepLadders = Field(description="Of which calls the account keeps messages now.")
+    kept: bool = Field(description="Whether those of this call were kept.")
+    left_out: int = Field(description="How many came beyond what is kept of one call.")
+    messages: list[MessageOut]
+
+
+def ladder_out(found: CallLadder) -> LadderOut:
+    messages = found.ladder.messages if found.ladder is not None else ()
+    return LadderOut(
+        verdict=str(found.verdict),
+        keep_ladders=found.keeps,
+        kept=found.ladder is not None,
+        left_out=found.ladder.left_out if found.ladder is not None else 0,
+        messages=[
+            MessageOut(
+                at=moment(one.at),
+                sip_call_id=one.leg,
+                incoming=one.incoming,
+                transport=one.transport,
+                remote=one.remote,
+                text=one.text,
+            )
+            for one in messages
+        ],
+    )
 
 
 def call_out(call: CallRecord) -> CallOut:

@@ -1,0 +1,98 @@
+"""Names, DNS and certificates on the command line, as its own process on a real data folder."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from cryptography.x509 import DNSName
+
+from net.dns_server import dns_server
+from pki.test_uploads import Chain, key_pem, pem
+from sealtone.admin import first_use
+from sealtone.store import Database
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    folder = tmp_path / "data"
+    database = Database(folder)
+    with database.write() as transaction:
+        first_use(transaction, 1.0, "office.example")
+    database.close()
+    return folder
+
+
+async def run(data: Path, *arguments: str, code: int = 0) -> str:
+    """What the command says; it has to end with `code`."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "SEALTONE_DATA": str(data), "COLUMNS": "200"}
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "sealtone.cli", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=environment,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+async def test_a_name_is_parked_and_proven_by_its_record(data: Path) -> None:
+    async with dns_server() as zone:
+        await run(data, "domain", "resolvers", "{}:{}".format(*zone.address))
+        parked = json.loads(await run(data, "domain", "park", "shop.example", "--json"))
+        assert parked["status"] == "pending"
+        (proof,) = (one for one in parked["records"] if one["purpose"] == "ownership")
+        zone.set("TXT", proof["name"], f'"{proof["expected"]}"')
+        checked = json.loads(await run(data, "domain", "check", "shop.example", "--json"))
+    assert checked["status"] == "verified"
+    assert proof["expected"] in await run(data, "domain", "records", "shop.example", "--zone-file")
+
+
+async def test_a_certificate_is_brought_or_refused_in_plain_words(data: Path, tmp_path: Path) -> None:
+    chain = Chain()
+    own, key = chain.issue(DNSName("office.example"), start=datetime.now(UTC).replace(microsecond=0))
+    files = {"cert.pem": pem(own, chain.middle), "key.pem": key_pem(key), "alone.pem": pem(own)}
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    refused = await run(
+        data,
+        "domain",
+        "certificate",
+        "office.example",
+        "--file",
+        str(tmp_path / "alone.pem"),
+        "--key",
+        str(tmp_path / "key.pem"),
+        code=1,
+    )
+    assert "between this one and its authority are missing" in " ".join(refused.split())
+    shown = await run(
+        data,
+        "domain",
+        "certificate",
+        "office.example",
+        "--json",
+        "--file",
+        str(tmp_path / "cert.pem"),
+        "--key",
+        str(tmp_path / "key.pem"),
+    )
+    assert (json.loads(shown)["source"], json.loads(shown)["covers"]) == ("uploaded", "domain")
+    assert "PRIVATE" not in shown
+
+
+async def test_nothing_is_ordered_before_the_terms_are_accepted(data: Path) -> None:
+    refused = await run(data, "domain", "certificate", "office.example", "--acme", "http-01", code=1)
+    assert "has not accepted the authority's terms" in " ".join(refused.split())
+    assert "staging" in await run(data, "authority", "--directory", "staging", "--accept-terms")
+    said = await run(data, "domain", "certificate", "office.example", "--acme", "http-01")
+    assert "ordered once the server runs" in " ".join(said.split())
