@@ -14,6 +14,7 @@ from pathlib import Path
 from benches.machine import LOAD_CPU, BenchError, raise_open_files
 from benches.media import LIMIT, OURS, PEER, MediaPlan, run_media, run_media_memory
 from benches.panel import PanelPlan, run_panel
+from benches.panel_store import StorePlan, run_panel_store
 from benches.phones import run_phone_memory
 from benches.report import Outcome, human, save
 from benches.signalling import B2BUA, PROXY, SignallingPlan, run_signalling
@@ -78,7 +79,8 @@ def signalling_plan(arguments: argparse.Namespace, binaries: Path, work: Path) -
 def parser() -> argparse.ArgumentParser:
     parse = argparse.ArgumentParser(prog="benches", description="Sealtone against its peers, interleaved in one run.")
     parse.add_argument("--quick", action="store_true", help="about two minutes; no calls-a-core and overload runs")
-    parse.add_argument("--only", choices=("media", "capacity", "transcoding", "signalling", "zrtp", "memory", "panel"))
+    parts = ("media", "capacity", "transcoding", "signalling", "zrtp", "memory", "panel", "panel-store")
+    parse.add_argument("--only", choices=parts)
     parse.add_argument("--relays", default=f"{PEER},{LIMIT},{OURS}", help="media relays, separated by commas")
     parse.add_argument("--servers", default=f"{PROXY},{B2BUA},{OURS}", help="SIP servers, separated by commas")
     parse.add_argument("--calls", default="300,1000", help="sizes of the media runs")
@@ -138,6 +140,9 @@ def main() -> int:
                 outcomes.append(run_media_memory(plan, say))
                 if OURS in arguments.servers:
                     outcomes.append(run_phone_memory(Path(work), 1, say))
+            if arguments.only == "panel-store":
+                size = StorePlan(Path(work), 1_000, 50_000) if arguments.quick else StorePlan(Path(work))
+                outcomes.append(run_panel_store(size, say))
     except BenchError as problem:
         print(f"benches: {problem}", file=sys.stderr)
         return 1

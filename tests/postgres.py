@@ -56,10 +56,10 @@ def programs() -> Path | None:
 
 
 class PostgresServer:
-    """A running server. What it promises of a loss of power is not tested, so it writes without waiting for the disk."""
+    """A running server, with these settings besides."""
 
-    def __init__(self, folder: Path, bin_folder: Path) -> None:
-        self._folder, self._bin = folder, bin_folder
+    def __init__(self, folder: Path, bin_folder: Path, settings: tuple[str, ...]) -> None:
+        self._folder, self._bin, self._settings = folder, bin_folder, settings
         self._made = 0
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -84,7 +84,8 @@ class PostgresServer:
     def start(self) -> None:
         command = [
             self._bin / "postgres", "-D", self._folder / "data", "-p", str(self.port), "-c", f"unix_socket_directories={self._folder}",
-            "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "max_connections=60", "-c", "shared_buffers=64MB",
+            "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=60",
+            *(word for setting in self._settings for word in ("-c", setting)),
         ]  # fmt: skip
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -129,8 +130,12 @@ class PostgresServer:
         self.run(f"DROP DATABASE IF EXISTS {location.name} WITH (FORCE)")
 
 
+# What is promised of a loss of power cannot be tested here, so that nothing waits for the disk.
+_QUICK = ("fsync=off", "shared_buffers=64MB")
+
+
 @contextmanager
-def running_server() -> Iterator[PostgresServer | None]:
+def running_server(settings: tuple[str, ...] = _QUICK) -> Iterator[PostgresServer | None]:
     """None where PostgreSQL is not installed."""
     bin_folder = programs()
     if bin_folder is None:
@@ -140,7 +145,7 @@ def running_server() -> Iterator[PostgresServer | None]:
     server: PostgresServer | None = None
     try:
         folder.chmod(0o755)
-        server = PostgresServer(folder, bin_folder)
+        server = PostgresServer(folder, bin_folder, settings)
         yield server
     finally:
         if server is not None:

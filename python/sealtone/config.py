@@ -1,4 +1,4 @@
-"""The start-up settings, a dozen at most. Everything else is data, changed with the command line while the server runs.
+"""The start-up settings, thirteen at most. Everything else is data, changed by the command line as the server runs.
 
 Each setting is taken from the first place that has it: the command line, the environment (``SEALTONE_SIP_PORT``), the
 file ``sealtone.toml`` in the data folder, the default. A value that cannot be used stops the start with an error that

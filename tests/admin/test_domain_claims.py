@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
 from net.dns_server import DnsServer, dns_server
+from postgres import Place
 from sealtone.admin import (
     Actor,
     Conflict,
@@ -36,7 +36,7 @@ from sealtone.admin.domain_records import as_zone_file
 from sealtone.admin.service import ServiceChange, update_service
 from sealtone.model import DomainKind, Role
 from sealtone.net.dns_lookup import DnsLookup
-from sealtone.store import Database, Transaction
+from sealtone.store import Transaction
 from sealtone.store.directory import insert_account, load_snapshot, read_changes
 
 DAY_S = 86_400.0
@@ -45,8 +45,8 @@ NAME = "office.example"
 
 
 @pytest.fixture
-def transaction(tmp_path: Path) -> Iterator[Transaction]:
-    database = Database(tmp_path)
+def transaction(place: Place) -> Iterator[Transaction]:
+    database = place.database()
     with database.write() as transaction:
         save_reach(transaction, Reach("", ("192.0.2.1", "2001:db8::1"), 5060, 5061, 443))
         yield transaction

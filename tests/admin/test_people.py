@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from postgres import Place
 from sealtone.admin import (
     Actor,
     AdminError,
@@ -39,8 +40,8 @@ DAY = 86_400.0
 
 
 @pytest.fixture
-def transaction(tmp_path: Path) -> Iterator[Transaction]:
-    database = Database(tmp_path)
+def transaction(place: Place) -> Iterator[Transaction]:
+    database = place.database()
     with database.write() as transaction:
         first_use(transaction, 1.0, "office.example")
         yield transaction

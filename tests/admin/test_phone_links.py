@@ -1,10 +1,10 @@
 """Links that set up a phone, and the checklist of an account, on a real database."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
+from postgres import Place
 from sealtone.admin import (
     Actor,
     Conflict,
@@ -32,7 +32,7 @@ from sealtone.admin.phone_links import (
 from sealtone.model import CallState, Role
 from sealtone.registrar import Binding
 from sealtone.sip.digest import ha1
-from sealtone.store import Database, Transaction
+from sealtone.store import Transaction
 from sealtone.store.bindings import BindingChange, delete_bindings_of, write_bindings
 from sealtone.store.directory import insert_account, read_changes
 from sealtone.store.records import insert_calls
@@ -44,8 +44,8 @@ OPERATOR = Actor("root", "command line")
 
 
 @pytest.fixture
-def transaction(tmp_path: Path) -> Iterator[Transaction]:
-    database = Database(tmp_path)
+def transaction(place: Place) -> Iterator[Transaction]:
+    database = place.database()
     with database.write() as transaction:
         yield transaction
     database.close()

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from admin.authenticator import Authenticator
+from postgres import Place
 from sealtone.admin import Actor, Conflict, Forbidden, InvalidInput, NotFound, first_use, passkeys, people
 from sealtone.admin import accounts as account_cases
 from sealtone.admin import second_factors as factors
@@ -26,8 +27,8 @@ PARTY = passkeys.RelyingParty("sip.example.org", "https://sip.example.org:8443")
 
 
 @pytest.fixture
-def transaction(tmp_path: Path) -> Iterator[Transaction]:
-    database = Database(tmp_path)
+def transaction(place: Place) -> Iterator[Transaction]:
+    database = place.database()
     with database.write() as transaction:
         first_use(transaction, 1.0, "office.example")
         yield transaction

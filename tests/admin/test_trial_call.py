@@ -1,10 +1,10 @@
 """“If 1000 calls 1001 now”, for people: from what is saved and registered to who could listen."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
+from postgres import Place
 from sealtone.admin import (
     Actor,
     InvalidInput,
@@ -19,7 +19,7 @@ from sealtone.admin import (
 )
 from sealtone.admin.trial_call import CHOICES
 from sealtone.model import Listener, MediaPath, Protection, Role, Scheme
-from sealtone.store import Database, Transaction
+from sealtone.store import Transaction
 
 VIEWER = Actor("vera@office.example", "192.0.2.8", 1, Role.VIEWER)
 OWNER = Actor("anna@office.example", "192.0.2.7", 1)
@@ -29,8 +29,8 @@ HERE = {"opus": "", "g729": "", "pcma": "", "pcmu": "", "g722": "", "telephone-e
 
 
 @pytest.fixture
-def transaction(tmp_path: Path) -> Iterator[Transaction]:
-    database = Database(tmp_path)
+def transaction(place: Place) -> Iterator[Transaction]:
+    database = place.database()
     with database.write() as transaction:
         assert first_use(transaction, 1.0, "office.example")
         yield transaction

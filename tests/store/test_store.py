@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,14 +16,15 @@ from alembic.migration import MigrationContext
 from sqlalchemy import select
 
 from postgres import Place
-from sealtone.model import CallState, SipUser
+from sealtone.model import Announcements, Language, SipUser
 from sealtone.registrar import Binding
-from sealtone.store import CallFilter, KeyFileError, Store, StoreClosed, StoreError, StoreUnavailable
+from sealtone.store import CallFilter, KeyFileError, Store, StoreClosed, StoreError, StoreUnavailable, Transaction
 from sealtone.store.bindings import BindingChange, read_bindings, write_bindings
 from sealtone.store.database import DATABASE_FILE, KEY_FILE, SCHEMA, Database
 from sealtone.store.directory import (
     Change,
     append_change,
+    delete_user,
     insert_account,
     insert_domain,
     insert_user,
@@ -31,6 +33,8 @@ from sealtone.store.directory import (
     read_setting,
     read_users,
     update_account,
+    update_announcements,
+    update_user,
     write_setting,
 )
 from sealtone.store.records import insert_calls, read_call
@@ -58,8 +62,8 @@ def contact(user: str = "1000", port: int = 5060, **changes: object) -> Binding:
     return binding._replace(**changes)
 
 
-def test_the_migrations_lead_to_the_tables_as_they_are_declared(place: Place) -> None:
-    database = place.database()
+def test_the_migrations_lead_to_the_tables_as_they_are_declared(new_place: Place) -> None:
+    database = new_place.database()
     with database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"render_as_batch": True})
         assert compare_metadata(context, metadata) == []
@@ -237,47 +241,6 @@ async def test_a_call_record_is_read_as_it_was_written(place: Place) -> None:
     for key in ("call-000001", "call-0000", "leg-b-1"):
         assert await store.read(lambda transaction, key=key: read_call(transaction.connection, key)) == written
     assert await store.read(lambda transaction: read_call(transaction.connection, "other")) is None
-    await store.close()
-
-
-async def test_calls_are_read_page_by_page_newest_first(place: Place) -> None:
-    store = place.store()
-    for number in range(25):
-        store.write_call_record(call(number, started_at=1000.0 + number // 2))
-    await store.flush()
-    seen: list[str] = []
-    wanted = CallFilter(limit=10)
-    for _ in range(3):
-        page = await store.calls(wanted)
-        seen += [record.id for record in page.records]
-        wanted = wanted._replace(before_id=page.next_page)
-    assert page.next_page is None
-    assert seen == [f"call-{number:06d}" for number in reversed(range(25))]
-    await store.close()
-
-
-async def test_calls_are_filtered_by_party_time_state_account_and_answer(place: Place) -> None:
-    store = place.store()
-    plain = call(1, started_at=1000.0)
-    missed = call(2, started_at=2000.0, answered=False, account_id=2)
-    safe = call(3, started_at=3000.0)._replace(caller="2000@other.example", state=CallState.PROTECTED_TO_SERVER)
-    for record in (plain, missed, safe):
-        store.write_call_record(record)
-    await store.flush()
-
-    async def ids(**wanted: object) -> list[str]:
-        page = await store.calls(CallFilter()._replace(**wanted))
-        return [record.id[-1] for record in page.records]
-
-    assert await ids(party="2000") == ["3"]
-    assert await ids(party="2000@other.example") == ["3"]
-    assert await ids(party="200") == []
-    assert await ids(party="%") == []
-    assert await ids(since=2000.0) == ["3", "2"]
-    assert await ids(until=2000.0) == ["1"]
-    assert await ids(state=CallState.PROTECTED_TO_SERVER) == ["3"]
-    assert await ids(account_id=2) == ["2"]
-    assert await ids(answered=False) == ["2"]
     await store.close()
 
 
@@ -465,13 +428,13 @@ def test_what_a_writer_has_read_stays_so_until_it_commits(place: Place) -> None:
     other.close()
 
 
-def test_several_may_open_a_new_database_at_once(place: Place) -> None:
+def test_several_may_open_a_new_database_at_once(new_place: Place) -> None:
     opened: list[Database] = []
     failures: list[Exception] = []
 
     def open_it() -> None:
         try:
-            opened.append(place.database())
+            opened.append(new_place.database())
         except Exception as error:  # every fault counts here
             failures.append(error)
 
@@ -508,4 +471,35 @@ async def test_long_calls_have_more_octets_than_32_bits_count(place: Place) -> N
     store.write_call_record(long)
     await store.flush()
     assert (await store.calls(CallFilter())).records == (long,)
+    await store.close()
+
+
+async def test_a_reload_makes_anew_only_the_users_that_have_changed(place: Place) -> None:
+    store = place.store()
+
+    def fill(transaction: Transaction) -> list[SipUser]:
+        account_id = insert_account(transaction, "A", 1.0)
+        domain_id = insert_domain(transaction, account_id, "a.example", 1.0)
+        for number in range(250):
+            insert_user(transaction, SipUser(0, account_id, domain_id, str(1000 + number), "a.example", "a" * 32), 1.0)
+        return list(read_users(transaction))
+
+    users = await store.submit(fill)
+    first = await store.load_snapshot()
+    assert {user.aor: user for user in first.users()} == {user.aor: user for user in users}
+    again = await store.load_snapshot()
+    assert all(again.user(user.aor) is first.user(user.aor) for user in users)
+    changed = replace(users[7], ha1_md5="c" * 32)
+    await store.submit(lambda transaction: update_user(transaction, changed))
+    await store.submit(lambda transaction: delete_user(transaction, users[8].id))
+    last = await store.load_snapshot()
+    assert last.user(changed.aor) == changed
+    assert last.user(users[8].aor) is None
+    assert last.user(users[9].aor) is first.user(users[9].aor)
+    await store.submit(
+        lambda transaction: update_announcements(transaction, changed.domain_id, Announcements(Language.RUSSIAN))
+    )
+    of_the_domain = (await store.load_snapshot()).user(changed.aor)
+    assert of_the_domain is not None
+    assert of_the_domain.language is Language.RUSSIAN
     await store.close()

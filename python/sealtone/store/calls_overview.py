@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from sealtone.model import CallState
 from sealtone.store.tables import call_leg, call_record
 
-_MOST_HEARD = 2000
+_MOST_HEARD = 200
 """Calls, the latest, that the average of their quality is taken of."""
 
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, func, or_, select
 
 from sealtone.store.database import Transaction
+from sealtone.store.statements import lowered
 from sealtone.store.tables import change_log
 
 PENDING, APPLYING, DONE, FAILED = "pending", "applying", "done", "failed"
@@ -157,7 +158,7 @@ def _conditions(wanted: ChangeFilter) -> list[ColumnElement[bool]]:
     if wanted.text:
         text = wanted.text.lower()
         columns = (change_log.c.subject, change_log.c.actor, change_log.c.origin)
-        found.append(or_(*(func.lower(column).contains(text, autoescape=True) for column in columns)))
+        found.append(or_(*(lowered(column).contains(text, autoescape=True) for column in columns)))
     if wanted.since is not None:
         found.append(change_log.c.at >= wanted.since)
     if wanted.until is not None:

@@ -25,7 +25,7 @@ from sealtone.store.vault import Vault
 
 DATABASE_FILE = "sealtone.db"
 KEY_FILE = "secrets.key"
-SCHEMA = "0007"
+SCHEMA = "0008"
 """The latest of the migrations beside this file."""
 _BUSY_MS = 5000
 _MIGRATIONS = Path(__file__).with_name("migrations")
@@ -220,6 +220,12 @@ def _prepare(connection: sqlite3.Connection, record: Any) -> None:
         "journal_size_limit=67108864",
     ):
         connection.execute(f"PRAGMA {pragma}")
+    # SQLite's own knows of English letters alone.
+    connection.create_function("lower", 1, _lower, deterministic=True)
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
 
 
 def _begin(connection: sqlalchemy.Connection) -> None:

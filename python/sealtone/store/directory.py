@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -32,6 +33,7 @@ from sealtone.store.database import Transaction
 from sealtone.store.tables import account, change_log, domain, setting, sip_user
 
 _ZID = 12  # octets of a ZRTP identifier (RFC 6189 4.9)
+_ROWS_AT_ONCE, _STEP_BACK_S = 100, 0.0002
 USER_COLUMNS = (
     sip_user,
     domain.c.account_id,
@@ -69,12 +71,14 @@ class Change(NamedTuple):
     after: dict[str, str]
 
 
-def load_snapshot(transaction: Transaction, local_names: Iterable[str] = (), version: int = 0) -> Snapshot:
-    """Everything that calls and registrations are decided on, as it is now."""
+def load_snapshot(
+    transaction: Transaction, local_names: Iterable[str] = (), version: int = 0, users: Iterable[SipUser] | None = None
+) -> Snapshot:
+    """Everything that calls and registrations are decided on, as it is now; `users` where they have been read."""
     return Snapshot(
         read_accounts(transaction),
         read_domains(transaction),
-        read_users(transaction),
+        read_users(transaction) if users is None else users,
         local_names=local_names,
         version=version,
     )
@@ -188,6 +192,29 @@ def read_users(transaction: Transaction, domain_name: str | None = None) -> tupl
     if domain_name is not None:
         query = query.where(domain.c.name == domain_name)
     return tuple(user_of_row(transaction, row) for row in transaction.connection.execute(query))
+
+
+KnownUsers = dict[int, tuple[tuple[Any, ...], SipUser]]
+"""By a user's id: the values that it was made of, and what was made of them."""
+
+
+def read_users_again(transaction: Transaction, known: KnownUsers) -> KnownUsers:
+    """Every SIP user; only what is not as it was is decrypted and made anew, as that is most of the work.
+
+    Beside an event loop: after some rows this thread steps back, so that the loop waits for a few of them at most.
+    Raises `KeyFileError` when their secrets do not open.
+    """
+    query = select(*USER_COLUMNS).join(domain, sip_user.c.domain_id == domain.c.id).join(account)
+    found: KnownUsers = {}
+    for rows in transaction.connection.execute(query).partitions(_ROWS_AT_ONCE):
+        for row in rows:
+            values = tuple(row)
+            before = known.get(row.id)
+            found[row.id] = (
+                before if before is not None and before[0] == values else (values, user_of_row(transaction, row))
+            )
+        time.sleep(_STEP_BACK_S)
+    return found
 
 
 def find_user(transaction: Transaction, domain_id: int, username: str) -> SipUser | None:

@@ -7,12 +7,12 @@ expression a row: with hundreds of calls a second the interpreter lock changes h
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import sqlalchemy
-from sqlalchemy import ColumnElement, Table, and_, or_, select
+from sqlalchemy import Table, or_, select
 
 from sealtone.model import (
     DEFAULT_KEEP_CALLS_DAYS,
@@ -26,6 +26,8 @@ from sealtone.model import (
 )
 from sealtone.model.record import CallRecord, LegRecord
 from sealtone.srtp_keys import suite_named
+from sealtone.store.call_filter import CallFilter as CallFilter
+from sealtone.store.call_filter import newest
 from sealtone.store.recordings import recordings_of
 from sealtone.store.statements import begins_with, run
 from sealtone.store.tables import account, call_ladder, call_leg, call_record
@@ -33,27 +35,6 @@ from sealtone.store.tables import account, call_ladder, call_leg, call_record
 _ROWS_A_STATEMENT = 32  # SQLite takes 32,766 parameters, and few statement lengths keep the statement cache small
 PURGED_AT_ONCE = 200
 _DAY_S = 86_400.0
-
-
-class CallFilter(NamedTuple):
-    """Which records to read. What is None or empty does not restrict."""
-
-    party: str = ""
-    """An AOR, a user part or the dialled number: matches either side."""
-    since: float | None = None
-    """Started at or after, Unix seconds."""
-    until: float | None = None
-    """Started before."""
-    state: CallState | None = None
-    account_id: int | None = None
-    answered: bool | None = None
-    domain: str = ""
-    """Of either side."""
-    encrypted: bool | None = None
-    """Whether the call was protected at least to the server."""
-    before_id: tuple[float, str] | None = None
-    """Page on: `CallPage.next_page` of the page before."""
-    limit: int = 50
 
 
 class CallPage(NamedTuple):
@@ -75,8 +56,7 @@ def insert_calls(connection: sqlalchemy.Connection, records: Sequence[CallRecord
 
 def read_calls(connection: sqlalchemy.Connection, wanted: CallFilter) -> CallPage:
     """One page of records, newest first."""
-    query = select(call_record).order_by(call_record.c.started_at.desc(), call_record.c.id.desc())
-    rows = connection.execute(query.where(*_conditions(wanted)).limit(wanted.limit + 1)).all()
+    rows = newest(connection, wanted, wanted.limit + 1)
     page = rows[: wanted.limit]
     records = tuple(_calls_of(connection, page))
     last = page[-1] if len(rows) > wanted.limit else None
@@ -91,19 +71,17 @@ def find_call(connection: sqlalchemy.Connection, call_id: str) -> CallRecord | N
 
 def read_call(connection: sqlalchemy.Connection, call_id: str) -> CallRecord | None:
     """One record by its id, or by the beginning of it when that is unambiguous, or by a leg's Call-ID."""
-    by_leg = select(call_leg.c.call_id).where(call_leg.c.sip_call_id == call_id)
-    query = select(call_record).where(
-        or_(
-            call_record.c.id == call_id,
-            begins_with(call_record.c.id, call_id),
-            call_record.c.id.in_(by_leg),
-        )
-    )
-    rows = connection.execute(query.limit(2)).all()
-    exact = [row for row in rows if row.id == call_id] or rows
-    if len(exact) != 1:
-        return None
-    return next(_calls_of(connection, exact))
+    by_id = or_(call_record.c.id == call_id, begins_with(call_record.c.id, call_id))
+    # No index has the Call-IDs, so that they are looked through only where nothing else is found.
+    by_leg = call_record.c.id.in_(select(call_leg.c.call_id).where(call_leg.c.sip_call_id == call_id))
+    for condition in (by_id, by_leg):
+        rows = connection.execute(select(call_record).where(condition).order_by(call_record.c.id).limit(2)).all()
+        exact = [row for row in rows if row.id == call_id] or rows
+        if len(exact) == 1:
+            return next(_calls_of(connection, exact))
+        if exact:
+            return None
+    return None
 
 
 def delete_outdated_calls(connection: sqlalchemy.Connection, now_wall: float, limit: int = PURGED_AT_ONCE) -> int:
@@ -125,35 +103,6 @@ def delete_outdated_calls(connection: sqlalchemy.Connection, now_wall: float, li
     connection.execute(call_leg.delete().where(call_leg.c.call_id.in_(ids)))
     connection.execute(call_record.delete().where(call_record.c.id.in_(ids)))
     return len(ids)
-
-
-def _conditions(wanted: CallFilter) -> Iterable[ColumnElement[bool]]:
-    columns = call_record.c
-    if wanted.party:
-        yield or_(*(_is_party(column, wanted.party) for column in (columns.caller, columns.callee, columns.dialled)))
-    if wanted.since is not None:
-        yield columns.started_at >= wanted.since
-    if wanted.until is not None:
-        yield columns.started_at < wanted.until
-    if wanted.state is not None:
-        yield columns.state == wanted.state
-    if wanted.account_id is not None:
-        yield columns.account_id == wanted.account_id
-    if wanted.answered is not None:
-        yield columns.answered_at.is_not(None) if wanted.answered else columns.answered_at.is_(None)
-    if wanted.domain:
-        ending = f"@{wanted.domain}"
-        yield or_(*(side.endswith(ending, autoescape=True) for side in (columns.caller, columns.callee)))
-    if wanted.encrypted is not None:
-        is_open = columns.state == CallState.OPEN
-        yield ~is_open if wanted.encrypted else is_open
-    if wanted.before_id is not None:
-        started_at, call_id = wanted.before_id
-        yield or_(columns.started_at < started_at, and_(columns.started_at == started_at, columns.id < call_id))
-
-
-def _is_party(column: ColumnElement[str], party: str) -> ColumnElement[bool]:
-    return column == party if "@" in party else or_(column == party, column.startswith(f"{party}@", autoescape=True))
 
 
 def _insert(connection: sqlalchemy.Connection, table: Table, rows: list[tuple[Any, ...]]) -> None:

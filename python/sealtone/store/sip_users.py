@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sealtone.model import SipUser
 from sealtone.store.database import Transaction
 from sealtone.store.directory import USER_COLUMNS, user_of_row
+from sealtone.store.statements import lowered
 from sealtone.store.tables import account, binding, domain, sip_user
 
 
@@ -90,8 +91,8 @@ def _conditions(wanted: UserFilter, now_wall: float) -> list[ColumnElement[bool]
         text = wanted.text.lower()
         found.append(
             or_(
-                func.lower(address).contains(text, autoescape=True),
-                func.lower(sip_user.c.display_name).contains(text, autoescape=True),
+                lowered(address).contains(text, autoescape=True),
+                lowered(sip_user.c.display_name).contains(text, autoescape=True),
             )
         )
     if wanted.state == "off":

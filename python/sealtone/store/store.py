@@ -15,7 +15,7 @@ from sealtone.model.record import CallRecord
 from sealtone.registrar import Binding
 from sealtone.store.bindings import BindingChange, delete_expired, read_bindings
 from sealtone.store.database import Database, Transaction
-from sealtone.store.directory import load_snapshot
+from sealtone.store.directory import KnownUsers, load_snapshot, read_users_again
 from sealtone.store.location import PostgresLocation
 from sealtone.store.recordings import save_recording
 from sealtone.store.records import CallFilter, CallPage, delete_outdated_calls, read_calls
@@ -38,6 +38,7 @@ class Store:
         self.on_record: Callable[[CallRecord], None] = lambda record: None
         """Told of each call record as it is handed in."""
         self._snapshots = 0
+        self._users: KnownUsers = {}
 
     def submit(self, operation: Callable[[Transaction], Result]) -> asyncio.Future[Result]:
         """Runs `operation` in the writer thread; the future has its result once that is committed, or its exception.
@@ -58,7 +59,12 @@ class Store:
         """A new snapshot, with a version higher than the one before."""
         self._snapshots += 1
         version = self._snapshots
-        return await self.read(lambda transaction: load_snapshot(transaction, local_names, version))
+
+        def load(transaction: Transaction) -> Snapshot:
+            self._users = known = read_users_again(transaction, self._users)
+            return load_snapshot(transaction, local_names, version, [user for _, user in known.values()])
+
+        return await self.read(load)
 
     def save_bindings(self, saved: Sequence[Binding], removed: Sequence[Binding] = ()) -> asyncio.Future[None]:
         """Saves what a registration changed. Send the 200 once the future is resolved."""

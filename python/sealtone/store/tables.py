@@ -18,6 +18,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    text,
 )
 
 _LONG = BigInteger().with_variant(Integer, "sqlite")
@@ -158,7 +159,25 @@ call_record = Table(
     Column("state", String, nullable=False),
     Column("recording_note", String, nullable=False, server_default=""),
     Column("announced", String, nullable=False, server_default=""),
-    Index(None, "account_id", "started_at"),
+    Index("ix_call_record_overview", "account_id", "started_at", "state", "answered_at"),
+    Index("ix_call_record_caller", "account_id", "caller", "started_at"),
+    Index("ix_call_record_callee", "account_id", "callee", "started_at"),
+    Index("ix_call_record_state", "account_id", "state", "started_at"),
+    Index(
+        "ix_call_record_dialled",
+        "account_id",
+        "dialled",
+        "started_at",
+        sqlite_where=text("dialled <> callee"),
+        postgresql_where=text("dialled <> callee"),
+    ),
+    Index(
+        "ix_call_record_missed",
+        "account_id",
+        "started_at",
+        sqlite_where=text("answered_at IS NULL"),
+        postgresql_where=text("answered_at IS NULL"),
+    ),
 )
 
 call_leg = Table(

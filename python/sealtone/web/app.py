@@ -33,7 +33,7 @@ Work = Callable[[Parts], Awaitable[None]]
 
 
 def open_parts(folder: Path, templates: Path | None = None) -> Parts:
-    """What requests share, for the data folder. Raises `StoreError`, `AssetsMissing`.
+    """What requests share, for the data folder. Raises `StoreError`, `ConfigError`, `AssetsMissing`.
 
     `templates`: where compiled templates are kept between starts.
     """
