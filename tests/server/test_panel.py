@@ -79,6 +79,23 @@ async def test_a_panel_that_is_killed_comes_back_and_sip_goes_on_meanwhile(whole
     assert "panel ended by signal 9" in whole.log.getvalue()
 
 
+async def test_a_panel_that_hangs_is_ended_and_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, seconds in (("_LOOK_EVERY_S", 0.5), ("_ANSWERS_S", 1.0)):
+        monkeypatch.setattr(f"sealtone.server.panel_process.{name}", seconds)
+    async with running(config_in(tmp_path, panel=True)) as whole:
+        await answers(whole)
+        await asyncio.sleep(1.0)  # it has been looked after once
+        hung = whole.server.panel.pid
+        assert hung is not None
+        os.kill(hung, signal.SIGSTOP)
+        async with asyncio.timeout(40):
+            while whole.server.panel.pid in (None, hung):  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+        await answers(whole)
+        whole.server._journal.flush()
+    assert "panel does not answer any more" in whole.log.getvalue()
+
+
 async def test_the_panel_ends_with_its_server(tmp_path: Path) -> None:
     async with running(config_in(tmp_path, panel=True)) as whole:
         await answers(whole)

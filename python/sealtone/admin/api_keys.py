@@ -101,7 +101,7 @@ def create_api_key(
     if ends_by is not None and (expires_at is None or expires_at > ends_by):
         raise InvalidInput("expires_at", "A key cannot make one that lives longer than itself.")
     if rows.count_api_keys(transaction, owner) >= _MOST_KEYS:
-        raise Conflict(f"An account has at most {_MOST_KEYS} API keys. Revoke one that is not used any more.")
+        raise Conflict("An account has at most {most} API keys. Revoke one that is not used any more.", most=_MOST_KEYS)
     token = TOKEN_PREFIX + secrets.token_urlsafe(_TOKEN_OCTETS)
     key = ApiKey(
         0, owner, actor.person_id, _name(name), token[:_SHOWN], chosen, now_wall, used_at=None, expires_at=expires_at
@@ -195,7 +195,7 @@ def _check_granted(actor: Actor, chosen: tuple[str, ...], granted: frozenset[Sco
 def _name(text: str) -> str:
     name = text.strip()
     if not name or len(name) > _LONGEST_NAME or not name.isprintable():
-        raise InvalidInput("name", f"Give the key a name of 1 to {_LONGEST_NAME} printable characters: what uses it.")
+        raise InvalidInput("name", "Give the key a name of at most {most} printable characters.", most=_LONGEST_NAME)
     return name
 
 

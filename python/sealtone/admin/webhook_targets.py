@@ -114,7 +114,7 @@ def check_url(url: str, rules: TargetRules) -> str:
         return url.strip()
     why = why_refused(address, rules)
     if why:
-        raise InvalidInput("url", f"Nothing is sent to {target.host}: {why}.")
+        raise InvalidInput("url", "Nothing is sent to {host}: it is not a public address.", host=target.host)
     return url.strip()
 
 
@@ -122,7 +122,7 @@ def target_of(url: str, rules: TargetRules) -> Target:
     """The parts of a webhook's URL. Raises `InvalidInput`."""
     text = url.strip()
     if not text or len(text) > _LONGEST_URL or not text.isprintable() or not text.isascii() or " " in text:
-        raise InvalidInput("url", f"Write an https URL of at most {_LONGEST_URL} characters, without spaces.")
+        raise InvalidInput("url", "Write an https URL of at most {most} characters, without spaces.", most=_LONGEST_URL)
     if "\\" in text:
         raise InvalidInput("url", "A URL has no backslash.")
     try:
@@ -144,8 +144,10 @@ def target_of(url: str, rules: TargetRules) -> Target:
         raise InvalidInput("url", "This host name cannot be used.")
     number = port if port is not None else _DEFAULT_PORTS[scheme]
     if rules.ports and number not in rules.ports:
-        allowed = " or ".join(str(one) for one in rules.ports)
-        raise InvalidInput("url", f"Events are not sent to port {number}; use {allowed}.")
+        allowed = ", ".join(str(one) for one in rules.ports)
+        raise InvalidInput(
+            "url", "Events are not sent to port {port}; the ports are {allowed}.", port=number, allowed=allowed
+        )
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Target(scheme, host, number, path)
 

@@ -76,7 +76,9 @@ def create_webhook(
     """A new endpoint with a generated secret. Raises `InvalidInput`, `Conflict`, `NotFound`, `Forbidden`."""
     actor.authorise(account_id, "such account")
     if len(rows.read_webhooks(transaction, account_id)) >= _MOST_WEBHOOKS:
-        raise Conflict(f"An account has at most {_MOST_WEBHOOKS} webhooks. Delete one that is not used any more.")
+        raise Conflict(
+            "An account has at most {most} webhooks. Delete one that is not used any more.", most=_MOST_WEBHOOKS
+        )
     rules = read_target_rules(transaction)
     hook = Webhook(0, account_id, check_url(url, rules), _events(events), True, now_wall)
     secret = _new_secret()

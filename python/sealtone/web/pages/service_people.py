@@ -33,7 +33,6 @@ def _(text: str) -> str:
     return text
 
 
-add_service_tab(10, "/service", _("Status"))
 add_service_tab(20, "/service/sign-up", _("Sign-up"))
 add_service_tab(30, "/service/accounts", _("Accounts"))
 add_service_tab(40, "/service/mail", _("E-mail"))
