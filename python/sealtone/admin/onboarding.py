@@ -64,9 +64,19 @@ def checklist(transaction: Transaction, actor: Actor, account_id: int) -> Checkl
     )
 
 
-def has_progress(transaction: Transaction, account_id: int) -> bool:
-    """Whether `note_progress` has anything to note: it needs a transaction that writes, and mostly there is nothing."""
+def has_progress(transaction: Transaction, account_id: int, *, registered: bool = False) -> bool:
+    """Whether there is anything to note, which needs a transaction that writes; mostly there is nothing.
+
+    `registered`: a phone just has.
+    """
+    if registered and Step.REGISTERED.value not in rows.read_milestones(transaction, account_id):
+        return True
     return bool(_unnoted(transaction, account_id))
+
+
+def note_registration(transaction: Transaction, account_id: int, at: float) -> None:
+    """A phone of the account registered, whether it still is or not."""
+    rows.write_milestone(transaction, account_id, Step.REGISTERED.value, at)
 
 
 def note_progress(transaction: Transaction, account_id: int) -> tuple[Step, ...]:
@@ -126,4 +136,6 @@ def _found(
     for step, protected in ((Step.CALL, False), (Step.PROTECTED_CALL, True)):
         if step not in reached and user is not None:
             found[step] = rows.first_call(transaction, account_id, protected=protected)
+    if Step.REGISTERED not in reached and found.get(Step.REGISTERED) is None:
+        found[Step.REGISTERED] = found.get(Step.CALL)  # whoever has called has a phone that works
     return {step: at for step, at in found.items() if at is not None}

@@ -19,6 +19,7 @@ from sealtone.admin.onboarding import (
     has_progress,
     note_all_progress,
     note_progress,
+    note_registration,
     restore_checklist,
 )
 from sealtone.admin.phone_calls import phone_to_call
@@ -194,7 +195,8 @@ def _account(actor: Actor) -> int:
 
 async def run(parts: Parts) -> None:
     """Notes steps of the checklist as they happen, whether anybody looks or not."""
-    waiting: set[int | None] = set()
+    waiting: dict[int | None, bool] = {}
+    registered: dict[int | None, float] = {}
     while True:
         if parts.live is None:
             await asyncio.sleep(_RETRY_S)
@@ -205,32 +207,43 @@ async def run(parts: Parts) -> None:
                 account = None
             elif event["kind"] not in _PROGRESS or account is None:
                 continue
-            if account not in waiting:
-                waiting.add(account)
-                parts.soon(_note_soon(parts, account, waiting))
+            if event["kind"] == "registration.added":
+                registered[account] = event["at"]
+            if account in waiting:
+                waiting[account] = True
+            else:
+                parts.soon(_note_soon(parts, account, waiting, registered))
+                waiting[account] = False
 
 
-async def _note_soon(parts: Parts, account_id: int | None, waiting: set[int | None]) -> None:
-    """A moment later: a call's record is written after its end is told. Several events of an account count once.
-
-    None: after events were missed, every account.
-    """
-    await asyncio.sleep(_SETTLES_S)
-    waiting.discard(account_id)
+async def _note_soon(
+    parts: Parts, account_id: int | None, waiting: dict[int | None, bool], registered: dict[int | None, float]
+) -> None:
+    """A moment later: a call's record is written after its end is told. Several events of an account count once, and
+    those that come meanwhile once more. None: after events were missed, every account."""
 
     def note() -> None:
+        registered_at = registered.pop(account_id, None)
         if account_id is not None:
             with parts.database.read() as transaction:
-                if not has_progress(transaction, account_id):
+                if not has_progress(transaction, account_id, registered=registered_at is not None):
                     return
         with parts.database.write() as transaction:
             if account_id is None:
                 note_all_progress(transaction)
-            else:
-                note_progress(transaction, account_id)
+                return
+            if registered_at is not None:
+                note_registration(transaction, account_id, registered_at)
+            note_progress(transaction, account_id)
 
-    with contextlib.suppress(StoreError):  # the next event, or the next look at the list, notes it
-        await asyncio.get_running_loop().run_in_executor(parts.writers, note)
+    while True:
+        await asyncio.sleep(_SETTLES_S)
+        with contextlib.suppress(StoreError):  # the next event, or the next look at the list, notes it
+            await asyncio.get_running_loop().run_in_executor(parts.writers, note)
+        if not waiting[account_id]:
+            del waiting[account_id]
+            return
+        waiting[account_id] = False
 
 
 # What the page shows
