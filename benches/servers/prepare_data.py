@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benches.servers.interface import DOMAIN
 from sealtone.admin import Actor, create_sip_user, first_use
+from sealtone.admin.service import ServiceChange, update_service
 from sealtone.store import Database
 
 ACTOR = Actor("benchmark", "command line")
@@ -45,6 +46,7 @@ def main() -> None:
     with database.write() as transaction:
         now = time.time()
         first_use(transaction, now, DOMAIN)
+        update_service(transaction, ACTOR, now, ServiceChange(most_sip_users="1000000"))
         for index in range(arguments.users):
             name = str(100_000 + index)
             new = create_sip_user(transaction, ACTOR, now, f"{name}@{DOMAIN}")

@@ -32,9 +32,17 @@ function refresh(part, delay) {
       const focused = now.contains(document.activeElement) ? document.activeElement.id : "";
       const select = now.dataset.liveSelect;
       await htmx.ajax("GET", url, { source: now, target: now, swap: "outerHTML", ...(select ? { select } : {}) });
+      say(part.id);
       if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
     }, delay),
   );
+}
+
+/** What changed by itself is read out as one short sentence, if that is another than before. */
+function say(id) {
+  const place = document.getElementById(`${id}-said`);
+  const said = document.getElementById(id)?.dataset.said;
+  if (place && said && place.textContent !== said) place.textContent = said;
 }
 
 function told(event) {

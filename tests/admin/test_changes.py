@@ -3,10 +3,10 @@
 import csv
 import io
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
+from postgres import Place
 from sealtone.admin import (
     Actor,
     Conflict,
@@ -36,7 +36,7 @@ from sealtone.admin import (
 from sealtone.admin.domains import domain_of
 from sealtone.admin.recordings import DomainRecordingChange
 from sealtone.model import Language, RecordingPolicy, Role
-from sealtone.store import Database, Transaction
+from sealtone.store import Transaction
 from sealtone.store.changes import ChangeFilter, begin_applying, settle
 from sealtone.store.directory import find_account, insert_account, last_change
 
@@ -48,8 +48,8 @@ AOR = "1000@office.example"
 
 
 @pytest.fixture
-def transaction(tmp_path: Path) -> Iterator[Transaction]:
-    database = Database(tmp_path)
+def transaction(place: Place) -> Iterator[Transaction]:
+    database = place.database()
     with database.write() as transaction:
         assert first_use(transaction, 1.0, "office.example")
         insert_account(transaction, "Other", 2.0)

@@ -3,10 +3,10 @@
 import csv
 import io
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
+from postgres import Place
 from sealtone.admin import (
     Actor,
     ChangedMeanwhile,
@@ -39,7 +39,7 @@ from sealtone.admin.sip_user_csv import plain_cell, safe_cell
 from sealtone.model import Protection, Role, Strictness
 from sealtone.registrar import Binding
 from sealtone.sip.digest import ha1
-from sealtone.store import Database, Transaction
+from sealtone.store import Transaction
 from sealtone.store.bindings import BindingChange, write_bindings
 from sealtone.store.directory import insert_account, read_changes, write_setting
 from sealtone.store.sip_users import UserFilter
@@ -52,8 +52,8 @@ SRTP = SipUserChange(protection="srtp", strictness="require")
 
 
 @pytest.fixture
-def transaction(tmp_path: Path) -> Iterator[Transaction]:
-    database = Database(tmp_path)
+def transaction(place: Place) -> Iterator[Transaction]:
+    database = place.database()
     with database.write() as transaction:
         assert first_use(transaction, 1.0, "office.example")
         other = insert_account(transaction, "Other", 2.0)

@@ -77,7 +77,7 @@ async def test_a_change_that_cannot_be_taken_up_fails_with_the_reason_and_is_tri
 ) -> None:
     async with running(config_in(tmp_path)) as whole:
 
-        def full(*_: object) -> None:
+        def full(*_: object, **__: object) -> None:
             raise OSError(28, "No space left on device")
 
         with monkeypatch.context() as patched:

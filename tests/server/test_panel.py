@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import ssl
 import stat
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
 import pytest
 
+from sealtone.net.control_client import ControlClient
 from sealtone.net.relay import PANEL_SOCKET
 from server.whole import Whole, config_in, running
 
@@ -76,6 +79,23 @@ async def test_a_panel_that_is_killed_comes_back_and_sip_goes_on_meanwhile(whole
     assert "panel ended by signal 9" in whole.log.getvalue()
 
 
+async def test_a_panel_that_hangs_is_ended_and_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, seconds in (("_LOOK_EVERY_S", 0.5), ("_ANSWERS_S", 1.0)):
+        monkeypatch.setattr(f"sealtone.server.panel_process.{name}", seconds)
+    async with running(config_in(tmp_path, panel=True)) as whole:
+        await answers(whole)
+        await asyncio.sleep(1.0)  # it has been looked after once
+        hung = whole.server.panel.pid
+        assert hung is not None
+        os.kill(hung, signal.SIGSTOP)
+        async with asyncio.timeout(40):
+            while whole.server.panel.pid in (None, hung):  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+        await answers(whole)
+        whole.server._journal.flush()
+    assert "panel does not answer any more" in whole.log.getvalue()
+
+
 async def test_the_panel_ends_with_its_server(tmp_path: Path) -> None:
     async with running(config_in(tmp_path, panel=True)) as whole:
         await answers(whole)
@@ -97,3 +117,42 @@ async def test_a_server_without_a_panel_has_none_and_says_no_address(tmp_path: P
 async def test_the_first_start_gives_a_link_for_the_first_owner(whole: Whole) -> None:
     assert whole.ready.panel == f"https://127.0.0.1:{whole.config.shared_tls_port}/"
     assert whole.ready.owner_link.startswith(f"{whole.ready.panel}welcome/")
+
+
+async def test_a_server_that_is_killed_leaves_no_panel_behind(tmp_path: Path) -> None:
+    config = config_in(tmp_path)
+    options = [f"--data={tmp_path}", "--listen=127.0.0.1", "--workers=1", "--json", "--http-port=0"]
+    options += [f"--sip-port={config.sip_port}", f"--tls-port={config.tls_port}", "--shared-tls-port=0"]
+    options += [f"--media-ports={config.media_ports[0]}-{config.media_ports[1]}"]
+    server = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "sealtone.cli",
+        "serve",
+        *options,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    try:
+        assert server.stdout is not None
+        told = await asyncio.wait_for(server.stdout.readuntil(b"\n}\n"), 30)
+        assert json.loads(told)["owner_link"].startswith(f"https://127.0.0.1:{config.tls_port}/welcome/")
+        client = ControlClient(tmp_path)
+        pid = (await client.ask("status"))["panel"]["pid"]
+        async with asyncio.timeout(30):
+            while not (tmp_path / PANEL_SOCKET).exists():  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+    finally:
+        server.kill()
+        await server.wait()
+    async with asyncio.timeout(15):
+        while _is_panel(pid):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+
+
+def _is_panel(pid: int) -> bool:
+    try:
+        return b"sealtone.web" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
+
+from cryptography import x509
 
 from sealtone.admin.acme import acme_settings
 from sealtone.admin.actor import Actor
@@ -10,15 +13,49 @@ from sealtone.admin.domains import domain_of, log_change
 from sealtone.admin.errors import Conflict, InvalidInput
 from sealtone.admin.reach import read_reach
 from sealtone.model import CertificateSource, Domain, DomainKind
-from sealtone.pki.certificates import install_certificate
+from sealtone.pki import CertificateError
+from sealtone.pki.certificates import install_certificate, read_chain
 from sealtone.pki.challenges import ChallengeKind
-from sealtone.pki.facts import Cover
+from sealtone.pki.facts import CertificateFacts, Cover, cover_of, days_left, facts_of
+from sealtone.pki.trust import Trust, trust_in
 from sealtone.pki.upload import Uploaded, UploadRefused, read_upload
 from sealtone.store import Transaction
 from sealtone.store import domains as rows
 
 FOLDER = "certificates"
 """In the data folder."""
+
+
+class CertificateSeen(NamedTuple):
+    """The certificate that a domain has, as people are told of it."""
+
+    facts: CertificateFacts
+    cover: Cover
+    trust: Trust
+    days: int
+    """Left; negative once it has ended."""
+
+
+def inspected(data: Path, domain: str, host: str) -> CertificateSeen | None:
+    """The certificate that a domain has now; None where there is none yet, or its file is damaged. Slow."""
+    try:
+        chain = read_chain(data / FOLDER, domain)
+    except CertificateError:
+        return None
+    if not chain:
+        return None
+    facts = facts_of(chain)
+    return CertificateSeen(
+        facts, cover_of(chain[0], domain, host), trust_in(chain, authority_of(data)), days_left(facts)
+    )
+
+
+def authority_of(data: Path) -> x509.Certificate | None:
+    """The server's own authority; None before its first start."""
+    try:
+        return x509.load_pem_x509_certificate((data / "authority" / "ca.pem").read_bytes())
+    except (OSError, ValueError):
+        return None
 
 
 def use_own_certificate(transaction: Transaction, actor: Actor, now_wall: float, name: str) -> Domain:

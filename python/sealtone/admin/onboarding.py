@@ -15,6 +15,7 @@ from sealtone.store import Transaction
 from sealtone.store import milestones as rows
 
 _DISMISSED = "dismissed"
+_MOST_ACCOUNTS = 200
 
 
 class Step(StrEnum):
@@ -63,20 +64,27 @@ def checklist(transaction: Transaction, actor: Actor, account_id: int) -> Checkl
     )
 
 
+def has_progress(transaction: Transaction, account_id: int) -> bool:
+    """Whether `note_progress` has anything to note: it needs a transaction that writes, and mostly there is nothing."""
+    return bool(_unnoted(transaction, account_id))
+
+
 def note_progress(transaction: Transaction, account_id: int) -> tuple[Step, ...]:
     """Notes the steps that have happened by now; gives those that were not noted before.
 
     Called when something happened in the account, so that a step stays done though its trace goes.
     """
-    noted = rows.read_milestones(transaction, account_id)
-    reached = {step: noted[step.value] for step in Step if step.value in noted}
-    if len(reached) == len(Step):
-        return ()
-    domain, user = rows.first_domain(transaction, account_id), rows.first_user(transaction, account_id)
-    found = _found(transaction, account_id, reached, domain, user)
+    found = _unnoted(transaction, account_id)
     for step, at in found.items():
         rows.write_milestone(transaction, account_id, step.value, at)
     return tuple(found)
+
+
+def note_all_progress(transaction: Transaction) -> None:
+    """The same for the newest accounts that are still on their way, after a time of which nothing is known."""
+    last = Step.PROTECTED_CALL.value
+    for account_id in rows.accounts_without(transaction, (_DISMISSED, last), _MOST_ACCOUNTS):
+        note_progress(transaction, account_id)
 
 
 def dismiss_checklist(transaction: Transaction, actor: Actor, now_wall: float, account_id: int) -> None:
@@ -89,6 +97,15 @@ def restore_checklist(transaction: Transaction, actor: Actor, account_id: int) -
     """It is shown again."""
     actor.authorise(account_id, "account")
     rows.delete_milestone(transaction, account_id, _DISMISSED)
+
+
+def _unnoted(transaction: Transaction, account_id: int) -> dict[Step, float]:
+    noted = rows.read_milestones(transaction, account_id)
+    reached = {step: noted[step.value] for step in Step if step.value in noted}
+    if len(reached) == len(Step):
+        return {}
+    domain, user = rows.first_domain(transaction, account_id), rows.first_user(transaction, account_id)
+    return _found(transaction, account_id, reached, domain, user)
 
 
 def _found(

@@ -364,7 +364,8 @@ class Exchange:
     def call_of(self, call_id: str) -> Call | None:
         """The call that has a leg with this Call-ID."""
         legs = self._legs.get(call_id)
-        return legs[-1].call if legs else None
+        call = legs[-1].call if legs else None
+        return call if call is not self.ended else None
 
     def find_leg(self, call_id: str, local_tag: str, remote_tag: str) -> Leg | None:
         """The leg whose dialog this is, tags as this server sees them (RFC 3891 3)."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import ssl
+import warnings
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
 _END = b"-----END CERTIFICATE-----\n"
@@ -48,20 +51,24 @@ def trust_in(
     return Trust.PUBLIC
 
 
-def system_roots() -> list[x509.Certificate]:
+def system_roots() -> tuple[x509.Certificate, ...]:
     """The authorities that this machine trusts; none where it has no file of them."""
-    file = ssl.get_default_verify_paths().cafile
-    for path in filter(None, (file, "/etc/ssl/certs/ca-certificates.crt")):
-        try:
-            blocks = Path(path).read_bytes().split(_END)[:-1]
-        except OSError:
-            continue
-        roots = []
-        for block in blocks:
+    for path in filter(None, (ssl.get_default_verify_paths().cafile, "/etc/ssl/certs/ca-certificates.crt")):
+        with contextlib.suppress(OSError):
+            return _roots_in(path, Path(path).stat().st_mtime)
+    return ()
+
+
+@lru_cache(maxsize=2)
+def _roots_in(path: str, changed_at: float) -> tuple[x509.Certificate, ...]:
+    """Read once, and again when the file has changed."""
+    roots = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+        for block in Path(path).read_bytes().split(_END)[:-1]:
             with contextlib.suppress(ValueError):  # one that is written against the rules says nothing of the others
                 roots.append(x509.load_pem_x509_certificate(block + _END))
-        return roots
-    return []
+    return tuple(roots)
 
 
 def _is_issued_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:

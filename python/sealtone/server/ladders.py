@@ -12,20 +12,17 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 from sealtone.model.ladder import KeepLadders, Ladder, LadderMessage, shown_message
 from sealtone.model.record import CallRecord
 from sealtone.sip.flow import Flow, Hop, host_port
 
-if TYPE_CHECKING:
-    from sealtone.b2bua.call import Call
-
 MAX_MESSAGES = 200
 MAX_OCTETS = 64 * 1024
 MAX_OCTETS_OF_ALL = 64 * 1024 * 1024
 MAX_PENDING = 256
-KEPT_A_SECOND = 5.0
+KEPT_A_SECOND = 2.0
 BURST = 200.0
 LINGER_S = 1.5
 """For how long after a call its last messages (the 200 to our BYE) are waited for."""
@@ -33,6 +30,14 @@ LINGER_S = 1.5
 _CALL_ID = b"\r\nCall-ID: "
 _SHORTEST = 32  # what is shorter keeps a connection alive
 Noted = tuple[float, Hop, bytes, bool]
+
+
+class CallIds(NamedTuple):
+    """What a call is known by: its own id, the Call-ID of its caller's leg, its account."""
+
+    id: str
+    sip_call_id: str
+    account_id: int
 
 
 class Capture:
@@ -55,7 +60,7 @@ class Ladders:
     def __init__(
         self,
         keeps: Callable[[int], KeepLadders],
-        call_of: Callable[[str], Call | None],
+        call_of: Callable[[str], CallIds | None],
         write: Callable[[str, list[Noted], int], None],
     ) -> None:
         self._keeps = keeps
@@ -101,10 +106,10 @@ class Ladders:
         self._octets += size
         capture.messages.append((now, hop, data, incoming))
 
-    def started(self, call: Call, now: float) -> None:
+    def started(self, call: CallIds, now: float) -> None:
         """A call has begun: its messages stay, if its account and the limit permit."""
         if call.id not in self._by_call:
-            self._admit(call.id, call.a.session.call_id, call.a.user.account_id, now)
+            self._admit(*call, now)
 
     def ended(self, record: CallRecord, now: float) -> None:
         """A call is over."""

@@ -26,7 +26,7 @@ from sealtone.server.authentication import Authenticator, Denied
 from sealtone.server.directory import Directory
 from sealtone.server.event_feed import EventFeed
 from sealtone.server.journal import Journal
-from sealtone.server.ladders import LINGER_S, Ladders, Noted, ladder_of
+from sealtone.server.ladders import LINGER_S, CallIds, Ladders, Noted, ladder_of
 from sealtone.server.message_relay import MessageRelay
 from sealtone.server.node_events import NodeEvents
 from sealtone.server.quick_reader import read_message
@@ -105,7 +105,7 @@ class Node:
         self._recordings = RecordingWriter(store, journal.say)
         self.feed = EventFeed()
         self._events = NodeEvents(self.feed, lambda: self.snapshot)
-        self.ladders = Ladders(self._keeps_ladders, self.exchange.call_of, self._write_ladder)
+        self.ladders = Ladders(self._keeps_ladders, self._call_ids, self._write_ladder)
         self._ladders_due = False
         self._zrtp = zrtp
         self._rules = rules
@@ -230,7 +230,7 @@ class Node:
             call = exchange.calls.get(told.call)
             if call is not None:
                 if told.kind == "started":
-                    self.ladders.started(call, now)
+                    self.ladders.started(_ids_of(call), now)
                 events.call(told.kind, call)
         for record in exchange.records():
             self._store.write_call_record(record)
@@ -263,6 +263,11 @@ class Node:
         except StoreError:
             return  # a ladder is dispensable; the record of the call is not, and waits
         done.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    def _call_ids(self, sip_call_id: str) -> CallIds | None:
+        """Of the call that has a leg with this Call-ID."""
+        call = self.exchange.call_of(sip_call_id)
+        return _ids_of(call) if call is not None else None
 
     def _keeps_ladders(self, account_id: int) -> KeepLadders:
         account = self.snapshot.account(account_id)
@@ -497,6 +502,10 @@ class Node:
         for timer in (self._timer, self._housekeeping):
             if timer is not None:
                 timer.cancel()
+
+
+def _ids_of(call: Call) -> CallIds:
+    return CallIds(call.id, call.a.session.call_id, call.a.user.account_id)
 
 
 def _names_user(uri: str) -> bool:

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import sealtone
+from sealtone.net.relay import PANEL_SOCKET
 from sealtone.server.journal import Journal
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0
@@ -21,6 +22,13 @@ _HEALTHY_S = 60.0
 _END_S = 5.0
 _STARTS_S = 15.0
 _LONGEST_LINE = 4096
+_LOOK_EVERY_S, _ANSWERS_S, _MISSES = 20.0, 10.0, 3
+"""A panel that runs and three times in a row does not answer is killed, and so started again."""
+_SLOWEST_START_S = 120.0
+_QUESTION = (
+    b'{"remote": ["127.0.0.1", 0], "local": ["127.0.0.1", 0], "tls": "", "cipher": "", "sni": ""}\n'
+    b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+)
 
 
 class PanelProcess:
@@ -96,9 +104,39 @@ class PanelProcess:
         )
         if process.stderr is None:
             return "has no standard error"
-        await self._hear(process.stderr)
-        code = await process.wait()
+        looking = asyncio.create_task(self._look_after(process))
+        try:
+            await self._hear(process.stderr)
+            code = await process.wait()
+        finally:
+            looking.cancel()
         return f"ended by signal {-code}" if code < 0 else f"ended with status {code}"
+
+    async def _look_after(self, process: asyncio.subprocess.Process) -> None:
+        loop = asyncio.get_running_loop()
+        misses, is_up_at = 0, loop.time() + _SLOWEST_START_S
+        while misses < _MISSES:
+            await asyncio.sleep(_LOOK_EVERY_S)
+            if await self._answers():
+                misses, is_up_at = 0, loop.time()
+            elif loop.time() > is_up_at:
+                misses += 1
+        self._journal.say("error panel does not answer any more, it is ended")
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+
+    async def _answers(self) -> bool:
+        writer = None
+        try:
+            async with asyncio.timeout(_ANSWERS_S):
+                reader, writer = await asyncio.open_unix_connection(str(self._folder / PANEL_SOCKET))
+                writer.write(_QUESTION)
+                return (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+        except (OSError, ValueError):
+            return False
+        finally:
+            if writer is not None:
+                writer.close()
 
     async def _hear(self, lines: asyncio.StreamReader) -> None:
         while True:

@@ -4,29 +4,15 @@ from __future__ import annotations
 
 import os
 
-from sqlalchemy import func, select
+from sqlalchemy import Table, func, select
 
 from sealtone.store.bindings import delete_bindings_of
 from sealtone.store.database import Transaction
-from sealtone.store.tables import (
-    account,
-    api_key,
-    change_log,
-    domain,
-    idempotency,
-    milestone,
-    one_time_link,
-    panel_session,
-    passkey,
-    person,
-    recording,
-    recovery_code,
-    sip_user,
-    webhook,
-    webhook_delivery,
-)
+from sealtone.store.tables import account, domain, last_seen, metadata, person, recording, sip_user, webhook
 
 _ZID = 12  # octets of a ZRTP identifier (RFC 6189 4.9)
+_AT_ONCE = 500  # names in one statement
+_LATER = ("account", "call_record", "recording")
 
 
 def count_running_recordings(transaction: Transaction, account_id: int) -> int:
@@ -36,7 +22,7 @@ def count_running_recordings(transaction: Transaction, account_id: int) -> int:
 
 
 def close_account(transaction: Transaction, account_id: int) -> None:
-    """Deletes its people, domains, SIP users, keys, links and change log.
+    """Deletes its people, domains, SIP users, keys, links and change log: whatever table names it, or something of it.
 
     What may be much is deleted in small steps by those who delete what is outdated: recordings are marked for that,
     and call records are kept for 0 days. Hence the account's row stays, without a name. Its ZID changes, so that the
@@ -46,15 +32,22 @@ def close_account(transaction: Transaction, account_id: int) -> None:
     users = select(sip_user.c.username, domain.c.name).join(domain, sip_user.c.domain_id == domain.c.id)
     aors = [f"{row.username}@{row.name}" for row in connection.execute(users.where(domain.c.account_id == account_id))]
     delete_bindings_of(connection, aors)
+    for start in range(0, len(aors), _AT_ONCE):
+        connection.execute(last_seen.delete().where(last_seen.c.aor.in_(aors[start : start + _AT_ONCE])))
     connection.execute(recording.update().where(recording.c.account_id == account_id).values(deleting=1))
-    domains = select(domain.c.id).where(domain.c.account_id == account_id)
-    people = select(person.c.id).where(person.c.account_id == account_id)
-    webhooks = select(webhook.c.id).where(webhook.c.account_id == account_id)
-    connection.execute(sip_user.delete().where(sip_user.c.domain_id.in_(domains)))
-    connection.execute(webhook_delivery.delete().where(webhook_delivery.c.webhook_id.in_(webhooks)))
-    for table in (panel_session, passkey, recovery_code):
-        connection.execute(table.delete().where(table.c.person_id.in_(people)))
-    for table in (domain, webhook, idempotency, api_key, one_time_link, milestone, person, change_log):
-        connection.execute(table.delete().where(table.c.account_id == account_id))
+    for table in reversed(metadata.sorted_tables):  # what points to something goes before it
+        if table.name not in _LATER:
+            _delete_of(transaction, table, account_id)
     values = {"name": "", "enabled": 0, "keep_calls_days": 0, "recording_recipient": "", "zid": os.urandom(_ZID)}
     connection.execute(account.update().where(account.c.id == account_id).values(**values))
+
+
+def _delete_of(transaction: Transaction, table: Table, account_id: int) -> None:
+    owners = {"domain_id": domain, "person_id": person, "webhook_id": webhook}
+    if "account_id" in table.c:
+        transaction.connection.execute(table.delete().where(table.c.account_id == account_id))
+        return
+    for name, owner in owners.items():
+        if name in table.c:
+            of_account = select(owner.c.id).where(owner.c.account_id == account_id)
+            transaction.connection.execute(table.delete().where(table.c[name].in_(of_account)))

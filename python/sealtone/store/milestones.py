@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, func, select
 
 from sealtone.model import CallState
 from sealtone.store.database import Transaction
-from sealtone.store.tables import binding, call_record, domain, milestone, sip_user
+from sealtone.store.tables import account, binding, call_record, domain, milestone, sip_user
 
 _LATEST_CALLS = 500
 """How many call records are looked at: an account with a million of others has long begun."""
@@ -29,6 +29,13 @@ def delete_milestone(transaction: Transaction, account_id: int, name: str) -> No
     transaction.connection.execute(
         milestone.delete().where(milestone.c.account_id == account_id, milestone.c.name == name)
     )
+
+
+def accounts_without(transaction: Transaction, names: tuple[str, ...], limit: int) -> tuple[int, ...]:
+    """Accounts in which none of these has happened, the newest first."""
+    reached = select(milestone.c.account_id).where(milestone.c.name.in_(names))
+    query = select(account.c.id).where(account.c.id.not_in(reached)).order_by(account.c.id.desc()).limit(limit)
+    return tuple(transaction.connection.execute(query).scalars())
 
 
 def first_domain(transaction: Transaction, account_id: int) -> tuple[str, float] | None:

@@ -14,6 +14,7 @@ from sealtone.admin import Actor, SipUserChange, create_domain, create_sip_user,
 from sealtone.admin.api_keys import create_api_key
 from sealtone.admin.domains import park_domain
 from sealtone.admin.people import invite
+from sealtone.admin.phone_links import make_phone_link
 from sealtone.admin.recording_files import folder_of
 from sealtone.admin.webhook_targets import TargetRules, set_target_rules
 from sealtone.admin.webhooks import create_webhook, send_test
@@ -105,6 +106,7 @@ class Api:
             update_sip_user(transaction, owner, now, user.aor, SipUserChange(display_name=f"Anna of {name}"))
             change_id = last_change(transaction)
             invitation = invite(transaction, owner, now, tenant.account_id, f"guest@{name}.test", "viewer").link
+            phone_link = make_phone_link(transaction, owner, now, user.aor).link
             number = f"session-of-{name}"
             insert_session(
                 transaction,
@@ -142,6 +144,7 @@ class Api:
         tenant.things = {
             "domains/domain": domain.name,
             "sip-users/aor": user.aor,
+            "sip-users/number": phone_link.number,
             "webhooks/id": hook.id,
             "webhooks/delivery": delivery.id,
             "api-keys/id": key.id,

@@ -193,3 +193,13 @@ async def test_the_overviews_figures_are_of_the_account(office: Panel) -> None:
     assert "1 answered" in text
     assert "4.2" in text
     assert "<b>0</b>" in (await office.signed_in(account="Second").get("/calls/figures")).text
+    assert 'id="call-figures"' in (await office.signed_in().get("/")).text
+
+
+async def test_calls_are_shown_in_russian_with_their_verdict(office: Panel) -> None:
+    keep(office, call(1, answered=False))
+    client = office.signed_in(**{"accept-language": "ru"})
+    assert "Прошлые звонки" in (await client.get("/calls")).text
+    page = (await client.get("/calls/call-000001")).text
+    assert "Абонент 1001 занят: телефон отказал с кодом 486." in page
+    assert "What happened" not in page

@@ -168,7 +168,7 @@ async def test_a_passkey_is_added_named_used_to_confirm_and_removed(panel: Panel
     headers = {"X-CSRF-Token": client.token(), "HX-Request": "true"}
     refused = await client.post("/account/passkeys/options", data={}, headers=headers)
     assert refused.status_code == 409  # panel.test is no name of this service yet
-    await client.send_form("/service/sign-up", {"public_name": "panel.test", "sign_up": "invited"})
+    await client.send_form("/service/name", {"public_name": "panel.test"})
     device = Authenticator("https://panel.test")
     options = await client.post("/account/passkeys/options", data={}, headers=headers)
     assert options.status_code == 200
@@ -194,7 +194,7 @@ async def test_somebody_elses_passkey_confirms_nothing(panel: Panel) -> None:
     eve = somebody(panel, "eve@example.org", operator=True)
     ann = somebody(panel)
     theirs = signed_in(panel, eve)
-    await theirs.send_form("/service/sign-up", {"public_name": "panel.test", "sign_up": "invited"})
+    await theirs.send_form("/service/name", {"public_name": "panel.test"})
     device = Authenticator("https://panel.test")
     options = await theirs.post("/account/passkeys/options", data={}, headers={"X-CSRF-Token": theirs.token()})
     await theirs.send_form("/account/passkeys", {"passkey": device.create(options.text), "passkey_name": "Key"})

@@ -20,7 +20,7 @@ from sealtone.web.asking import Pages, change, flash, go, page, parts, read, sig
 from sealtone.web.confirming import confirmed
 from sealtone.web.gate import gate, mailed_address
 from sealtone.web.i18n import LANGUAGES
-from sealtone.web.mails import changed_mail, email_mail
+from sealtone.web.mails import email_mail
 from sealtone.web.security import end_session
 from sealtone.web.tabs import account_tabs, add_account_tab
 
@@ -113,7 +113,6 @@ async def change_email(request: Request, actor: Confirmed, email: Annotated[str,
             if link is not None:
                 url = mailed_address(request, settings, f"/email/{link.token}")
                 gate(request).send(email_mail(request.state.language, link.link.subject, url))
-                gate(request).send(changed_mail(request.state.language, actor.name))
             said = _("We have written to the new address. Open the link in the message to confirm it.")
         else:
             await change(request, lambda t: people.change_email(t, actor, now, me, email))

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
-from cryptography import x509
 from fastapi import Depends, File, Form, UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,19 +14,16 @@ from sealtone import admin
 from sealtone.admin import Actor, InvalidInput, Standing
 from sealtone.admin.acme import DIRECTORIES, AcmeForm, AcmeSettings, acme_settings, acme_target, set_acme
 from sealtone.admin.certificates import (
-    FOLDER,
     check_upload,
+    inspected,
     save_upload,
     use_acme_certificate,
     use_own_certificate,
 )
 from sealtone.model import Role
 from sealtone.net.errors import ControlError
-from sealtone.pki import CertificateError
 from sealtone.pki.acme_words import SAYS, parted
-from sealtone.pki.certificates import read_chain
-from sealtone.pki.facts import CertificateFacts, Cover, cover_of, days_left, facts_of
-from sealtone.pki.trust import Trust, trust_in
+from sealtone.pki.facts import Cover
 from sealtone.pki.upload import LARGEST
 from sealtone.web.asking import (
     Pages,
@@ -66,35 +61,6 @@ STAGES: Mapping[str, str] = {
     "check": _("The authority is checking that the name leads here."),
     "issue": _("The authority is issuing the certificate."),
 }
-
-
-class Shown(NamedTuple):
-    """A certificate as a page shows it."""
-
-    facts: CertificateFacts
-    cover: Cover
-    trust: Trust
-    days: int
-
-
-def inspected(data: Path, domain: str, host: str) -> Shown | None:
-    """The certificate that a domain has now; None where there is none yet, or its file is damaged. Slow."""
-    try:
-        chain = read_chain(data / FOLDER, domain)
-    except CertificateError:
-        return None
-    if not chain:
-        return None
-    facts = facts_of(chain)
-    return Shown(facts, cover_of(chain[0], domain, host), trust_in(chain, authority_of(data)), days_left(facts))
-
-
-def authority_of(data: Path) -> x509.Certificate | None:
-    """The server's own authority; None before its first start."""
-    try:
-        return x509.load_pem_x509_certificate((data / "authority" / "ca.pem").read_bytes())
-    except (OSError, ValueError):
-        return None
 
 
 @_domains.get("/{name}/certificate")

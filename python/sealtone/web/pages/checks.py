@@ -14,12 +14,13 @@ from starlette.responses import Response
 
 from sealtone import admin
 from sealtone.admin import Actor, InvalidInput, NotFound, Reach, Standing
+from sealtone.admin.certificates import CertificateSeen, inspected
 from sealtone.admin.codec_overlap import codec_overlap
 from sealtone.admin.phone_signs import PhoneSigns, phone_signs
 from sealtone.net.port_check import PortAnswer, check_tls_ports
 from sealtone.store import Transaction
 from sealtone.web.asking import Pages, now, page, parts, read, server_or_none, signed_in
-from sealtone.web.pages.certificates import Shown, inspected, said_of
+from sealtone.web.pages.certificates import said_of
 
 router = Pages(prefix="/checks", area="domains")
 Who = Annotated[Actor, Depends(signed_in)]
@@ -60,7 +61,7 @@ class DomainSeen(NamedTuple):
     """A domain with its certificate, and why that was not renewed."""
 
     standing: Standing
-    certificate: Shown | None
+    certificate: CertificateSeen | None
     failure: str
 
 
@@ -119,7 +120,7 @@ async def checks(request: Request, actor: Who, ports: str = "", first: str = "",
     )
 
 
-def _inspected(data: Path, standings: tuple[Standing, ...], reach: Reach) -> list[Shown | None]:
+def _inspected(data: Path, standings: tuple[Standing, ...], reach: Reach) -> list[CertificateSeen | None]:
     return [inspected(data, one.name, reach.name) if one.domain is not None else None for one in standings]
 
 

@@ -284,9 +284,20 @@ async def email_page(request: Request, token: str) -> Response:
 
 @router.post("/email/{token}")
 async def email(request: Request, token: str) -> Response:
-    """The new address is theirs."""
+    """The new address is theirs; the one of before is told."""
     now, origin = time.time(), address_of(request)
-    await change(request, lambda t: people.take_email_link(t, now, token, origin))
+
+    def use_case(transaction: Transaction) -> Person | None:
+        link = open_link(transaction, people.NEW_EMAIL, token, now)
+        before = people_rows.find_person(transaction, link.person_id) if link.person_id is not None else None
+        people.take_email_link(transaction, now, token, origin)
+        return before
+
+    before = await change(request, use_case)
+    settings = await gates.settings_of(request)
+    if before is not None and settings.sends_mail:
+        language = parts(request).translations.language(before.language or request.state.language.code)
+        gate(request).send(changed_mail(language, before.email))
     response = go(request, "/account" if request.state.session is not None else "/sign-in")
     flash(response, "good", request.state.translate(_("Your new e-mail address is confirmed.")))
     return response

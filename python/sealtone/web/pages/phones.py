@@ -16,6 +16,8 @@ from sealtone.admin.onboarding import (
     Checklist,
     checklist,
     dismiss_checklist,
+    has_progress,
+    note_all_progress,
     note_progress,
     restore_checklist,
 )
@@ -49,7 +51,7 @@ router = Pages(area="phones")
 SignedIn = Annotated[Actor, Depends(signed_in)]
 
 PHONES = ("linphone", "csipsimple", "zoiper", "desk", "manual")
-_RETRY_S = 5.0
+_RETRY_S = 0.2
 _SETTLES_S = 1.0
 _PROGRESS = frozenset({"registration.added", "call.ended"})
 
@@ -192,27 +194,40 @@ def _account(actor: Actor) -> int:
 
 async def run(parts: Parts) -> None:
     """Notes steps of the checklist as they happen, whether anybody looks or not."""
-    waiting: set[int] = set()
+    waiting: set[int | None] = set()
     while True:
         if parts.live is None:
             await asyncio.sleep(_RETRY_S)
             continue
         async for event in parts.live.subscribe(None):
-            if event["kind"] in _PROGRESS and event["account_id"] is not None:
-                account: int = event["account_id"]
-                if account not in waiting:
-                    waiting.add(account)
-                    parts.soon(_note_soon(parts, account, waiting))
+            account: int | None = event["account_id"]
+            if event["kind"] == "lost":
+                account = None
+            elif event["kind"] not in _PROGRESS or account is None:
+                continue
+            if account not in waiting:
+                waiting.add(account)
+                parts.soon(_note_soon(parts, account, waiting))
 
 
-async def _note_soon(parts: Parts, account_id: int, waiting: set[int]) -> None:
-    """A moment later: a call's record is written after its end is told. Several events of an account count once."""
+async def _note_soon(parts: Parts, account_id: int | None, waiting: set[int | None]) -> None:
+    """A moment later: a call's record is written after its end is told. Several events of an account count once.
+
+    None: after events were missed, every account.
+    """
     await asyncio.sleep(_SETTLES_S)
     waiting.discard(account_id)
 
     def note() -> None:
+        if account_id is not None:
+            with parts.database.read() as transaction:
+                if not has_progress(transaction, account_id):
+                    return
         with parts.database.write() as transaction:
-            note_progress(transaction, account_id)
+            if account_id is None:
+                note_all_progress(transaction)
+            else:
+                note_progress(transaction, account_id)
 
     with contextlib.suppress(StoreError):  # the next event, or the next look at the list, notes it
         await asyncio.get_running_loop().run_in_executor(parts.writers, note)

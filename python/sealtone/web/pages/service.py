@@ -13,8 +13,17 @@ from sealtone.admin.service import ServiceChange, service_settings, update_servi
 from sealtone.net.relay import PANEL_SOCKET
 from sealtone.web.asking import Pages, change, flash, go, now, page, parts, read, server_or_none, signed_in
 from sealtone.web.sections import sections
+from sealtone.web.tabs import add_service_tab, service_tabs
 
 router = Pages(prefix="/service", area="core")
+
+
+def _(text: str) -> str:
+    """Marks a text for translation."""
+    return text
+
+
+add_service_tab(10, "/service", _("Status"))
 
 
 async def operating(actor: Annotated[Actor, Depends(signed_in)]) -> Actor:
@@ -59,5 +68,6 @@ async def _page(
         error=error,
         folder=parts(request).folder,
         socket=PANEL_SOCKET,
+        tabs=service_tabs(request),
         sections=await sections(request, "service_section"),
     )

@@ -55,7 +55,7 @@ router = Pages(prefix="/service", area="people")
 
 @router.get("/sign-up")
 async def sign_up_page(request: Request, actor: Operator) -> Response:
-    """Who may make an account, and by which name this server is reached."""
+    """Who may make an account, and how large it may grow."""
     return await _sign_up(request)
 
 
@@ -78,15 +78,14 @@ async def save_sign_up(
     request: Request,
     actor: Operator,
     sign_up: Annotated[str, Form()] = "",
-    public_name: Annotated[str, Form()] = "",
     most_sip_users: Annotated[str | None, Form()] = None,
 ) -> Response:
     """Saves it."""
-    now, form = time.time(), ServiceChange(sign_up, public_name, None, most_sip_users)
+    now, form = time.time(), ServiceChange(sign_up, most_sip_users=most_sip_users)
     try:
         await change(request, lambda t: service.update_service(t, actor, now, form))
     except InvalidInput as error:
-        kept = {"sign_up": sign_up, "public_name": public_name, "most_sip_users": most_sip_users or ""}
+        kept = {"sign_up": sign_up, "most_sip_users": most_sip_users or ""}
         return await _sign_up(request, 422, kept, error)
     return done(request, "/service/sign-up", request.state.translate(_("Saved.")))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 from typing import Annotated
@@ -14,11 +15,13 @@ from sealtone.admin import Actor, InvalidInput, passkeys, second_factors, sign_i
 from sealtone.admin.passwords import hash_password, is_outdated, password_matches
 from sealtone.admin.service import SignUp
 from sealtone.model import Person
-from sealtone.store import Transaction, credentials
+from sealtone.store import StoreError, Transaction, credentials
 from sealtone.store.credentials import confirm_session, strengthen_session
+from sealtone.store.links import delete_expired_links
 from sealtone.web import gate as gates
 from sealtone.web.asking import Pages, address_of, change, go, page, read, signed_in
 from sealtone.web.gate import deliver, drop_challenge, gate, guessed, new_challenge, safe_next, wait_for_guess
+from sealtone.web.parts import Parts
 from sealtone.web.problems import problem_of
 from sealtone.web.sealed_cookie import drop_sealed, sealed_values, set_sealed
 from sealtone.web.security import begin_session, end_session
@@ -26,10 +29,29 @@ from sealtone.web.security import begin_session, end_session
 _public = Pages(area="people", public=True)
 _private = Pages(area="people")
 routers = [_public, _private]
-run = deliver
 
 STEP_COOKIE = "__Host-step"
 _STEP_S = 600.0
+_LINKS_KEPT_S = 30 * 86_400.0
+_FORGET_EVERY_S = 6 * 3600.0
+
+
+async def run(parts: Parts) -> None:
+    """Sends e-mail, and forgets links that ended a month ago."""
+    await asyncio.gather(deliver(parts), _forget_links(parts))
+
+
+async def _forget_links(parts: Parts) -> None:
+    def forget() -> None:
+        with parts.database.write() as transaction:
+            delete_expired_links(transaction, time.time() - _LINKS_KEPT_S)
+
+    while True:
+        try:
+            await asyncio.to_thread(forget)
+        except StoreError as error:
+            parts.log(f"error panel old links were not deleted: {error}")
+        await asyncio.sleep(_FORGET_EVERY_S)
 
 
 def _(text: str) -> str:
