@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from typing import Any
 
 import httpx
@@ -15,6 +16,7 @@ from sealtone.admin.domains import park_domain
 from sealtone.admin.people import invite
 from sealtone.admin.phone_links import make_phone_link
 from sealtone.admin.recording_files import folder_of
+from sealtone.admin.webhook_targets import TargetRules, set_target_rules
 from sealtone.admin.webhooks import create_webhook, send_test
 from sealtone.model import ConsentNotice, RecordingFacts, RecordingFormat
 from sealtone.model.people import Role
@@ -88,9 +90,11 @@ class Api:
         with panel.database.write() as transaction:
             domain = create_domain(transaction, OPERATOR, now, f"{name}.example", tenant.account_id)
             park_domain(transaction, owner, now, f"parked-{name}.example", tenant.account_id)
+            # Deliveries stay on this machine, where nobody takes them.
+            set_target_rules(transaction, OPERATOR, now, TargetRules((ip_network("127.0.0.0/8"),)))
             user = create_sip_user(transaction, owner, now, f"1000@{name}.example").user
             hook = create_webhook(
-                transaction, owner, now, tenant.account_id, f"https://{name}.test/events", ["call.ended"]
+                transaction, owner, now, tenant.account_id, f"https://127.0.0.1:8443/{name}", ["call.ended"]
             ).webhook
             delivery = send_test(transaction, owner, now, hook.id)
             key = create_api_key(transaction, owner, now, f"{name} spare", ["read"]).key

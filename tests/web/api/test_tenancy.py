@@ -26,6 +26,8 @@ OWNERS = {"listInvitations"}
 """What is shown to owners alone."""
 LOOKS = {"tryCall"}
 """What changes nothing although it is a POST."""
+OWN = {"endSessions"}
+"""What is nobody's business but the caller's."""
 
 
 @pytest.fixture
@@ -39,15 +41,21 @@ async def served(tmp_path: Path) -> AsyncIterator[tuple[Api, Whole]]:
             yield Api(Panel(tmp_path / "data", parts, transport, clients)), whole
 
 
+NOTED = ("state", "settled_at", "failure", "failing_since", "next_try_at", "tries", "tried_at", "note")
+"""What the server and the courier of webhooks note by themselves."""
+
+
 def rows_of(database: Database, tenant: Tenant) -> dict[str, list[str]]:
-    """Everything in the database that is a tenant's, but what the server notes of changes by itself."""
+    """Everything in the database that is a tenant's, but what is noted of it by itself."""
     found: dict[str, list[str]] = {}
     by = {"account_id": tenant.account_id, "domain_id": tenant.domain_id, "webhook_id": tenant.things["webhooks/id"]}
     with database.read() as transaction:
         for table in metadata.sorted_tables:
+            if table.name == "milestone":
+                continue
             rows = transaction.connection.execute(table.select()).mappings()
             found[table.name] = [
-                repr({name: value for name, value in row.items() if name not in ("state", "settled_at", "failure")})
+                repr({name: value for name, value in row.items() if name not in NOTED})
                 for row in rows
                 if any(row.get(name) == value for name, value in by.items())
                 or (row.get("account_id") is None and tenant.name in repr(tuple(row.values())))
@@ -129,12 +137,12 @@ async def test_a_key_does_what_its_scopes_and_its_persons_role_permit_and_no_mor
                     if not permitted:
                         assert answer.status_code == 403, where
                         assert answer.json()["type"].endswith("problem-scope"), where
-                    elif operation.method != "get" and operation.id not in LOOKS:
+                    elif operation.method != "get" and operation.id not in LOOKS | OWN:
                         assert answer.status_code in (403, 404), where
                     elif operation.path.startswith("/service/") or operation.id in OWNERS:
                         assert answer.status_code == 403, where
                     elif not operation.path.startswith("/live-calls/"):
-                        assert answer.status_code == 200, where
+                        assert answer.status_code in (200, 204), where
     after = rows_of(api.panel.database, tenant)
     for name in before:
         if name not in ("api_key", "person", "change_log"):  # of which the test itself has made more
