@@ -40,8 +40,10 @@ def test_translations_keep_the_places_of_values() -> None:
     wrong = []
     for code in (path.name for path in FOLDER.iterdir() if path.is_dir()):
         for text, said in Translations().language(code)._texts.items():
+            # "One day" may be "%(number)s" days in a language whose first form serves 21 as well.
+            free = set() if isinstance(said, str) else {"%(number)s"}
             for one in (said,) if isinstance(said, str) else said:
-                if set(places.findall(one)) != set(places.findall(text)):
+                if set(places.findall(one)) - free != set(places.findall(text)) - free:
                     wrong.append(text)
     assert wrong == []
 
