@@ -25,6 +25,7 @@ from sealtone.admin.changes import (
     reversal_of,
     revert_change,
 )
+from sealtone.admin.configuration import ConfigurationError, export_configuration, import_configuration
 from sealtone.admin.domain_checks import (
     Standing,
     dns_resolvers,
@@ -97,6 +98,7 @@ __all__ = [
     "AdminError",
     "BackupError",
     "ChangedMeanwhile",
+    "ConfigurationError",
     "Conflict",
     "DomainChange",
     "DomainRecordingChange",
@@ -135,11 +137,13 @@ __all__ = [
     "delete_sip_users",
     "dns_resolvers",
     "due_for_check",
+    "export_configuration",
     "export_csv",
     "field_errors",
     "finish_deletion",
     "first_use",
     "hang_up",
+    "import_configuration",
     "import_users",
     "is_proven",
     "ladder_of",

@@ -18,6 +18,7 @@ from sealtone.cli import (
     backup,
     calls,
     changes,
+    config,
     connect,
     domain,
     domain_names,
@@ -59,6 +60,7 @@ app.add_typer(person.app, name="person")
 app.add_typer(person.account_app, name="account")
 app.command("owner-link")(person.owner_link)
 app.add_typer(api_key.app, name="api-key")
+app.add_typer(config.app, name="config")
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.command("retention")(retention.retention)

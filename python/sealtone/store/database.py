@@ -41,7 +41,7 @@ _ADVICE = (
     (("permission denied",), "Make the user the owner of its database."),
     (("read-only transaction",), "That server only repeats another one: name the first in the setting."),
     (("too many", "remaining connection slots"), "Raise max_connections of the database server."),
-    (("SSL", "certificate"), "See docs/database.md for sslmode and sslrootcert."),
+    (("SSL", "certificate verify"), "See docs/database.md for sslmode and sslrootcert."),
     (("connection", "server closed", "terminating"), "See that the database server runs and can be reached."),
 )
 
