@@ -51,7 +51,7 @@ class empty:
         self.database.close()
 
 
-words = st.text(st.characters(categories=("L", "N", "P", "S", "Zs")), max_size=30)
+words = st.text(st.characters(categories=("L", "N", "P", "S"), include_characters=" "), max_size=30)
 users = st.lists(
     st.tuples(
         st.from_regex(r"[A-Za-z0-9_.+-]{1,12}", fullmatch=True),
