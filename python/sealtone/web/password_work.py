@@ -33,7 +33,8 @@ class PasswordWork:
             raise _busy()
         self._waiting += 1
         try:
-            await asyncio.wait_for(self._places.acquire(), _LONGEST_WAIT_S)
+            async with asyncio.timeout(_LONGEST_WAIT_S):  # wait_for may lose a cancellation before Python 3.12
+                await self._places.acquire()
         except TimeoutError:
             raise _busy() from None
         finally:

@@ -58,7 +58,8 @@ async def _stream(live: Live, account_id: int | None, person_id: int | None) -> 
         yield f"retry: {_RETRY_MS}\n\n"
         while (left := ends_at - asyncio.get_running_loop().time()) > 0:
             try:
-                event = await asyncio.wait_for(anext(subscription), min(HEARTBEAT_S, left))
+                async with asyncio.timeout(min(HEARTBEAT_S, left)):  # wait_for may lose a cancellation before 3.12
+                    event = await anext(subscription)
             except TimeoutError:
                 yield ": still here\n\n"
                 continue
