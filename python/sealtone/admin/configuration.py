@@ -49,7 +49,9 @@ def export_configuration(transaction: Transaction, actor: Actor, *, with_secrets
     Raises `Forbidden` where the role is too small for secrets.
     """
     accounts = []
-    users = rows.read_users(transaction)
+    users: dict[int, list[SipUser]] = {}
+    for user in rows.read_users(transaction):
+        users.setdefault(user.domain_id, []).append(user)
     for account in list_accounts(transaction, actor):
         actor.authorise(account.id, "such account", Role.OWNER if with_secrets else Role.VIEWER)
         accounts.append(_account(transaction, account, users, with_secrets=with_secrets))
@@ -88,14 +90,13 @@ def import_configuration(transaction: Transaction, actor: Actor, now_wall: float
 
 
 def _account(
-    transaction: Transaction, account: Account, users: tuple[SipUser, ...], *, with_secrets: bool
+    transaction: Transaction, account: Account, users: Mapping[int, list[SipUser]], *, with_secrets: bool
 ) -> dict[str, Any]:
     written: dict[str, Any] = {"name": account.name, "keep_calls": _days(account.keep_calls_days)}
     if account.recording_recipient:
         written["recording_key"] = account.recording_recipient
     written["domains"] = [
-        _domain(domain)
-        | {"users": [_user(user, with_secrets=with_secrets) for user in users if user.domain_id == domain.id]}
+        _domain(domain) | {"users": [_user(user, with_secrets=with_secrets) for user in users.get(domain.id, ())]}
         for domain in rows.read_domains(transaction, account.id)
     ]
     return written
