@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 
 from rich.console import Console
 
@@ -18,7 +19,9 @@ def shown(**arguments):
 
 
 def test_the_demonstration_with_a_server_of_its_own_plays_every_scheme_and_fits_the_terminal():
+    environment = dict(os.environ)
     text = shown()
+    assert dict(os.environ) == environment, "nothing of it is left for whoever runs in the same process"
     assert [line.split()[1] for line in text.splitlines() if line.startswith("Scheme ")] == [
         "1:", "2:", "3:", "3s:", "4:", "5:",
     ]  # fmt: skip

@@ -25,6 +25,7 @@ from sealtone.net.control import ask
 from sealtone.store import Database, Transaction
 
 Result = TypeVar("Result")
+_DATABASE: Final = "SEALTONE_DATABASE"
 _LOOPBACK: Final = "127.0.0.1"
 _START_S: Final = 30.0
 _MEDIA_PORTS: Final = 400  # more than the server keeps bound in advance
@@ -46,8 +47,7 @@ def cli(*arguments: str) -> Any:
 @contextlib.contextmanager
 def own_server() -> Iterator[tuple[ServerAccess, Path]]:
     """A fresh server on free ports of the loopback; gone without a trace at the end. Gives its data folder too."""
-    os.environ["SEALTONE_DATABASE"] = ""  # that of another server is none of its business
-    with tempfile.TemporaryDirectory(prefix="sealtone-demo-") as name:
+    with tempfile.TemporaryDirectory(prefix="sealtone-demo-") as name, _no_database_of_another():
         data = Path(name)
         sip = _free_ports(2)
         # Ports of other programs among these are passed over by the server.
@@ -73,6 +73,20 @@ def own_server() -> Iterator[tuple[ServerAccess, Path]]:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+@contextlib.contextmanager
+def _no_database_of_another() -> Iterator[None]:
+    """Meanwhile this process and its children have no other database than that of a data folder."""
+    before = os.environ.get(_DATABASE)
+    os.environ[_DATABASE] = ""
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_DATABASE]
+        else:
+            os.environ[_DATABASE] = before
 
 
 @contextlib.contextmanager
