@@ -12,6 +12,7 @@ from typing import NamedTuple, cast
 
 from benches.machine import SERVER_CPU, BenchError, LineProcess
 from benches.report import Outcome, Row, alone, at_most, compare, number
+from benches.servers.sealtone_server import COMPILED
 
 OURS, PEER = "sealtone", "libbzrtp"
 SHARED = ("X255", "X448", "DH3k", "DH2k", "Mult")
@@ -83,8 +84,8 @@ def measure_handshakes(plan: HandshakePlan, say: Say) -> Samples:
 
 
 def _child(name: str, plan: HandshakePlan) -> LineProcess:
-    # libbzrtp is called as the tests call it.
-    command = ["env", f"PYTHONPATH={os.environ['PYTHONPATH']}{os.pathsep}{TESTS}"]
+    # Ours is compiled, as `make run` runs it, where it has been; libbzrtp is called as the tests call it.
+    command = ["env", f"PYTHONPATH={os.pathsep.join((str(COMPILED), os.environ['PYTHONPATH'], str(TESTS)))}"]
     command += [sys.executable, "-m", "benches.zrtp.process", name]
     return LineProcess(command, SERVER_CPU, plan.work / f"zrtp-{name}.log")
 

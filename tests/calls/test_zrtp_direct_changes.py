@@ -3,7 +3,7 @@
 import pytest
 
 from calls.direct_scenes import behind_nat, direct, is_direct, is_sealed, shows, state, told
-from calls.scenes import all_gone, in_call, join, refer, take_over
+from calls.scenes import all_gone
 from calls.world import PCMU
 from calls.zrtp_world import DIRECT, DIRECT_WISH, ZrtpPhone, ZrtpWorld
 from sealtone.model import CallState, MediaPath, Protection, ZrtpStage
@@ -335,26 +335,3 @@ def test_a_re_invite_without_an_offer_is_offered_the_other_phones_place() -> Non
     a.do(a.session.request_offer)
     world.run(2)
     is_direct(world, a, b)
-
-
-def test_a_direct_call_is_neither_transferred_nor_taken_over_and_the_reason_is_given() -> None:
-    world, a, b = direct()
-    c = world.phone("1002", policy=DIRECT)
-    in_call(world, a, b)
-    refer(a, a.session, "<sip:1002@office.example>")
-    world.run(2)
-    (answer,) = a.saw(sip.InDialogResponse)
-    assert answer.status == 603  # type: ignore[attr-defined]
-    assert "A sealed or direct call cannot be transferred" in answer.response.reason  # type: ignore[attr-defined]
-    first = a.session
-    a.call("1002")
-    world.run(2)
-    join(a, first, a.session)
-    world.run(2)
-    assert [answer.status for answer in a.saw(sip.InDialogResponse)] == [603, 603]  # type: ignore[attr-defined]
-    take_over(a, b, c)
-    world.run(2)
-    (rejected,) = c.saw(sip.Rejected)
-    assert rejected.status == 486  # type: ignore[attr-defined]
-    assert len(world.exchange.calls) == 2
-    assert world.told("error") == []

@@ -4,7 +4,7 @@ import gc
 
 import pytest
 
-from calls.scenes import all_gone, in_call, join, refer, take_over
+from calls.scenes import all_gone
 from calls.world import OPUS, PCMU, PLAIN
 from calls.zrtp_world import ENDED, SEALED, SEALED_WISH, ZrtpPhone, ZrtpWorld
 from sealtone.b2bua.leg import Leg
@@ -475,34 +475,6 @@ def test_a_phone_whose_keys_are_with_the_server_already_is_not_sealed_afterwards
     assert a.stream.good > 10
     assert c.stream.good > 10
     assert c.stream.clear == 0
-
-
-def test_a_sealed_call_is_not_transferred_and_the_reason_is_given() -> None:
-    world, a, b = sealed()
-    world.phone("1002", policy=SEALED)
-    in_call(world, a, b)
-    refer(a, a.session, "<sip:1002@office.example>")
-    world.run(2)
-    (answer,) = a.saw(sip.InDialogResponse)
-    assert answer.status == 603  # type: ignore[attr-defined]
-    first = a.session
-    a.call("1002")
-    world.run(2)
-    join(a, first, a.session)
-    world.run(2)
-    assert [answer.status for answer in a.saw(sip.InDialogResponse)] == [603, 603]  # type: ignore[attr-defined]
-    assert len(world.exchange.calls) == 2
-
-
-def test_a_sealed_call_is_not_taken_over() -> None:
-    world, a, b = sealed()
-    c = world.phone("1002", policy=SEALED)
-    in_call(world, a, b)
-    take_over(a, b, c)
-    world.run(2)
-    (rejected,) = c.saw(sip.Rejected)
-    assert rejected.status == 486  # type: ignore[attr-defined]
-    assert stage(world, a) is ZrtpStage.SEEN
 
 
 def test_an_agreement_that_goes_well_is_not_called_a_failure_meanwhile() -> None:

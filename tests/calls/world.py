@@ -91,6 +91,7 @@ class Phone:
             body=self.offer() if body == b"" else body,
             headers=headers,
             contact_user=self.number,
+            supported=("100rel", "timer", "replaces"),
         )
         session = self.endpoint.invite(invitation, self.world.now)
         self.sessions.append(session)

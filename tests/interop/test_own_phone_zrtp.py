@@ -130,6 +130,34 @@ async def test_two_users_that_want_it_talk_directly_with_the_same_string(server,
     assert {leg.media_path for leg in legs.values()} == {MediaPath.DIRECT}
 
 
+@pytest.mark.parametrize("how", ["blind", "attended"])
+@pytest.mark.parametrize(("kind", "path"), [("sealed", MediaPath.SEALED), ("direct", MediaPath.DIRECT)])
+async def test_two_phones_that_are_connected_by_a_transfer_show_the_same_string(server, phones, kind, path, how):
+    first, middle, third = (
+        await phones("a", kind), await phones("b", kind, ring_s=0.1), await phones("c", kind, ring_s=0.1)
+    )  # fmt: skip
+    _, at_middle = await talk(first, middle)
+    old = at_middle.zrtp.sas
+    ending = [at_middle]
+    if how == "blind":
+        await at_middle.transfer(third.config.user)
+    else:
+        asking = await middle.call(third.config.user)
+        await asking.answered(10)
+        await until(lambda: asking.zrtp.sas, "the second call is secure")
+        await at_middle.transfer_to(asking)
+        ending.append(asking)
+    await both_hear(first, third, HZ["a"], HZ["c"])
+    for call in ending:
+        await call.ended(10)
+    (calling,), (answering,) = first.calls, third.calls
+    assert calling.zrtp.sas == answering.zrtp.sas != old
+    assert not calling.zrtp.trusted_mitm
+    record, legs = await legs_after(server, calling, answering)
+    assert record.state is CallState.END_TO_END
+    assert {aor: leg.media_path for aor, leg in legs.items()} == {first.config.user: path, third.config.user: path}
+
+
 @pytest.mark.parametrize(
     ("kind", "wish", "transport", "state", "told"),
     [

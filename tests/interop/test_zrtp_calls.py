@@ -79,6 +79,24 @@ def test_two_phones_that_want_it_talk_directly_and_both_show_the_same_string(ser
         assert leg.suite_rx is None
 
 
+def test_a_sealed_call_transferred_by_linphone_is_sealed_between_the_other_two(server, registered):
+    transferrer, other, third = (registered("linphone", hz, user=server.user("sealed"), **ZRTP)
+                                 for hz in (A_HZ, B_HZ, 1700.0))  # fmt: skip
+    third.wait_registered()
+    place(transferrer, other)
+    old = sas_of(other)
+    transferrer.transfer(transferrer.uri(third.setup.user))
+    third.wait_for("established")
+    transferrer.wait_for("closed", 15)
+    third.wait_audio(B_HZ)
+    assert sas_of(third) == other.short_authentication_string() != old
+    third.hang_up()
+    third.prove_heard(B_HZ)
+    record = server.call_of(third.setup.user)
+    assert record.state is CallState.END_TO_END
+    assert {leg.media_path for leg in legs_of(record).values()} == {MediaPath.SEALED}
+
+
 def test_a_compared_sas_is_remembered_for_the_next_call(server, registered):
     caller = registered("linphone", A_HZ, user=server.user("ended"), **ZRTP)
     callee = registered("linphone", B_HZ, user=server.user("ended"), **ZRTP)

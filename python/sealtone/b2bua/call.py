@@ -36,6 +36,7 @@ from sealtone.sdp import Direction
 if TYPE_CHECKING:
     from sealtone.b2bua.events import CallEventKind
     from sealtone.b2bua.exchange import Exchange
+    from sealtone.b2bua.referral import Referral, Replaced
     from sealtone.b2bua.transfer import Transfer
     from sealtone.sip.events import Answered, Ended, Progress, Rejected
     from sealtone.sip.headers import NameAddr
@@ -77,6 +78,8 @@ class Call:
         "reason",
         "recording",
         "redirects",
+        "referral",
+        "replaced",
         "ring_until",
         "run",
         "rung",
@@ -105,6 +108,8 @@ class Call:
         self.notice: open_notice.Notice | None = None
         self.change: Change | None = None
         self.transfer: Transfer | None = None
+        self.referral: Referral | None = None
+        self.replaced: Replaced | None = None
         self.recording = CallRecording()
         self.failure: tuple[int, str] | None = None
         self.called_aor = ""
@@ -144,7 +149,8 @@ class Call:
 
     def _route(self, uri: str, caller: SipUser, now: float) -> bool:
         """Ring whom `uri` means; whether anybody rings, or a service has taken the call."""
-        found = self.exchange.directory.resolve(uri, caller)
+        replaced = self.replaced if not self.redirects else None
+        found = replaced.ring if replaced is not None else self.exchange.directory.resolve(uri, caller)
         if isinstance(found, NoRoute):
             self._note_failure(found.status, found.reason)
         elif isinstance(found, Service):
@@ -304,6 +310,8 @@ class Call:
         self.state = "answered"
         self.answered_at = now
         zrtp_in_call.await_keys(self, now)
+        if self.replaced is not None:
+            self.replaced.before.end(EndedBy.SERVER, "transferred", now)
         if self.b is not None:
             self.tell("answered", f"{self.b.aor} answers; {self.drawn()}; {self.security_state()}")
 
@@ -413,6 +421,8 @@ class Call:
     def on_timeout(self, now: float) -> None:
         """Nobody picked up in time, or the phones did not come to keys."""
         if self.state != "ringing":
+            if self.referral is not None:
+                self.referral.on_timeout(now)
             zrtp_in_call.on_patience_over(self, now)
             open_notice.follow(self, now)
             return

@@ -19,6 +19,7 @@ from sealtone.b2bua.codec_choice import Encodings, encodings_of
 from sealtone.b2bua.events import CallEvent, CallEventKind
 from sealtone.b2bua.leg import Leg
 from sealtone.b2bua.plane import Destination, Directory, MediaPlane, NoMediaPorts
+from sealtone.b2bua.referral import Replaced, Ticket
 from sealtone.b2bua.zrtp_agreement import Remembered, ZrtpTerms
 from sealtone.model import RecordingFacts, SipUser
 from sealtone.model.record import CallRecord
@@ -66,6 +67,8 @@ class Exchange:
         self._by_port: dict[int, Leg] = {}
         self.playing: dict[int, Playing] = {}
         """What is played to which port."""
+        self.tickets: dict[str, Ticket] = {}
+        """By the Call-ID of the Replaces that stands for each."""
         self._sharing: dict[int, int] = {}
         self._calls_due: list[tuple[float, str]] = []
         self._zrtp_legs: dict[int, Leg] = {}
@@ -105,7 +108,9 @@ class Exchange:
             return
         self.begin(session, caller, target, now)
 
-    def begin(self, session: InviteSession, caller: SipUser, target: str, now: float) -> Call | None:
+    def begin(
+        self, session: InviteSession, caller: SipUser, target: str, now: float, replaced: Replaced | None = None
+    ) -> Call | None:
         """Open a call for a caller's session and ring; None where no media port is left."""
         media_call = self.plane.open_call()
         call = Call(self, self.entropy(8).hex(), media_call, target, now)
@@ -115,6 +120,7 @@ class Exchange:
             self.plane.close_call(media_call)
             session.reject(503, now, "No media ports are left", (("Retry-After", "10"),))
             return None
+        call.replaced = replaced
         self.admit(call)
         self.guarded(call, call.start, now)
         return call

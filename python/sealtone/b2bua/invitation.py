@@ -17,13 +17,16 @@ def invitation(leg: Leg, offer: bytes | None, caller: Leg | None) -> Invitation:
     """The phone sees the caller's AOR, or that of the service that calls it, and nothing else of the caller's side."""
     invite = caller.session.invite_request if caller is not None else None
     forwards = invite.max_forwards if invite is not None else None
+    headers = headers_about(caller) if offer is not None and caller is not None else ()
+    if leg.destination is not None and leg.destination.replaces:
+        headers = (*headers, ("Replaces", leg.destination.replaces))
     return Invitation(
         request_uri=leg.uri,
         from_=_address_of(caller) if caller is not None else _service_address(leg),
         to=f"<sip:{leg.user.aor}>",
         hop=leg.hop,
         body=offer,
-        headers=headers_about(caller) if offer is not None and caller is not None else (),
+        headers=headers,
         route=leg.route,
         contact_user=leg.call.exchange.contact_user,
         session_expires_s=1800,

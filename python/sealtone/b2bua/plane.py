@@ -215,6 +215,8 @@ class Destination(NamedTuple):
     request_uri: str
     route: tuple[str, ...] = ()
     others: tuple["Destination", ...] = ()
+    replaces: str = ""
+    """The dialog of the phone's that the new one is to take the place of (RFC 3891)."""
 
 
 class Ring(NamedTuple):

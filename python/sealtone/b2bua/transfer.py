@@ -2,7 +2,7 @@
 
 How it works:
 
-1. The server is the far end of every dialog, so a REFER is for the server to carry out; no phone is sent another's.
+1. The server is the far end of every dialog, so a REFER is for the server to carry out.
 2. Blind: the phone that is transferred leaves its call for a new one, as whose caller it rings the target. The phone
    that asked is told by NOTIFY how it goes, and hung up on once it went well. If it goes badly, the two stay together.
 3. Attended: the Replaces in Refer-To names a dialog of this server, so the two legs in question are here already. They
@@ -12,6 +12,7 @@ How it works:
    rule; the phones concerned are told the reason.
 6. Whatever ends a transfer without success goes through `Transfer.abandon`: each phone goes back to the call that it
    came from, so that who asked has both calls as before and decides anew (RFC 5589 7); no call is left with one leg.
+7. Where a call of them is sealed or direct its phone has to do it itself: `referral.py`.
 
 Only legs of the caller's own account can be named.
 """
@@ -21,7 +22,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote
 
-from sealtone.b2bua import recording_in_call, zrtp_in_call
+from sealtone.b2bua import recording_in_call, referral, zrtp_in_call
 from sealtone.b2bua.applications import in_call, open_notice
 from sealtone.b2bua.call import Call, passed_on
 from sealtone.b2bua.change import Change, bring_back, narrow
@@ -29,6 +30,7 @@ from sealtone.b2bua.leg import Leg, Refused
 from sealtone.b2bua.leg_codecs import answer_for, offer_for
 from sealtone.b2bua.plane import NoMediaPorts
 from sealtone.b2bua.record import EndedBy
+from sealtone.b2bua.referral import TRANSFERRED, Referral, notify
 from sealtone.model import SipUser
 from sealtone.sdp import Direction
 from sealtone.sip import events as sip
@@ -38,10 +40,6 @@ from sealtone.sip.transaction import ServerTransaction
 
 if TYPE_CHECKING:
     from sealtone.b2bua.exchange import Exchange
-
-_SIPFRAG = "message/sipfrag;version=2.0"
-_TRANSFERRED = "transferred"
-_SEALED = "A sealed or direct call cannot be transferred: its keys are with its two phones alone"
 
 
 class Party:
@@ -80,18 +78,8 @@ class Transfer:
         return next((party for party in self._parties() if party.leg is leg), None)
 
     def notify(self, status: int, reason: str, now: float) -> None:
-        """Tell the phone that asked how it goes (RFC 3515 2.4.4); a final status ends its subscription."""
-        leg = self.referrer
-        if leg is None or leg.session.state == "ended":
-            return
-        state = "active;expires=60" if status < 200 else "terminated;reason=noresource"
-        leg.session.request(
-            "NOTIFY",
-            now,
-            (("Event", "refer"), ("Subscription-State", state)),
-            f"SIP/2.0 {status} {reason}\r\n".encode(),
-            _SIPFRAG,
-        )
+        """Tell the phone that asked how it goes."""
+        notify(self.referrer, status, reason, now)
 
     def on_progress(self, status: int, now: float) -> None:
         if not self.rung:
@@ -156,7 +144,7 @@ class Transfer:
         call.tell("transferred", f"{call.drawn()}; {call.security_state()}")
         self.notify(200, "OK", now)
         for party in self._parties():
-            party.origin.end(EndedBy.SERVER, _TRANSFERRED, now)
+            party.origin.end(EndedBy.SERVER, TRANSFERRED, now)
         narrow(call, now)
 
     def on_offer_rejected(self, leg: Leg, event: sip.OfferRejected, now: float) -> bool:
@@ -248,6 +236,8 @@ def on_in_dialog_request(leg: Leg, event: sip.InDialogRequest, now: float) -> No
             passed.owner = event.tx
     elif method == "OPTIONS":
         endpoint.respond(event.tx, 200, now)
+    elif method == "NOTIFY" and leg.call.referral is not None and leg.call.referral.referee is leg:
+        leg.call.referral.on_notify(event, now)
     else:
         endpoint.respond(event.tx, 481 if method == "NOTIFY" else 405, now)
 
@@ -255,7 +245,9 @@ def on_in_dialog_request(leg: Leg, event: sip.InDialogRequest, now: float) -> No
 def on_in_dialog_response(leg: Leg, event: sip.InDialogResponse, now: float) -> None:
     """The other phone's answer to a request passed on."""
     tx = event.tx.owner
-    if isinstance(tx, ServerTransaction):
+    if isinstance(tx, Referral):
+        tx.on_response(event, now)
+    elif isinstance(tx, ServerTransaction):
         response = event.response
         if response is None:
             leg.call.exchange.endpoint.respond(tx, event.status, now)
@@ -275,11 +267,9 @@ def _refer(leg: Leg, tx: ServerTransaction, values: list[str], now: float) -> No
     if call.change is not None:
         exchange.endpoint.respond(tx, 491, now)
         return
-    if call.state != "answered" or other is None or call.service is not None or call.transfer is not None:
+    busy = call.transfer is not None or call.referral is not None
+    if call.state != "answered" or other is None or call.service is not None or busy:
         exchange.endpoint.respond(tx, 603, now, "This call cannot be transferred now")
-        return
-    if leg.sealed is not None:
-        exchange.endpoint.respond(tx, 603, now, _SEALED)
         return
     try:
         refer_to = NameAddr.parse(values[0])
@@ -290,21 +280,29 @@ def _refer(leg: Leg, tx: ServerTransaction, values: list[str], now: float) -> No
         return
     target = str(uri._replace(headers="", params=()))
     if replaces is None:
-        _begin_blind(call, leg, other, tx, target, now)
+        _blind(leg, other, tx, target, now)
         return
     second = exchange.find_leg(replaces.call_id, replaces.to_tag, replaces.from_tag)
     if second is None or second.user.account_id != leg.user.account_id or second.call is call:
         exchange.endpoint.respond(tx, 481, now, "The call to join is not here")
-    elif second.sealed is not None:
-        exchange.endpoint.respond(tx, 603, now, _SEALED)
     elif second.call.transfer is not None:
         exchange.endpoint.respond(tx, 603, now, "The call to join is being transferred itself")
     elif second.call.state != "answered":
         # The second phone still rings: let it ring for the transferred one instead.
-        _begin_blind(call, leg, other, tx, second.call.target, now)
-        second.call.end(EndedBy.CALLER, _TRANSFERRED, now)
+        if _blind(leg, other, tx, second.call.target, now):
+            second.call.end(EndedBy.CALLER, TRANSFERRED, now)
+    elif (leg.sealed is not None or second.sealed is not None) and second.call.service is None:
+        referral.pass_on(leg, other, second, tx, "", now)
     else:
         _begin_attended(call, leg, other, second, tx, now)
+
+
+def _blind(leg: Leg, other: Leg, tx: ServerTransaction, target: str, now: float) -> bool:
+    """Whether the other phone is on its way to `target`."""
+    if leg.sealed is not None:
+        return referral.pass_on(leg, other, None, tx, target, now)
+    _begin_blind(leg.call, leg, other, tx, target, now)
+    return True
 
 
 def _replaces_in(headers: str) -> ReplacesHeader | None:
@@ -363,8 +361,12 @@ def replace(exchange: Exchange, tx: ServerTransaction, caller: SipUser, value: s
     except SipError:
         exchange.endpoint.respond(tx, 400, now, "Replaces cannot be read")
         return
-    old = exchange.find_leg(wanted.call_id, wanted.to_tag, wanted.from_tag)
-    if old is None or old.user.account_id != caller.account_id:
+    ticket = referral.redeem(exchange, wanted, caller, now)
+    if ticket is not None and ticket.leg.call.state == "ended":
+        exchange.begin(exchange.endpoint.accept(tx, now), caller, ticket.target, now)
+        return
+    old = exchange.find_leg(wanted.call_id, wanted.to_tag, wanted.from_tag) if ticket is None else ticket.leg
+    if old is None or (ticket is None and old.user.account_id != caller.account_id):
         exchange.endpoint.respond(tx, 481, now, "The call to replace is not here")
         return
     before = old.call
@@ -376,7 +378,7 @@ def replace(exchange: Exchange, tx: ServerTransaction, caller: SipUser, value: s
         exchange.endpoint.respond(tx, 486, now, "That call cannot be taken over now")
         return
     if old.sealed is not None:
-        exchange.endpoint.respond(tx, 486, now, _SEALED)
+        referral.take_over(exchange, tx, caller, stays, now)
         return
     _take_over(exchange, tx, caller, before, stays, now)
 

@@ -283,7 +283,7 @@ class Phone:
         name = NameAddr(self.config.display_name, self.address_of_record)
         invitation = Invitation(
             request_uri=uri, from_=str(name), to=f"<{uri}>", hop=self._require_flow(), body=body, headers=headers,
-            contact_user=self.config.user, owner=call,
+            contact_user=self.config.user, owner=call, supported=("100rel", "timer", "replaces"),
         )  # fmt: skip
         self._dispatch.invite(call, invitation, self._login())
         self.flush()
