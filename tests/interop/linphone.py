@@ -18,6 +18,7 @@ _STATES = {
     "LinphoneCallOutgoingRinging": "ringing",
     "LinphoneCallOutgoingEarlyMedia": "ringing",
     "LinphoneCallConnected": "established",
+    "LinphoneCallPaused": "held",
     "LinphoneCallEnd": "closed",
     "LinphoneCallError": "closed",
 }
@@ -156,6 +157,10 @@ class Linphone(RealPhone):
 
     def transfer(self, uri: str) -> None:
         self._say(f"transfer {uri}")
+
+    def connect_others(self) -> None:
+        """Attended transfer of its first call to its second."""
+        self._say("transfer 1 --to-call 2")
 
     def press(self, key: str) -> None:
         """A key in a call: linphonec takes a line of one key for that."""

@@ -6,6 +6,7 @@ import pytest
 
 from interop import wire
 from interop.processes import eventually
+from interop.server import DOMAIN
 from interop.test_calls import A_HZ, B_HZ, PROTECTED, UDP, end_and_prove, place
 from sealtone.model import CallState, KeyExchange, MediaPath, Protection, ZrtpStage
 from sealtone.net.control import ask
@@ -79,20 +80,34 @@ def test_two_phones_that_want_it_talk_directly_and_both_show_the_same_string(ser
         assert leg.suite_rx is None
 
 
-def test_a_sealed_call_transferred_by_linphone_is_sealed_between_the_other_two(server, registered):
+@pytest.mark.parametrize("how", ["blind", "attended"])
+def test_a_sealed_call_transferred_by_linphone_is_sealed_between_the_other_two(server, registered, how):
     transferrer, other, third = (registered("linphone", hz, user=server.user("sealed"), **ZRTP)
                                  for hz in (A_HZ, B_HZ, 1700.0))  # fmt: skip
     third.wait_registered()
     place(transferrer, other)
     old = sas_of(other)
-    transferrer.transfer(transferrer.uri(third.setup.user))
-    third.wait_for("established")
+    if how == "blind":
+        transferrer.transfer(transferrer.uri(third.setup.user))
+        third.wait_for("established")
+    else:
+        transferrer.hold()
+        transferrer.wait_for("held")
+        transferrer.call(transferrer.uri(third.setup.user))
+        third.wait_for("established")
+        sas_of(third)
+        transferrer.connect_others()
     transferrer.wait_for("closed", 15)
     third.wait_audio(B_HZ)
     assert sas_of(third) == other.short_authentication_string() != old
     third.hang_up()
     third.prove_heard(B_HZ)
-    record = server.call_of(third.setup.user)
+
+    def between_the_two():
+        parties = f"{other.setup.user}@{DOMAIN}", f"{third.setup.user}@{DOMAIN}"
+        return next((each for each in server.calls_of(other.setup.user) if (each.caller, each.callee) == parties), None)
+
+    record = eventually(between_the_two, 5, "the record is written", server.evidence)
     assert record.state is CallState.END_TO_END
     assert {leg.media_path for leg in legs_of(record).values()} == {MediaPath.SEALED}
 
