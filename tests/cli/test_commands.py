@@ -2,10 +2,7 @@
 
 import asyncio
 import json
-import os
 import re
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sealtone.admin import first_use
+from cli.conftest import Run
 from sealtone.model.record import CallRecord
 from sealtone.net.control import SOCKET_FILE, ControlSocket
 from sealtone.registrar import Binding
@@ -24,41 +21,14 @@ from sealtone.store.directory import read_changes
 from sealtone.store.records import insert_calls
 from store.records import CLEAR, ENCRYPTED, call
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
+
+@pytest.fixture
+def answered_at() -> float:
+    return time.time() - 65
 
 
 @pytest.fixture
-def data(tmp_path: Path) -> Path:
-    database = Database(tmp_path)
-    with database.write() as transaction:
-        first_use(transaction, 1.0, "office.example")
-    database.close()
-    return tmp_path
-
-
-@pytest.fixture
-def run(data: Path) -> Run:
-    def run(*arguments: str, columns: int = 100, folder: Path = data) -> subprocess.CompletedProcess[str]:
-        environment = os.environ | {
-            "PYTHONPATH": os.pathsep.join(sys.path),
-            "SEALTONE_DATA": str(folder),
-            "COLUMNS": str(columns),
-        }
-        environment.pop("SUDO_USER", None)
-        return subprocess.run(
-            [sys.executable, "-m", "sealtone.cli", *arguments],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-            env=environment,
-        )
-
-    return run
-
-
-@pytest.fixture
-def server(data: Path) -> Iterator[list[str]]:
+def server(data: Path, answered_at: float) -> Iterator[list[str]]:
     """A control socket that answers like a server's, and what it was asked."""
     asked: list[str] = []
     live = {
@@ -67,8 +37,8 @@ def server(data: Path) -> Iterator[list[str]]:
         "caller": "1000@office.example",
         "callee": "1001@office.example",
         "dialled": "1001",
-        "started_at": time.time() - 70,
-        "answered_at": time.time() - 65,
+        "started_at": answered_at - 5,
+        "answered_at": answered_at,
         "state": "protected-to-server",
         "drawn": "1000 —SRTP→ server —SRTP→ 1001",
         "legs": [],
@@ -363,10 +333,15 @@ def test_a_running_server_is_told_of_a_change(run: Run, server: list[str]) -> No
     assert server == ["reload"]
 
 
-def test_live_calls_and_status_come_from_the_running_server(run: Run, server: list[str]) -> None:
+def test_live_calls_and_status_come_from_the_running_server(run: Run, server: list[str], answered_at: float) -> None:
+    before = time.time()
     shown = run("calls", "--live").stdout
+    after = time.time()
     assert "1000 —SRTP→ server —SRTP→ 1001" in shown
-    assert re.search(r"◐ Protected to the server · 1:0\d · talking", shown)
+    found = re.search(r"◐ Protected to the server · (\d+):(\d\d) · talking", shown)
+    assert found is not None, shown
+    minutes, seconds = map(int, found.groups())
+    assert int(before - answered_at) <= 60 * minutes + seconds <= int(after - answered_at)
     shown = run("status").stdout
     assert "● Running, version 0.1.0, for 1:01:40" in shown
     assert "TLS [::]:5061" in shown

@@ -4,43 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
 from cryptography.x509 import DNSName
 
+from cli.conftest import command
 from net.dns_server import dns_server
 from pki.test_uploads import Chain, key_pem, pem
-from sealtone.admin import first_use
-from sealtone.store import Database
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    folder = tmp_path / "data"
-    database = Database(folder)
-    with database.write() as transaction:
-        first_use(transaction, 1.0, "office.example")
-    database.close()
-    return folder
 
 
 async def run(data: Path, *arguments: str, code: int = 0) -> str:
     """What the command says; it has to end with `code`."""
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "SEALTONE_DATA": str(data), "COLUMNS": "200"}
-    done = await asyncio.to_thread(
-        subprocess.run,
-        [sys.executable, "-m", "sealtone.cli", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env=environment,
-    )
+    done = await asyncio.to_thread(command, data, *arguments, columns=200)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
 

@@ -6,13 +6,13 @@ import json
 import time
 from pathlib import Path
 
-from cli.test_commands import Run, data, run  # noqa: F401
+from cli.conftest import Run
 from sealtone.admin import people
 from sealtone.admin.people import Newcomer
 from sealtone.store import Database
 
 
-def test_people_and_accounts_are_made_changed_and_listed(run: Run, data: Path) -> None:  # noqa: F811
+def test_people_and_accounts_are_made_changed_and_listed(run: Run, data: Path) -> None:
     made = json.loads(run("owner-link", "--json").stdout)
     token = made["link"].rpartition("/")[2]
     assert made["link"].endswith(f"/welcome/{token}")

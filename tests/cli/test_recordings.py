@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import stat
 import struct
 import subprocess
-import sys
 import wave
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,41 +15,14 @@ import pyrage
 import pytest
 
 from admin.sealed import facts_of, keep, noise, write_broken_off, write_finished
-from sealtone.admin import first_use
+from cli.conftest import Run
 from sealtone.admin.recording_files import folder_of
 from sealtone.cli.recording_sound import opus_to_wav
 from sealtone.model import RecordingFacts
 from sealtone.store import Database
 from sealtone.store.recordings import save_recording
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
 Key = pyrage.x25519.Identity
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    folder = tmp_path / "data"
-    database = Database(folder)
-    with database.write() as transaction:
-        first_use(transaction, 1.0, "office.example")
-    database.close()
-    return folder
-
-
-@pytest.fixture
-def run(data: Path) -> Run:
-    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        variables = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "SEALTONE_DATA": str(data), "COLUMNS": "100"}
-        return subprocess.run(
-            [sys.executable, "-m", "sealtone.cli", *arguments],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-            env=variables | environment,
-        )
-
-    return run
 
 
 def made(run: Run, data: Path, to: Path, *more: str, **environment: str) -> Key:

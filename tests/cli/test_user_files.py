@@ -6,10 +6,10 @@ import json
 import stat
 from pathlib import Path
 
-from cli.test_commands import Run, data, run  # noqa: F401 (fixtures)
+from cli.conftest import Run
 
 
-def test_many_users_are_added_and_their_secrets_kept_in_a_private_file(run: Run, tmp_path: Path) -> None:  # noqa: F811
+def test_many_users_are_added_and_their_secrets_kept_in_a_private_file(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "secrets.csv"
     done = run("user", "bulk", "1100-1119", "anna", "--domain", "office.example", "--secrets", str(file))
     assert done.returncode == 0, done.stderr
@@ -25,7 +25,7 @@ def test_many_users_are_added_and_their_secrets_kept_in_a_private_file(run: Run,
     assert run("user", "show", "7@office.example").returncode == 1
 
 
-def test_users_go_out_as_csv_and_come_back_changed(run: Run, tmp_path: Path) -> None:  # noqa: F811
+def test_users_go_out_as_csv_and_come_back_changed(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "users.csv"
     assert run("user", "export", "-o", str(file)).returncode == 0
     file.write_text(
@@ -45,7 +45,7 @@ def test_users_go_out_as_csv_and_come_back_changed(run: Run, tmp_path: Path) -> 
     assert "2001" not in run("user", "list").stdout
 
 
-def test_a_change_is_listed_shown_and_taken_back(run: Run) -> None:  # noqa: F811
+def test_a_change_is_listed_shown_and_taken_back(run: Run) -> None:
     run("user", "set", "1000@office.example", "--name", "Anna", "--codecs", "opus")
     (latest, *_) = json.loads(run("changes", "list", "--json").stdout)
     assert (latest["subject"], latest["state"]) == ("SIP user 1000@office.example", "pending")
@@ -60,7 +60,7 @@ def test_a_change_is_listed_shown_and_taken_back(run: Run) -> None:  # noqa: F81
     assert "Anna" in run("changes", "list", "--find", "1000@", columns=200).stdout
 
 
-def test_a_call_is_tried_without_a_server(run: Run) -> None:  # noqa: F811
+def test_a_call_is_tried_without_a_server(run: Run) -> None:
     said = run("test-call", "1000@office.example", "1001")
     assert said.returncode == 0
     assert "No server is running" in said.stdout

@@ -45,7 +45,9 @@ _MANIFEST = "manifest.json"
 _DATABASE, _FILES = "database/", "data/"
 _SEALED, _SEALED_KEY = "backup.age", "key.age"
 _RECORDINGS = "recordings"
-_LEFT_OUT = frozenset({_RECORDINGS, "panel-cache", "panel.sock", "control.sock"})
+BACKUPS_FOLDER = "backups"
+"""In the data folder: what the panel and the API made."""
+_LEFT_OUT = frozenset({_RECORDINGS, BACKUPS_FOLDER, "panel-cache", "panel.sock", "control.sock"})
 _CHUNK = 1 << 20
 # What a ZIP that was changed can raise: of another method, of a password, of its octets.
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError)

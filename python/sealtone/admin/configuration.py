@@ -17,7 +17,7 @@ from sealtone.admin import fields
 from sealtone.admin.accounts import create_account, list_accounts, set_call_retention
 from sealtone.admin.actor import Actor
 from sealtone.admin.domains import DomainChange, create_domain, set_domain_enabled, update_domain
-from sealtone.admin.errors import AdminError, InvalidInput
+from sealtone.admin.errors import AdminError, InvalidInput, NotFound
 from sealtone.admin.recording_access import recipient
 from sealtone.admin.recordings import DomainRecordingChange, set_recording_key, update_domain_recording
 from sealtone.admin.sip_users import MASKED, NewSecret, SipUserChange, create_sip_user, shown_fields, update_sip_user
@@ -61,7 +61,7 @@ def export_configuration(transaction: Transaction, actor: Actor, *, with_secrets
 
 
 def import_configuration(transaction: Transaction, actor: Actor, now_wall: float, text: str) -> Taken:
-    """Takes a file up, whole. For a dry run do so in a transaction that is rolled back.
+    """Takes a file up, whole. `preview_import` tells what it would come to.
 
     Raises `ConfigurationError` with the line; the transaction has to be rolled back then.
     """
@@ -73,6 +73,8 @@ def import_configuration(transaction: Transaction, actor: Actor, now_wall: float
         name = wanted.text("name")
         account = present.get(name)
         with _Naming(wanted):
+            if account is None and actor.account_id is not None:
+                raise _at(wanted.line, f"Your account is called “{', '.join(present)}”: name it so in the file.")
             if account is None:
                 account = create_account(transaction, actor, now_wall, name)
             _take_account(transaction, actor, now_wall, account, wanted)
@@ -84,6 +86,15 @@ def import_configuration(transaction: Transaction, actor: Actor, now_wall: float
                     secrets += _take_user(transaction, actor, now_wall, domain.text("name"), user)
     changes = rows.read_changes(transaction, limit=rows.last_change(transaction) - before)
     return Taken(tuple(reversed(changes)), tuple(secrets))
+
+
+def preview_import(transaction: Transaction, actor: Actor, now_wall: float, text: str) -> Taken:
+    """What taking a file up would change, in a transaction that may write; nothing is. Raises `ConfigurationError`."""
+    attempt = transaction.connection.begin_nested()
+    try:
+        return import_configuration(transaction, actor, now_wall, text)
+    finally:
+        attempt.rollback()
 
 
 # writing
@@ -300,6 +311,9 @@ def _take_account(transaction: Transaction, actor: Actor, now_wall: float, accou
 def _take_domain(transaction: Transaction, actor: Actor, now_wall: float, account: Account, item: _Item) -> None:
     name = fields.domain_name(item.text("name"))
     domain = rows.find_domain(transaction, name)
+    if actor.account_id is not None and not actor.operator and (domain is None or domain.account_id != account.id):
+        # Whether it is somebody else's is nobody's business.
+        raise NotFound("There is no domain {name} in this account. Add it and prove that it is yours first.", name=name)
     if domain is None:
         domain = create_domain(transaction, actor, now_wall, name, account.id)
     if domain.account_id != account.id:

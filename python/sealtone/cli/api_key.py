@@ -12,6 +12,7 @@ from rich.text import Text
 from sealtone import admin
 from sealtone.admin import api_keys as keys
 from sealtone.admin.api_keys import Scope
+from sealtone.cli.account_choice import AccountOption, chosen_account
 from sealtone.cli.output import DEFAULT_DATA, DataOption, JsonOption, actor, change, console, look, moment, print_json
 from sealtone.store import Transaction
 from sealtone.store.api_keys import ApiKey
@@ -26,7 +27,7 @@ def create(
     name: Annotated[str, typer.Argument(help="What uses it.", show_default=False)],
     scope: Annotated[list[str] | None, typer.Option("--scope", help=f"What it may do; repeatable: {_ALL}.")] = None,
     days: Annotated[float | None, typer.Option(min=0.01, max=36_500, help="How long it lives; else for good.")] = None,
-    account: Annotated[int | None, typer.Option(help="The account's number, where there are several.")] = None,
+    account: AccountOption = None,
     data: DataOption = DEFAULT_DATA,
     as_json: JsonOption = False,
 ) -> None:
@@ -34,8 +35,8 @@ def create(
     expires_at = None if days is None else time.time() + days * _DAY_S
 
     def use_case(transaction: Transaction, who: admin.Actor, now_wall: float) -> keys.NewApiKey:
-        owner = _account(transaction, who, account)
-        return keys.create_api_key(transaction, who, now_wall, name, scope or ["read"], expires_at, owner)
+        owner = chosen_account(transaction, who, account)
+        return keys.create_api_key(transaction, who, now_wall, name, scope or ["read"], expires_at, owner.id)
 
     made = change(data, use_case)
     if as_json:
@@ -74,15 +75,6 @@ def revoke(
         print_json(_row(gone))
     else:
         console().print(f"API key {gone.id} ({gone.name}) revoked.")
-
-
-def _account(transaction: Transaction, who: admin.Actor, number: int | None) -> int:
-    found = [account.id for account in admin.list_accounts(transaction, who) if number in (None, account.id)]
-    if not found:
-        raise admin.NotFound("There is no such account. `sealtone retention` lists them.")
-    if len(found) > 1:
-        raise admin.Conflict("There are several accounts: name one with --account. `sealtone retention` lists them.")
-    return found[0]
 
 
 def _row(key: ApiKey) -> dict[str, Any]:

@@ -12,12 +12,12 @@ import typer
 from rich.table import Table
 
 from sealtone.admin import backup as backups
+from sealtone.admin.backup_wishes import check_passphrase
 from sealtone.admin.recording_seal import read_identities
 from sealtone.cli.output import DEFAULT_DATA, DataOption, JsonOption, console, opened, print_json
 from sealtone.config import configured_database
 
 _PASSPHRASE = "SEALTONE_BACKUP_PASSPHRASE"
-_SHORTEST = 12
 
 
 def backup(
@@ -76,11 +76,7 @@ def restore(
 
 def _new_passphrase() -> str:
     chosen = os.environ.get(_PASSPHRASE) or _asked("Passphrase for the backup", again=True)
-    if len(chosen) < _SHORTEST:
-        raise backups.BackupError(
-            f"The passphrase has fewer than {_SHORTEST} characters. The backup holds every key of the service; "
-            f"take some words that only you would put together."
-        )
+    check_passphrase(chosen)
     return chosen
 
 

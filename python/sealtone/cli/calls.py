@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.text import Text
 
 from sealtone import admin
+from sealtone.admin.calls import LiveRequest
 from sealtone.admin.ladders import CallLadder
 from sealtone.cli.call_view import call_details, call_lines, call_row
 from sealtone.cli.output import (
@@ -55,8 +56,7 @@ def calls(
 ) -> None:
     """Calls, newest first: both legs drawn, and the state of the weaker one."""
     if call is not None and hang_up:
-        ask(data, "calls.hang_up", call=call)
-        print_json({"ended": call}) if as_json else console().print("The call is being ended.")
+        _hang_up(data, call, as_json)
     elif call is not None and record is not None:
         _record(data, call, record, as_json)
     elif call is not None and sas is not None:
@@ -74,15 +74,36 @@ def calls(
         _show_past(data, wanted, as_json)
 
 
+def _hang_up(data: DataOption, call: str, as_json: bool) -> None:
+    live = _live_call(data, call)
+    _asked(data, admin.hang_up(actor(), call))
+    change(data, lambda transaction, who, now_wall: admin.note_hang_up(transaction, who, now_wall, live))
+    print_json({"ended": call}) if as_json else console().print("The call is being ended.")
+
+
 def _record(data: DataOption, call: str, record: str, as_json: bool) -> None:
     if record not in ("start", "stop"):
         raise typer.BadParameter("Say start or stop.", param_hint="--record")
-    who = actor()
-    ask(data, "calls.record", call=call, start=record == "start", by=f"{who.name} ({who.origin})")
+    start = record == "start"
+    live = _live_call(data, call)
+    _asked(data, admin.record_call(actor(), call, start=start))
+    change(data, lambda transaction, who, now_wall: admin.note_recording(transaction, who, now_wall, live, start=start))
     if as_json:
         print_json({"call": call, "record": record})
     else:
-        console().print("The call is being recorded." if record == "start" else "The recording is being ended.")
+        console().print("The call is being recorded." if start else "The recording is being ended.")
+
+
+def _asked(data: DataOption, wanted: LiveRequest) -> Any:
+    return ask(data, wanted.action, **wanted.arguments)
+
+
+def _live_call(data: DataOption, call: str) -> dict[str, Any]:
+    rows: list[dict[str, Any]] = _asked(data, admin.live_calls(actor(), call))
+    for row in rows:
+        if row["id"] == call:
+            return row
+    raise admin.NotFound(f"There is no live call {call}. `sealtone calls --live` shows them.")
 
 
 def _verify(data: DataOption, call: str, user: str, sas: str, as_json: bool) -> None:

@@ -13,16 +13,12 @@ import typer
 from rich.table import Table
 
 from sealtone import admin
-from sealtone.admin.configuration import ConfigurationError, Taken
+from sealtone.admin.configuration import ConfigurationError, Taken, preview_import
 from sealtone.cli.output import DEFAULT_DATA, DataOption, actor, console, look, opened, printable
 from sealtone.net import ControlError
 from sealtone.net.control import ask
 
 app = typer.Typer(help="Accounts, domains and SIP users as YAML: export, import.", no_args_is_help=True)
-
-
-class _DryRun(Exception):
-    """Rolls the transaction back."""
 
 
 @app.command("export")
@@ -59,12 +55,9 @@ def import_file(
         text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError("{file} cannot be read: {why}.", file=file, why=error) from error
-    taken = Taken((), ())
-    with opened(data) as database:
-        with suppress(_DryRun), database.write() as transaction:
-            taken = admin.import_configuration(transaction, actor(), time.time(), text)
-            if dry_run:
-                raise _DryRun
+    take = preview_import if dry_run else admin.import_configuration
+    with opened(data) as database, database.write() as transaction:
+        taken = take(transaction, actor(), time.time(), text)
     if taken.changes and not dry_run:
         with suppress(ControlError):  # none is running, or it looks for itself a moment later
             ask(data, "reload")

@@ -8,10 +8,10 @@ import typer
 from rich.table import Column, Table
 
 from sealtone import admin
+from sealtone.cli.account_choice import AccountOption, chosen_account
 from sealtone.cli.output import DEFAULT_DATA, DataOption, JsonOption, actor, change, console, look, print_json
 from sealtone.model import Domain
 from sealtone.store import Transaction
-from sealtone.store.directory import read_accounts
 
 app = typer.Typer(help="SIP domains: list, add, change, enable, disable, delete.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="Such as office.example.", show_default=False)]
@@ -38,14 +38,13 @@ def list_domains(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -
 
 
 @app.command()
-def add(name: Name, data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
+def add(
+    name: Name, account: AccountOption = None, data: DataOption = DEFAULT_DATA, as_json: JsonOption = False
+) -> None:
     """Add a domain that you answer for: it counts at once. For a name to be proven by DNS: sealtone domain park."""
 
     def use_case(transaction: Transaction, who: admin.Actor, now_wall: float) -> Domain:
-        accounts = read_accounts(transaction)
-        if not accounts:
-            raise admin.NotFound("There is no account yet. Start the server once: sealtone serve")
-        return admin.create_domain(transaction, who, now_wall, name, accounts[0].id)
+        return admin.create_domain(transaction, who, now_wall, name, chosen_account(transaction, who, account).id)
 
     _say(change(data, use_case), "added", as_json)
 

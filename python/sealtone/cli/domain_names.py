@@ -15,6 +15,7 @@ from sealtone import admin
 from sealtone.admin import certificates
 from sealtone.admin.acme import AcmeForm, AcmeSettings, acme_settings, set_acme
 from sealtone.admin.domain_records import as_zone_file
+from sealtone.cli.account_choice import AccountOption, chosen_account
 from sealtone.cli.domain import Name, app
 from sealtone.cli.output import DEFAULT_DATA, DataOption, JsonOption, actor, change, console, look, print_json
 from sealtone.model import CertificateSource
@@ -24,20 +25,18 @@ from sealtone.net.dns_lookup import DnsLookup
 from sealtone.pki.certificates import read_chain
 from sealtone.pki.facts import cover_of, days_left, facts_of
 from sealtone.store import Transaction
-from sealtone.store.directory import read_accounts
 
 _SIGNS = {"ok": "found", "missing": "missing", "differs": "different", "unknown": "not checked"}
 
 
 @app.command()
-def park(name: Name, data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
+def park(
+    name: Name, account: AccountOption = None, data: DataOption = DEFAULT_DATA, as_json: JsonOption = False
+) -> None:
     """Claim a name that is to be proven by a record in its DNS, as people do in the panel."""
 
     def use_case(transaction: Transaction, who: admin.Actor, now_wall: float) -> admin.Standing:
-        accounts = read_accounts(transaction)
-        if not accounts:
-            raise admin.NotFound("There is no account yet. Start the server once: sealtone serve")
-        claim = admin.park_domain(transaction, who, now_wall, name, accounts[0].id)
+        claim = admin.park_domain(transaction, who, now_wall, name, chosen_account(transaction, who, account).id)
         return admin.standing_of(transaction, who, claim.name)
 
     _show(change(data, use_case), as_json)

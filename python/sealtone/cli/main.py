@@ -14,6 +14,7 @@ from rich.text import Text
 
 from sealtone.admin import AdminError
 from sealtone.cli import (
+    account,
     api_key,
     backup,
     calls,
@@ -27,9 +28,11 @@ from sealtone.cli import (
     registrations,
     retention,
     server,
+    service,
     status,
     trial_call,
     user,
+    webhook,
 )
 from sealtone.cli.output import NoData, printable
 from sealtone.config import ConfigError
@@ -57,9 +60,11 @@ app.command("test-call")(trial_call.trial_call)
 app.add_typer(changes.app, name="changes")
 app.add_typer(recordings.app, name="recordings")
 app.add_typer(person.app, name="person")
-app.add_typer(person.account_app, name="account")
+app.add_typer(account.app, name="account")
 app.command("owner-link")(person.owner_link)
 app.add_typer(api_key.app, name="api-key")
+app.add_typer(webhook.app, name="webhook")
+app.add_typer(service.app, name="service")
 app.add_typer(config.app, name="config")
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)

@@ -1,4 +1,4 @@
-"""`sealtone person`, `sealtone account` and `sealtone owner-link`: who signs in to the panel."""
+"""`sealtone person` and `sealtone owner-link`: who signs in to the panel."""
 
 from __future__ import annotations
 
@@ -12,19 +12,17 @@ from rich.text import Text
 from sealtone import admin
 from sealtone.admin import accounts, people
 from sealtone.admin.links import NewLink
-from sealtone.admin.service import service_settings
-from sealtone.cli.output import DEFAULT_DATA, DataOption, JsonOption, actor, change, console, look, moment, print_json
-from sealtone.model import Account, Person
-from sealtone.net import ControlError
-from sealtone.net.control import ask
+from sealtone.cli.account_choice import AccountOption, chosen_account
+from sealtone.cli.output import DEFAULT_DATA, DataOption, JsonOption, actor, change, console, look, print_json
+from sealtone.cli.panel_link import show_link
+from sealtone.model import Person
 from sealtone.store import Transaction
 
-app = typer.Typer(help="People of the panel: list, add, new password, enable, disable, operator.", no_args_is_help=True)
-account_app = typer.Typer(help="Accounts: list, create, enable, disable.", no_args_is_help=True)
+app = typer.Typer(
+    help="People of the panel: list, add, role, new password, enable, disable, remove, operator.", no_args_is_help=True
+)
 
 Email = Annotated[str, typer.Argument(metavar="E-MAIL", help="Such as ann@example.org.", show_default=False)]
-Number = Annotated[int, typer.Argument(metavar="NUMBER", help="As `sealtone account list` has it.", show_default=False)]
-AccountOption = Annotated[int | None, typer.Option("--account", help="The account's number, where there are several.")]
 
 
 def owner_link(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
@@ -34,7 +32,7 @@ def owner_link(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> 
         raise admin.Conflict(
             "There is an owner already. A link for a new password: sealtone person reset-password E-MAIL"
         )
-    _show_link(data, f"welcome/{made.token}", made, "Open this within 24 hours, once:", as_json)
+    show_link(data, f"welcome/{made.token}", made, "Open this within 24 hours, once:", as_json)
 
 
 @app.command("list")
@@ -71,11 +69,11 @@ def add(
     """Add somebody, and print the link by which they set their password, once."""
 
     def use_case(transaction: Transaction, who: admin.Actor, now_wall: float) -> tuple[Person, NewLink]:
-        chosen = _one_of(transaction, who, account)
+        chosen = chosen_account(transaction, who, account)
         return people.add_person(transaction, who, now_wall, chosen.id, email, name or email, role)
 
     person, made = change(data, use_case)
-    _show_link(data, f"new-password/{made.token}", made, f"{person.email} sets a password here:", as_json, person)
+    show_link(data, f"new-password/{made.token}", made, f"{person.email} sets a password here:", as_json, _row(person))
 
 
 @app.command("reset-password")
@@ -94,7 +92,9 @@ def reset_password(
         return person, people.password_link(transaction, who, now_wall, person.id, without_second_factor=second_factor)
 
     person, made = change(data, use_case)
-    _show_link(data, f"new-password/{made.token}", made, f"{person.email} sets a new password here:", as_json, person)
+    show_link(
+        data, f"new-password/{made.token}", made, f"{person.email} sets a new password here:", as_json, _row(person)
+    )
 
 
 @app.command()
@@ -129,49 +129,39 @@ def operator(
         console().print(f"{person.email} {'operates' if person.operator else 'does not operate'} the service.")
 
 
-@account_app.command("list")
-def list_accounts(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
-    """All accounts, and how large they are."""
-    found = look(data, lambda transaction: accounts.list_all_accounts(transaction, actor()))
-    if as_json:
-        print_json(
-            [
-                _account_row(facts.account)
-                | {"people": facts.people, "domains": facts.domains, "sip_users": facts.sip_users}
-                for facts in found
-            ]
-        )
-        return
-    table = Table("Number", "Name", "People", "Domains", "SIP users", "State")
-    for facts in found:
-        sizes = (str(size) for size in (facts.people, facts.domains, facts.sip_users))
-        table.add_row(str(facts.account.id), Text(facts.account.name), *sizes, "on" if facts.account.enabled else "off")
-    console().print(table)
-
-
-@account_app.command()
-def create(
-    name: Annotated[str, typer.Argument(help="What its people see it called.", show_default=False)],
+@app.command()
+def role(
+    email: Email,
+    role: Annotated[str, typer.Argument(help="owner, admin or viewer.", show_default=False)],
     data: DataOption = DEFAULT_DATA,
     as_json: JsonOption = False,
 ) -> None:
-    """Make an account; then add its owner: sealtone person add E-MAIL --role owner --account NUMBER."""
-    account = change(data, lambda t, who, now: accounts.create_account(t, who, now, name))
-    _say_account(account, "created", as_json)
+    """What somebody may do in their account from now on; they sign in again, and their API keys follow."""
+
+    def use_case(transaction: Transaction, who: admin.Actor, now_wall: float) -> Person:
+        person = people.person_by_email(transaction, who, email)
+        return people.change_role(transaction, who, now_wall, person.id, role)
+
+    person = change(data, use_case)
+    if as_json:
+        print_json(_row(person))
+    else:
+        console().print(f"{person.email} is {person.role.value} now.")
 
 
-@account_app.command("disable")
-def disable_account(number: Number, data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
-    """None of its people signs in, and none of its phones registers or calls."""
-    account = change(data, lambda t, who, now: accounts.set_account_enabled(t, who, now, number, enabled=False))
-    _say_account(account, "switched off", as_json)
+@app.command()
+def remove(email: Email, data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
+    """Take somebody out of their account; the API keys they made open nothing any more."""
 
+    def use_case(transaction: Transaction, who: admin.Actor, now_wall: float) -> Person:
+        person = people.person_by_email(transaction, who, email)
+        return people.remove_person(transaction, who, now_wall, person.id)
 
-@account_app.command("enable")
-def enable_account(number: Number, data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
-    """They do again."""
-    account = change(data, lambda t, who, now: accounts.set_account_enabled(t, who, now, number, enabled=True))
-    _say_account(account, "switched on", as_json)
+    person = change(data, use_case)
+    if as_json:
+        print_json(_row(person))
+    else:
+        console().print(f"{person.email} is removed.")
 
 
 def _switch(data: Path, email: str, enabled: bool, as_json: bool) -> None:
@@ -184,49 +174,6 @@ def _switch(data: Path, email: str, enabled: bool, as_json: bool) -> None:
         print_json(_row(person))
     else:
         console().print(f"{person.email} is switched {'on' if enabled else 'off'}.")
-
-
-def _one_of(transaction: Transaction, who: admin.Actor, number: int | None) -> Account:
-    found = [account for account in accounts.list_accounts(transaction, who) if number in (None, account.id)]
-    if not found:
-        raise admin.NotFound("There is no such account. `sealtone account list` lists them.")
-    if len(found) > 1:
-        raise admin.Conflict("There are several accounts: name one with --account. `sealtone account list` lists them.")
-    return found[0]
-
-
-def _show_link(data: Path, path: str, made: NewLink, words: str, as_json: bool, person: Person | None = None) -> None:
-    url = _panel(data) + path
-    if as_json:
-        print_json({"link": url, "expires_at": made.link.expires_at} | (_row(person) if person is not None else {}))
-        return
-    out = console()
-    out.print(words)
-    out.print(Text(url, "bold cyan"), soft_wrap=True)
-    out.print(Text(f"Shown only now; works once, until {moment(made.link.expires_at)}.", "dim"))
-
-
-def _panel(data: Path) -> str:
-    """The panel's address: as the running server has it, else by the public name."""
-    try:
-        address = str(ask(data, "status").get("panel", {}).get("address", ""))
-    except ControlError:
-        address = ""
-    if address:
-        return address
-    name = look(data, service_settings).public_name
-    return f"https://{name or 'ADDRESS-OF-THE-SERVER'}/"
-
-
-def _say_account(account: Account, done: str, as_json: bool) -> None:
-    if as_json:
-        print_json(_account_row(account))
-    else:
-        console().print(Text(f"Account {account.id} ({account.name}) {done}."))
-
-
-def _account_row(account: Account) -> dict[str, Any]:
-    return {"account": account.id, "name": account.name, "enabled": account.enabled}
 
 
 def _row(person: Person) -> dict[str, Any]:

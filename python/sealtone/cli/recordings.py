@@ -20,6 +20,7 @@ from rich.text import Text
 from sealtone import admin
 from sealtone.admin import recording_files
 from sealtone.admin.fields import recording_format, written_retention
+from sealtone.cli.account_choice import AccountOption, chosen_account
 from sealtone.cli.output import (
     DEFAULT_DATA,
     DataOption,
@@ -46,7 +47,6 @@ Identity = Annotated[
         "--identity", "-i", envvar="SEALTONE_RECORDING_KEY", help="The file with the private key.", show_default=False
     ),
 ]
-AccountNumber = Annotated[int | None, typer.Option("--account", help="The account's number, where there are several.")]
 KeyFile = Annotated[
     Path | None,
     typer.Option("--to", help="Write the private key to this file, which must not exist, instead of printing it."),
@@ -186,7 +186,7 @@ def create_key(
     to: KeyFile = None,
     passphrase: Protect = False,
     recipient: PublicKey = None,
-    account: AccountNumber = None,
+    account: AccountOption = None,
     data: DataOption = DEFAULT_DATA,
     as_json: JsonOption = False,
 ) -> None:
@@ -196,7 +196,7 @@ def create_key(
 
 
 @app.command("show-key")
-def show_key(account: AccountNumber = None, data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
+def show_key(account: AccountOption = None, data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
     """The public key that an account's recordings are sealed to."""
     chosen = _account(data, account)
     if as_json:
@@ -216,7 +216,7 @@ def rotate_key(
         Path | None,
         typer.Option(help="The file with the old private key: what is sealed to it is sealed to the new one."),
     ] = None,
-    account: AccountNumber = None,
+    account: AccountOption = None,
     data: DataOption = DEFAULT_DATA,
     as_json: JsonOption = False,
 ) -> None:
@@ -327,13 +327,7 @@ def _new_passphrase() -> str:
 
 
 def _account(data: Path, number: int | None) -> Account:
-    accounts = look(data, lambda transaction: admin.list_accounts(transaction, actor()))
-    found = [account for account in accounts if number in (None, account.id)]
-    if not found:
-        raise admin.NotFound("There is no such account. `sealtone retention` lists them.")
-    if len(found) > 1:
-        raise admin.Conflict("There are several accounts: name one with --account. `sealtone retention` lists them.")
-    return found[0]
+    return look(data, lambda transaction: chosen_account(transaction, actor(), number))
 
 
 def _write(to: Path, octets: bytes) -> None:

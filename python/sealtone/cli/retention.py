@@ -9,6 +9,7 @@ from rich.table import Table
 
 from sealtone import admin
 from sealtone.admin.fields import written_retention
+from sealtone.cli.account_choice import AccountOption, chosen_account
 from sealtone.cli.output import DEFAULT_DATA, DataOption, JsonOption, actor, change, console, look, print_json
 from sealtone.model import Account
 from sealtone.store import Transaction
@@ -16,14 +17,14 @@ from sealtone.store import Transaction
 
 def retention(
     days: Annotated[str | None, typer.Argument(help="Keep call records for so many days, or: forever.")] = None,
-    account: Annotated[int | None, typer.Option(help="The account's number, where there are several.")] = None,
+    account: AccountOption = None,
     data: DataOption = DEFAULT_DATA,
     as_json: JsonOption = False,
 ) -> None:
     """How long call records are kept, by account. Outdated ones are deleted within the hour, for good."""
 
     def use_case(transaction: Transaction, who: admin.Actor, now_wall: float) -> tuple[Account, ...]:
-        chosen = _one_of(admin.list_accounts(transaction, who), account)
+        chosen = chosen_account(transaction, who, account)
         return (admin.set_call_retention(transaction, who, now_wall, chosen.id, days or ""),)
 
     if days is None:
@@ -37,15 +38,6 @@ def retention(
     for each in accounts:
         table.add_row(str(each.id), each.name, written_retention(each.keep_calls_days))
     console().print(table)
-
-
-def _one_of(accounts: tuple[Account, ...], number: int | None) -> Account:
-    found = [account for account in accounts if number in (None, account.id)]
-    if not found:
-        raise admin.NotFound("There is no such account. `sealtone retention` lists them.")
-    if len(found) > 1:
-        raise admin.Conflict("There are several accounts: name one with --account. `sealtone retention` lists them.")
-    return found[0]
 
 
 def _row(account: Account) -> dict[str, Any]:

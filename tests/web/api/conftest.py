@@ -12,10 +12,12 @@ import pytest
 
 from sealtone.admin import Actor, SipUserChange, create_domain, create_sip_user, update_sip_user
 from sealtone.admin.api_keys import create_api_key
+from sealtone.admin.backup import BACKUPS_FOLDER
 from sealtone.admin.domains import park_domain
 from sealtone.admin.people import invite
 from sealtone.admin.phone_links import make_phone_link
 from sealtone.admin.recording_files import folder_of
+from sealtone.admin.sign_up import invite_account
 from sealtone.admin.webhook_targets import TargetRules, set_target_rules
 from sealtone.admin.webhooks import create_webhook, send_test
 from sealtone.model import ConsentNotice, RecordingFacts, RecordingFormat
@@ -106,6 +108,7 @@ class Api:
             update_sip_user(transaction, owner, now, user.aor, SipUserChange(display_name=f"Anna of {name}"))
             change_id = last_change(transaction)
             invitation = invite(transaction, owner, now, tenant.account_id, f"guest@{name}.test", "viewer").link
+            founder = invite_account(transaction, OPERATOR, now, f"founder@{name}.test").link
             phone_link = make_phone_link(transaction, owner, now, user.aor).link
             number = f"session-of-{name}"
             insert_session(
@@ -141,6 +144,9 @@ class Api:
         file = folder_of(panel.folder) / recording.path
         file.parent.mkdir(parents=True)
         file.write_bytes(f"sealed for {name}".encode())
+        backup = panel.folder / BACKUPS_FOLDER / "sealtone-20261126T093000Z.zip"
+        backup.parent.mkdir(exist_ok=True)
+        backup.write_bytes(b"sealed")
         tenant.things = {
             "domains/domain": domain.name,
             "sip-users/aor": user.aor,
@@ -155,6 +161,9 @@ class Api:
             "changes/id": change_id,
             "invitations/number": invitation.number,
             "sessions/number": number,
+            "service/account": tenant.account_id,
+            "service/number": founder.number,
+            "service/name": backup.name,
         }
         return tenant
 

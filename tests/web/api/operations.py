@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
+from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
 
 from web.api.conftest import Tenant
 
@@ -58,6 +60,8 @@ class Described:
         # Anybody may claim a name and show that it is theirs; that has a test of its own.
         domain = "elsewhere.example" if self.id == "createDomain" else str(tenant.things["domains/domain"])
         text = text.replace("office.example", domain)
+        if self.id in ("closeAccount", "importConfiguration"):  # which name the account
+            text = text.replace("Office", tenant.name)
         return kind, text.encode()
 
     async def ask(self, client: httpx.AsyncClient, tenant: Tenant) -> httpx.Response:
@@ -70,6 +74,16 @@ class Described:
         if "text/event-stream" in self.spec["responses"].get("200", {}).get("content", {}):
             url += "?seconds=0"
         return await client.request(self.method, url, headers=headers, content=body[1] if body is not None else None)
+
+
+def routes_of(routes: Iterable[BaseRoute]) -> Iterator[APIRoute]:
+    """All of an application, those of routers that it includes too."""
+    for route in routes:
+        included = getattr(route, "original_router", None)
+        if included is not None:
+            yield from routes_of(included.routes)
+        elif isinstance(route, APIRoute):
+            yield route
 
 
 def operations_of(spec: dict[str, Any]) -> Iterator[Described]:

@@ -63,6 +63,12 @@ async def test_operation_ids_are_those_that_programs_were_written_for(api: Api) 
         "listWebhooks", "createWebhook", "getWebhook", "updateWebhook", "deleteWebhook", "rotateWebhookSecret",
         "testWebhook", "listWebhookDeliveries", "redeliverWebhookDelivery",
         "getServiceStatus", "getWebhookTargets", "setWebhookTargets",
+        "closeAccount", "createPasswordLink", "exportConfiguration", "exportConfigurationWithSecrets",
+        "importConfiguration", "getChecks", "compareCodecs", "updateSipUsers", "deleteSipUsers", "createDeskPhoneFile",
+        "exportCalls", "listServiceAccounts", "createServiceAccount", "getServiceAccount", "updateServiceAccount",
+        "listAccountInvitations", "createAccountInvitation", "revokeAccountInvitation", "testMail",
+        "getCertificateAuthority", "updateCertificateAuthority",
+        "listBackups", "createBackup", "downloadBackup", "deleteBackup",
     }  # fmt: skip
 
 

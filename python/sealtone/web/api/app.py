@@ -14,9 +14,13 @@ from sealtone import __version__
 from sealtone.web.api import (
     account,
     api_keys,
+    authority,
+    backups,
     calls,
     certificates,
     changes,
+    checks,
+    configuration,
     domains,
     events,
     live_calls,
@@ -25,6 +29,7 @@ from sealtone.web.api import (
     recordings,
     registrations,
     service,
+    service_accounts,
     sip_user_batches,
     sip_users,
     webhooks,
@@ -51,7 +56,12 @@ _AREAS = (
     people,
     api_keys,
     webhooks,
+    checks,
+    configuration,
     service,
+    service_accounts,
+    authority,
+    backups,
 )
 
 

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from sealtone.web.api.problems import MEDIA_TYPE, TITLES, TYPES
@@ -36,6 +35,9 @@ which values cannot be used. What belongs to another account is answered like wh
 that 429 comes with `Retry-After`.
 
 **Times** are RFC 3339, in UTC.
+
+**Not here**, since an API key must not become a way in: signing up and in, and what people prove themselves by
+(passwords, passkeys, second factors, their address). That is the panel's alone.
 """.strip()
 TAGS = [
     {"name": "Domains", "description": "SIP domains, what is said and recorded in them."},
@@ -49,6 +51,7 @@ TAGS = [
     {"name": "People", "description": "Who signs in to the panel, and what each may do."},
     {"name": "API keys", "description": "What programs sign in with."},
     {"name": "Webhooks", "description": "Events, sent to endpoints of yours."},
+    {"name": "Checks", "description": "Whether phones can find, reach and trust the server."},
     {"name": "Service", "description": "For whoever operates the server."},
 ]
 
@@ -233,8 +236,3 @@ def example_of(schema: dict[str, Any], schemas: dict[str, Any]) -> Any:
     if set(properties) == {"items", "next"}:
         return {"items": [example_of(properties["items"]["items"], schemas)], "next": None}
     raise LookupError(f"{schema.get('title')} has no example")
-
-
-def operations_of(api: FastAPI) -> list[APIRoute]:
-    """The routes that are described."""
-    return [route for route in api.routes if isinstance(route, APIRoute) and route.include_in_schema]

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from typing import Any, NamedTuple, cast
 
 from fastapi import Request
+from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
@@ -93,7 +94,7 @@ class Operation(APIRoute):
 
     def _check_query(self, request: Request) -> None:
         """A misspelt filter must not show everything."""
-        known = {field.alias for field in self.dependant.query_params}
+        known = set(_query_names(self.dependant))
         unknown = sorted(set(request.query_params) - known)
         errors = [{"field": name[:100], "message": "There is no such parameter."} for name in unknown[:20]]
         for name, value in request.query_params.multi_items():
@@ -103,6 +104,13 @@ class Operation(APIRoute):
             raise Refused("invalid", "The address holds parameters that are not known here.", errors=errors)
         if any("\0" in str(value) for value in request.path_params.values()):
             raise refusal_by_status(404)
+
+
+def _query_names(dependant: Dependant) -> Iterator[str]:
+    for field in dependant.query_params:
+        yield field.alias
+    for part in dependant.dependencies:
+        yield from _query_names(part)
 
 
 async def _told(answer: Callable[[], Awaitable[Response]]) -> Response:

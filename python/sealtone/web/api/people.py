@@ -23,10 +23,13 @@ from sealtone.web.api.schemas.people import (
     InvitationOut,
     InvitationWithLink,
     NewInvitation,
+    PasswordLink,
+    PasswordLinkIn,
     PersonOut,
     PersonPatch,
     SessionOut,
     invitation_out,
+    password_link_out,
     person_out,
     session_out,
     with_link,
@@ -76,7 +79,8 @@ async def get_person(request: Request, user: Caller, id: Number) -> Response:  #
     openapi_extra=_CHANGE_VERSION,
 )
 async def update_person(request: Request, user: Caller, id: Number, form: PersonPatch) -> Response:  # noqa: A002
-    """For owners. The last owner stays one."""
+    """For owners. The last owner stays one. Who operates the service is set by those who do so already, with a key for
+    that."""
 
     def save(transaction: Transaction) -> Person:
         person = _person(transaction, user, id)
@@ -86,6 +90,8 @@ async def update_person(request: Request, user: Caller, id: Number, form: Person
             person = cases.change_role(transaction, user.actor, now(), id, form.role.value)
         if form.enabled is not None:
             person = cases.set_person_enabled(transaction, user.actor, now(), id, enabled=form.enabled)
+        if form.operator is not None:
+            person = cases.set_operator(transaction, user.actor, now(), id, operator=form.operator)
         return person
 
     return answer(person_out(await change(request, save)))
@@ -107,6 +113,31 @@ async def remove_person(request: Request, user: Caller, id: Number) -> Response:
 
     await change(request, remove)
     return Response(status_code=204)
+
+
+@router.post(
+    "/people/{id}/password-link",
+    operation_id="createPasswordLink",
+    summary="Make a link for a person's new password",
+    status_code=201,
+    response_model=PasswordLink,
+    openapi_extra=_ALONE,
+)
+async def create_password_link(
+    request: Request,
+    user: Caller,
+    id: Number,  # noqa: A002
+    form: PasswordLinkIn,
+) -> Response:
+    """For owners: a link that works once within a day, shown this once. Earlier ones of that person work no longer."""
+
+    def make(transaction: Transaction) -> NewLink:
+        person = _person(transaction, user, id)
+        bare = form.without_second_factor
+        return cases.password_link(transaction, user.actor, now(), person.id, without_second_factor=bare)
+
+    made = await write(request, make)
+    return answer(password_link_out(made.link, made.token), 201, {"Cache-Control": "no-store"})
 
 
 @router.get(

@@ -15,6 +15,7 @@ from sealtone.admin.links import NewLink
 from sealtone.admin.phone_calls import phone_to_call
 from sealtone.admin.phone_links import list_phone_links, make_phone_link, revoke_phone_link
 from sealtone.model.directory import WHO_CAN_HEAR_SERVICE
+from sealtone.provisioning import PhoneSettings, yealink_settings
 from sealtone.store import Transaction
 from sealtone.web.api.conditional import answer
 from sealtone.web.api.operation import Operation, details
@@ -27,6 +28,7 @@ Number = Annotated[str, Path(max_length=100)]
 Result = TypeVar("Result")
 _LOOK = details(Scope.READ, Scope.USERS)
 _CHANGE = details(Scope.USERS)
+_TEXT = "text/plain"
 
 
 class PhoneLinkOut(Shown):
@@ -155,6 +157,31 @@ async def revoke_link(request: Request, user: Caller, aor: str, number: Number) 
 
     await change(request, lambda transaction: _found(aor, revoke, transaction))
     return Response(status_code=204)
+
+
+@router.post(
+    "/sip-users/{aor}/desk-phone-file",
+    operation_id="createDeskPhoneFile",
+    summary="Make a settings file for a desk phone",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "A file for Yealink phones, with a new secret in it.",
+            "content": {_TEXT: {"schema": {"type": "string"}, "example": "#!version:1.0.0.1\n"}},
+        }
+    },
+    openapi_extra=_CHANGE,
+)
+async def desk_phone_file(request: Request, user: Caller, aor: str) -> Response:
+    """Gives the SIP user a new secret, which other phones of theirs need too from then on."""
+
+    def renew(transaction: Transaction) -> admin.NewSecret:
+        return admin.set_secret(transaction, user.actor, now(), aor)
+
+    made = await change(request, lambda transaction: _found(aor, renew, transaction))
+    settings = PhoneSettings.of(made.user, await phone_place(request, made.user.domain), made.secret)
+    headers = {"Content-Disposition": 'attachment; filename="phone.cfg"', "Cache-Control": "no-store"}
+    return Response(yealink_settings(settings), headers=headers, media_type=_TEXT)
 
 
 @router.post(

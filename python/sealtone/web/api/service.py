@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 from typing import Annotated, Any
 
@@ -9,8 +10,9 @@ from fastapi import APIRouter, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from sealtone.admin import InvalidInput
+from sealtone.admin import Conflict, InvalidInput
 from sealtone.admin.api_keys import Scope
+from sealtone.admin.person_fields import email as email_field
 from sealtone.admin.service import (
     MailForm,
     ServiceChange,
@@ -22,12 +24,13 @@ from sealtone.admin.service import (
     update_service,
 )
 from sealtone.admin.webhook_targets import TargetRules, read_target_rules, set_target_rules
-from sealtone.net.mail import MailSecurity, MailServer
+from sealtone.net.mail import MailError, MailSecurity, MailServer, send_mail
 from sealtone.store import Transaction
 from sealtone.web.api.conditional import answer, check_version
 from sealtone.web.api.operation import Operation, details
 from sealtone.web.api.schemas.base import Form, Shown, example
-from sealtone.web.api.work import Caller, change, now, read, server, write
+from sealtone.web.api.work import Caller, change, now, parts_of, read, server, write
+from sealtone.web.mails import trial_mail
 
 _MAIL = {
     "host": "mail.office.example",
@@ -127,6 +130,23 @@ class MailIn(Form):
     sender: str = Field(max_length=400)
 
 
+class MailTestIn(Form):
+    """Whom the test message goes to."""
+
+    model_config = example({"recipient": "anna@office.example"})
+
+    recipient: str = Field(max_length=400)
+
+
+class MailTried(Shown):
+    """What came of it."""
+
+    model_config = example({"sent": True, "said": ""})
+
+    sent: bool = Field(description="Whether the mail server took it.")
+    said: str = Field(description="Why not, where it did not.")
+
+
 class ServiceSettingsOut(Shown):
     """What the operator has chosen."""
 
@@ -216,6 +236,27 @@ async def delete_mail(request: Request, user: Caller) -> Response:
 
     await write(request, save)
     return Response(status_code=204)
+
+
+@router.post(
+    "/service/mail/test",
+    operation_id="testMail",
+    summary="Send a test message",
+    response_model=MailTried,
+    openapi_extra=details(Scope.SERVICE),
+)
+async def test_mail(request: Request, user: Caller, form: MailTestIn) -> Response:
+    """Sends an e-mail now, and tells what the mail server said. 409 where none is set."""
+    user.actor.authorise_operating()
+    settings = await read(request, service_settings)
+    if settings.mail is None:
+        raise Conflict("No mail server is set.")
+    mail = trial_mail(parts_of(request).translations.language("en"), email_field(form.recipient, "recipient"))
+    try:
+        await asyncio.to_thread(send_mail, settings.mail, mail)
+    except MailError as error:
+        return answer(MailTried(sent=False, said=str(error)))
+    return answer(MailTried(sent=True, said=""))
 
 
 def _settings(settings: ServiceSettings) -> ServiceSettingsOut:

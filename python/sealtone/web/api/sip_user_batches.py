@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -10,8 +11,8 @@ from starlette.responses import Response
 from sealtone import admin
 from sealtone.admin import sip_user_csv, trial_call
 from sealtone.admin.api_keys import KeyUser, Scope
-from sealtone.admin.sip_user_batches import create_sip_users
-from sealtone.model import Role
+from sealtone.admin.sip_user_batches import create_sip_users, delete_sip_users, update_sip_users
+from sealtone.model import Role, SipUser
 from sealtone.net import ControlError
 from sealtone.store import Transaction
 from sealtone.web.api.conditional import answer
@@ -21,6 +22,9 @@ from sealtone.web.api.schemas.batches import (
     CsvIn,
     CsvOut,
     NewSipUsers,
+    SipUsersChange,
+    SipUsersChanged,
+    SipUsersDeletion,
     SipUsersMade,
     TrialIn,
     TrialOut,
@@ -28,7 +32,7 @@ from sealtone.web.api.schemas.batches import (
     csv_result_out,
     trial_out,
 )
-from sealtone.web.api.schemas.sip_users import with_secret
+from sealtone.web.api.schemas.sip_users import sip_user_out, with_secret
 from sealtone.web.api.sip_users import form_of
 from sealtone.web.api.work import Caller, change, now, read, server
 
@@ -58,6 +62,43 @@ async def create_many(request: Request, user: Caller, form: NewSipUsers) -> Resp
     made = await change(request, make)
     items = [with_secret(one.user, one.secret) for one in made]
     return answer(SipUsersMade(items=items), 201, {"Cache-Control": "no-store"})
+
+
+@router.post(
+    "/sip-users/bulk-change",
+    operation_id="updateSipUsers",
+    summary="Change several SIP users alike",
+    response_model=SipUsersChanged,
+    openapi_extra=details(Scope.USERS),
+)
+async def change_several(request: Request, user: Caller, form: SipUsersChange) -> Response:
+    """All of them or, where a value cannot be used, none."""
+    wanted, aors = form_of(form.change), list(dict.fromkeys(form.aors))
+
+    def save(transaction: Transaction) -> tuple[SipUser, ...]:
+        _check_named(transaction, user, aors)
+        return update_sip_users(transaction, user.actor, now(), aors, wanted)
+
+    return answer(SipUsersChanged(items=[sip_user_out(one) for one in await change(request, save)]))
+
+
+@router.post(
+    "/sip-users/bulk-delete",
+    operation_id="deleteSipUsers",
+    summary="Delete several SIP users",
+    status_code=204,
+    openapi_extra=details(Scope.USERS),
+)
+async def delete_several(request: Request, user: Caller, form: SipUsersDeletion) -> Response:
+    """All of them or, where one is not there, none. Their phones are registered no more."""
+    aors = list(dict.fromkeys(form.aors))
+
+    def delete(transaction: Transaction) -> None:
+        _check_named(transaction, user, aors)
+        delete_sip_users(transaction, user.actor, now(), aors)
+
+    await change(request, delete)
+    return Response(status_code=204)
 
 
 @router.post(
@@ -140,6 +181,15 @@ async def try_call(request: Request, user: Caller, form: TrialIn) -> Response:
         return trial_call.try_call(transaction, user.actor, form.caller, form.dialled, seen, codecs)
 
     return answer(trial_out(await read(request, query)))
+
+
+def _check_named(transaction: Transaction, user: KeyUser, aors: Sequence[str]) -> None:
+    """What is no address is answered as what is not there."""
+    for aor in aors:
+        try:
+            admin.user_of(transaction, user.actor, aor)
+        except (admin.InvalidInput, admin.NotFound):
+            raise admin.NotFound("There is no SIP user {aor}.", aor=aor[:400]) from None
 
 
 def _planned(transaction: Transaction, user: KeyUser, form: CsvIn) -> sip_user_csv.ImportPlan:

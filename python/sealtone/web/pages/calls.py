@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from functools import partial
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -17,7 +16,6 @@ from sealtone import admin
 from sealtone.admin import Actor, InvalidInput, NotFound
 from sealtone.admin.call_facts import call_row
 from sealtone.admin.calls import Comparison, LiveRequest
-from sealtone.admin.calls_csv import csv_head, csv_lines
 from sealtone.admin.ladders import CallLadder
 from sealtone.model import CallState, Role
 from sealtone.model.ladder import KeepLadders
@@ -40,13 +38,12 @@ from sealtone.web.asking import (
     server_or_none,
     signed_in,
 )
+from sealtone.web.call_lines import call_lines
 from sealtone.web.sections import Section
 
 router = Pages(area="calls")
 
 PAGE = 50
-_CSV_PAGE = 500
-_MOST_CSV = 200_000
 _JUST_ENDED_S = 0.35
 _DAY_S = 86_400.0
 Who = Annotated[Actor, Depends(signed_in)]
@@ -186,18 +183,12 @@ async def _figures(request: Request, actor: Actor) -> dict[str, Any]:
 @router.get("/calls.csv")
 async def as_csv(request: Request, actor: Who, wanted: Filter) -> Response:
     """All calls that the filter finds, a page of the database at a time."""
-    criteria = wanted.parsed()._replace(limit=_CSV_PAGE)
+    criteria = wanted.parsed()
 
     async def lines() -> AsyncIterator[str]:
-        yield "\ufeff" + csv_head()
-        criterion, written = criteria, 0
-        while written < _MOST_CSV:
-            found = await read(request, partial(admin.list_calls, actor=actor, wanted=criterion))
-            yield csv_lines(found.records)
-            written += len(found.records)
-            if found.next_page is None:
-                return
-            criterion = criterion._replace(before_id=found.next_page)
+        yield "\ufeff"  # by which spreadsheets know that it is UTF-8
+        async for line in call_lines(request, actor, criteria):
+            yield line
 
     name = f"calls-{datetime.fromtimestamp(now(), UTC):%Y-%m-%d}.csv"
     return StreamingResponse(

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-import shutil
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 from fastapi import Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sealtone import admin
-from sealtone.admin import Actor, InvalidInput, NotFound, Reach, Standing
-from sealtone.admin.certificates import CertificateSeen, inspected
+from sealtone.admin import Actor, InvalidInput, NotFound, Standing
+from sealtone.admin.certificates import CertificateSeen
 from sealtone.admin.codec_overlap import codec_overlap
-from sealtone.admin.phone_signs import PhoneSigns, phone_signs
-from sealtone.net.port_check import PortAnswer, check_tls_ports
-from sealtone.store import Transaction
-from sealtone.web.asking import Pages, now, page, parts, read, server_or_none, signed_in
+from sealtone.web.asking import Pages, now, page, read, signed_in
+from sealtone.web.checked import checked
 from sealtone.web.pages.certificates import said_of
 
 router = Pages(prefix="/checks", area="domains")
 Who = Annotated[Actor, Depends(signed_in)]
-_MOST_DOMAINS = 30
-_LITTLE_ROOM = 1 << 30
-_LITTLE_SHARE = 0.05
 
 
 def _(text: str) -> str:
@@ -65,71 +56,33 @@ class DomainSeen(NamedTuple):
     failure: str
 
 
-class Disk(NamedTuple):
-    """Room where the data is; octets."""
-
-    free: int
-    total: int
-
-    @property
-    def is_little(self) -> bool:
-        """Whether somebody should do something about it."""
-        return self.free < _LITTLE_ROOM or self.free < _LITTLE_SHARE * self.total
-
-
 @router.get("")
 async def checks(request: Request, actor: Who, ports: str = "", first: str = "", second: str = "") -> Response:
     """Everything at a glance. `ports`: ask them too, which takes a moment; `first`, `second`: two users' codecs."""
-
-    def query(transaction: Transaction) -> tuple[tuple[Standing, ...], tuple[PhoneSigns, ...], Reach]:
-        return (
-            admin.list_standings(transaction, actor),
-            phone_signs(transaction, actor, now()),
-            admin.read_reach(transaction),
-        )
-
-    standings, phones, reach = await read(request, query)
-    data = parts(request).folder
-    listed = standings[:_MOST_DOMAINS]
-    shown = await asyncio.to_thread(_inspected, data, listed, reach)
-    seen = [DomainSeen(one, found, said_of(request, one)) for one, found in zip(listed, shown, strict=True)]
-    answers = await _ports(reach, standings) if ports else ()
+    found = await checked(request, actor, ports=bool(ports))
     overlap, error = await _codecs(request, actor, first, second)
-    status = await server_or_none(request, "status")
     return await page(
         request,
         "domains/checks.html",
         422 if error is not None else 200,
-        seen=seen,
-        more=len(standings) - len(seen),
-        phones=phones,
+        seen=[DomainSeen(one, certificate, said_of(request, one)) for one, certificate in found.domains],
+        more=found.more,
+        phones=found.phones,
         nats=NATS,
         algs=ALGS,
-        reach=reach,
-        answers=answers,
+        reach=found.reach,
+        answers=found.ports,
         asked=bool(ports),
         port_words=PORTS,
         overlap=overlap,
         error=error,
         form={"first": first, "second": second} if first or second else {},
-        running=status is not None,
-        codecs=(status or {}).get("codecs", {}),
-        disk=await asyncio.to_thread(_disk, data) if actor.operator else None,
+        running=found.status is not None,
+        codecs=(found.status or {}).get("codecs", {}),
+        disk=found.disk,
         operates=actor.operator,
         wall=now(),
     )
-
-
-def _inspected(data: Path, standings: tuple[Standing, ...], reach: Reach) -> list[CertificateSeen | None]:
-    return [inspected(data, one.name, reach.name) if one.domain is not None else None for one in standings]
-
-
-async def _ports(reach: Reach, standings: tuple[Standing, ...]) -> tuple[PortAnswer, ...]:
-    places = [
-        (address, port) for address in reach.addresses for port in (reach.tls_port, reach.shared_tls_port) if port
-    ]
-    name = next((one.name for one in standings if one.domain is not None), "")
-    return await check_tls_ports(places, reach.name or name)
 
 
 async def _codecs(request: Request, actor: Actor, first: str, second: str) -> tuple[Any, dict[str, Exception] | None]:
@@ -145,8 +98,3 @@ async def _codecs(request: Request, actor: Actor, first: str, second: str) -> tu
     if errors:
         return None, errors
     return await read(request, lambda transaction: codec_overlap(transaction, actor, first, second)), None
-
-
-def _disk(data: Path) -> Disk:
-    usage = shutil.disk_usage(data)
-    return Disk(usage.free, usage.total)

@@ -22,6 +22,7 @@ class AccountOut(Shown):
             "keep_calls_days": 365,
             "keep_ladders": "all",
             "recording_key": KEY,
+            "second_factor_needed": True,
         }
     )
 
@@ -31,6 +32,7 @@ class AccountOut(Shown):
     keep_calls_days: Days
     keep_ladders: KeepLadders = Field(description="Of which calls the SIP messages are kept.")
     recording_key: str | None = Field(description="The public key that recordings are sealed to; null: none.")
+    second_factor_needed: bool = Field(description="Whether everybody in it needs a second factor to sign in.")
 
 
 class AccountPatch(Form):
@@ -38,8 +40,20 @@ class AccountPatch(Form):
 
     model_config = example({"keep_calls_days": 90})
 
+    name: str | None = Field(None, max_length=200, description="For owners.")
     keep_calls_days: Days | None = None
     keep_ladders: KeepLadders | None = None
+    second_factor_needed: bool | None = Field(
+        None, description="For owners. Who has none sets one up at the next page they open."
+    )
+
+
+class CloseIn(Form):
+    """That it is meant."""
+
+    model_config = example({"name": "Office"})
+
+    name: str = Field(max_length=400, description="The name of the account, exactly.")
 
 
 class RecordingKeyIn(Form):
@@ -50,7 +64,7 @@ class RecordingKeyIn(Form):
     recording_key: str = Field(max_length=200, description="An age recipient, age1….")
 
 
-def account_out(account: Account) -> AccountOut:
+def account_out(account: Account, *, second_factor_needed: bool) -> AccountOut:
     return AccountOut(
         id=account.id,
         name=account.name,
@@ -58,4 +72,5 @@ def account_out(account: Account) -> AccountOut:
         keep_calls_days="forever" if account.keep_calls_days is None else account.keep_calls_days,
         keep_ladders=account.keep_ladders,
         recording_key=account.recording_recipient or None,
+        second_factor_needed=second_factor_needed,
     )

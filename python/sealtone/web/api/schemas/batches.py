@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -11,7 +11,7 @@ from sealtone.admin.sip_user_csv import ImportPlan, ImportResult
 from sealtone.admin.trial_call import TrialCall
 from sealtone.model import CallState, Compare, Listener, Scheme
 from sealtone.web.api.schemas.base import Form, Shown, example
-from sealtone.web.api.schemas.sip_users import USER, SipUserFields, SipUserWithSecret, with_secret
+from sealtone.web.api.schemas.sip_users import USER, SipUserFields, SipUserOut, SipUserWithSecret, with_secret
 
 _MOST_CSV = 900_000
 _MADE = {"items": [USER | {"secret": "k7mf-92qx-hw3n-p8rt"}]}
@@ -54,6 +54,31 @@ class SipUsersMade(Shown):
     model_config = example(_MADE)
 
     items: list[SipUserWithSecret]
+
+
+class SipUsersChange(Form):
+    """Several SIP users, and what is to be the same of each from now on."""
+
+    model_config = example({"aors": ["1000@office.example"], "change": {"protection": "zrtp"}})
+
+    aors: list[Annotated[str, Field(max_length=400)]] = Field(min_length=1, max_length=1000)
+    change: SipUserFields
+
+
+class SipUsersChanged(Shown):
+    """The SIP users as they are now."""
+
+    model_config = example({"items": [USER]})
+
+    items: list[SipUserOut]
+
+
+class SipUsersDeletion(Form):
+    """Several SIP users that are to go."""
+
+    model_config = example({"aors": ["1000@office.example"]})
+
+    aors: list[Annotated[str, Field(max_length=400)]] = Field(min_length=1, max_length=1000)
 
 
 class CsvIn(Form):

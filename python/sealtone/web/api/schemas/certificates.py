@@ -83,11 +83,11 @@ def domain_certificate(standing: Standing, seen: CertificateSeen | None, order: 
         challenge=ChallengeKind(standing.certificate_challenge) if standing.certificate_challenge else None,
         error=standing.certificate_error,
         order=cast("Stage", order),
-        certificate=_certificate(seen) if seen is not None else None,
+        certificate=certificate_out(seen) if seen is not None else None,
     )
 
 
-def _certificate(seen: CertificateSeen) -> CertificateOut:
+def certificate_out(seen: CertificateSeen) -> CertificateOut:
     return CertificateOut(
         names=list(seen.facts.names),
         issuer=seen.facts.issuer,

@@ -53,6 +53,7 @@ class PersonPatch(Form):
 
     role: Role | None = Field(None, description="With another role they sign in again; their API keys follow.")
     enabled: bool | None = Field(None, description="Off, their sessions end and their API keys open nothing.")
+    operator: bool | None = Field(None, description="An owner only; set by whoever operates the service.")
 
 
 class InvitationOut(Shown):
@@ -83,6 +84,32 @@ class NewInvitation(Form):
 
     email: str = Field(max_length=400)
     role: Role
+
+
+class PasswordLinkIn(Form):
+    """How far somebody is locked out."""
+
+    model_config = example({"without_second_factor": False})
+
+    without_second_factor: bool = Field(
+        False, description="Take their authenticator app, passkeys and recovery codes away too: they are lost."
+    )
+
+
+class PasswordLink(Shown):
+    """The path of a link for a new password, which is shown this once."""
+
+    model_config = example(
+        {
+            "email": "boris@office.example",
+            "expires_at": "2026-11-27T09:30:00.000Z",
+            "path": "/new-password/3nV0s4bq9l8Yk2JtRmXwQe7uHcZpLdGfAiUoTyBvNxM",
+        }
+    )
+
+    email: str
+    expires_at: Moment
+    path: str = Field(description="Below the panel's address. Whoever has it sets the password.")
 
 
 class SessionOut(Shown):
@@ -126,6 +153,10 @@ def invitation_out(link: Link) -> InvitationOut:
 
 def with_link(link: Link, token: str) -> InvitationWithLink:
     return InvitationWithLink.model_validate(_fields(link) | {"path": f"/invitation/{token}"})
+
+
+def password_link_out(link: Link, token: str) -> PasswordLink:
+    return PasswordLink(email=link.subject, expires_at=moment(link.expires_at), path=f"/new-password/{token}")
 
 
 def session_out(session: SessionRow) -> SessionOut:
