@@ -1,9 +1,15 @@
 """What pages ask of call records and SIP users."""
 
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
 from postgres import Place
 from sealtone.model import CallState, SipUser
 from sealtone.store import CallFilter
 from sealtone.store.directory import insert_account, insert_domain, insert_user
+from sealtone.store.records import read_calls
 from sealtone.store.sip_users import UserFilter, read_user_page
 from store.records import call
 
@@ -81,6 +87,55 @@ async def test_parties_are_found_on_either_side_and_by_what_was_dialled_in_their
     assert await ids(account_id=None, party="1000") == "5321"
     assert await ids(account_id=None, encrypted=True) == "5"
     await store.close()
+
+
+async def test_calls_of_a_domain_are_those_that_it_made_or_got_in_their_account_alone(place: Place) -> None:
+    store = place.store()
+    inside = call(1, started_at=1000.0)
+    out = call(2, started_at=2000.0)._replace(callee="200@branch.example", state=CallState.END_TO_END)
+    odd = call(3, started_at=3000.0)._replace(caller='"a@b"@branch.example', callee="112")
+    other = call(4, started_at=4000.0, account_id=2)._replace(callee="200@branch.example")
+    for record in (inside, out, odd, other):
+        store.write_call_record(record)
+    await store.flush()
+
+    async def ids(**wanted: object) -> str:
+        page = await store.calls(CallFilter(account_id=1)._replace(**wanted))
+        return "".join(record.id[-1] for record in page.records)
+
+    assert await ids(domain="office.example") == "21"
+    assert await ids(domain="branch.example") == "32"
+    assert await ids(domain="ranch.example") == await ids(domain="%") == await ids(domain="b") == ""
+    assert await ids(domain="branch.example", state=CallState.END_TO_END) == "2"
+    assert await ids(domain="branch.example", party="1000") == "2"
+    assert await ids(domain="office.example", before_id=(2000.0, out.id)) == "1"
+    assert await ids(domain="branch.example", account_id=None) == "432"
+    await store.close()
+
+
+@pytest.mark.parametrize("state", [None, CallState.OPEN])
+def test_calls_of_a_domain_are_looked_up_and_not_looked_for(place: Place, state: CallState | None) -> None:
+    database = place.database()
+    asked: list[tuple[str, Any]] = []
+
+    @event.listens_for(database.engine, "before_cursor_execute")
+    def note(connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool) -> None:
+        if statement.startswith("SELECT") and "call_record" in statement:
+            asked.append((statement, parameters))
+
+    with database.read() as transaction:
+        read_calls(transaction.connection, CallFilter(account_id=1, domain="office.example", state=state))
+        statement, parameters = asked[0]
+        explain = "EXPLAIN QUERY PLAN"
+        if not place.is_file:
+            # With few rows a scan is cheaper: what counts is whether the indexes can serve the question.
+            for way in ("seqscan", "bitmapscan"):
+                transaction.connection.exec_driver_sql(f"SET LOCAL enable_{way} = off")
+            explain = "EXPLAIN"
+        plan = str(transaction.connection.exec_driver_sql(f"{explain} {statement}", parameters).all())
+    database.close()
+    assert "ix_call_record_caller_domain" in plan
+    assert "ix_call_record_callee_domain" in plan
 
 
 async def test_a_user_part_in_very_many_domains_is_found_in_all(place: Place) -> None:

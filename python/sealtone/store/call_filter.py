@@ -1,9 +1,9 @@
 """Which call records a page shows, found so that what it costs depends on the page, not on how many records there are.
 
 How it works: each index of `call_record` begins with the account, then has what is looked for, then the time. A
-question that no single index answers in the order of time is asked as several that one does (each side that a party may
-have been on, each state), of which the newest are taken together. Without an account, which only the operator's
-commands leave out, records are looked through from the newest on.
+question that no single index answers in the order of time is asked as several that one does (each side that a party or
+a domain may have been on, each state), of which the newest are taken together. Without an account, which only the
+operator's commands leave out, records are looked through from the newest on.
 """
 
 from __future__ import annotations
@@ -12,15 +12,19 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import sqlalchemy
-from sqlalchemy import ColumnElement, and_, func, or_, select, union
+from sqlalchemy import ColumnElement, String, and_, func, literal_column, or_, select, union
 
 from sealtone.model import CallState
 from sealtone.store.statements import LAST, begins_with
-from sealtone.store.tables import call_record
+from sealtone.store.tables import call_record, domain_of
 
 _MOST_AORS = 20
 """Addresses of one user part that are looked for one by one; more are in no account but the operator's."""
 _COLUMNS = call_record.c
+# Without parameters, as they stand in the indexes.
+_caller_domain: ColumnElement[str] = literal_column(domain_of("call_record.caller"), String)
+_callee_domain: ColumnElement[str] = literal_column(domain_of("call_record.callee"), String)
+_ELSEWHERE = _callee_domain != _caller_domain
 _NEWEST = (_COLUMNS.started_at.desc(), _COLUMNS.id.desc())
 
 
@@ -73,6 +77,13 @@ def _branches(connection: sqlalchemy.Connection, wanted: CallFilter) -> list[tup
     if wanted.party:
         any_state = () if states is None else (_COLUMNS.state.in_(states),)
         return [(side, *any_state) for side in _sides(connection, wanted)]
+    if wanted.domain and wanted.account_id is not None:
+        # The states are in these indexes too.
+        any_state = () if states is None else (_COLUMNS.state.in_(states),)
+        return [
+            (_caller_domain == wanted.domain, *any_state),
+            (_callee_domain == wanted.domain, _ELSEWHERE, *any_state),
+        ]
     if states is None:
         return [()]
     if wanted.account_id is None:
@@ -143,9 +154,8 @@ def _conditions(wanted: CallFilter) -> Iterable[ColumnElement[bool]]:
         yield columns.started_at < wanted.until
     if wanted.answered is not None:
         yield columns.answered_at.is_not(None) if wanted.answered else columns.answered_at.is_(None)
-    if wanted.domain:
-        ending = f"@{wanted.domain}"
-        yield or_(*(side.endswith(ending, autoescape=True) for side in (columns.caller, columns.callee)))
+    if wanted.domain and (wanted.party or wanted.account_id is None):
+        yield or_(_caller_domain == wanted.domain, _callee_domain == wanted.domain)
     if wanted.before_id is not None:
         started_at, call_id = wanted.before_id
         # The first of the two is what an index can begin at.

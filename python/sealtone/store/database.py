@@ -25,7 +25,7 @@ from sealtone.store.vault import Vault
 
 DATABASE_FILE = "sealtone.db"
 KEY_FILE = "secrets.key"
-SCHEMA = "0008"
+SCHEMA = "0009"
 """The latest of the migrations beside this file."""
 _BUSY_MS = 5000
 _MIGRATIONS = Path(__file__).with_name("migrations")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import warnings
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -56,7 +57,10 @@ def load_database(
     try:
         with engine.begin() as connection:
             present = MetaData()
-            present.reflect(connection)
+            with warnings.catch_warnings():
+                # Of an index over an expression; only columns matter here.
+                warnings.simplefilter("ignore", sqlalchemy.exc.SAWarning)
+                present.reflect(connection)
             for name, lines in tables:
                 table = present.tables.get(name)
                 if table is None:

@@ -140,6 +140,14 @@ last_seen = Table(
     Column("user_agent", String, nullable=False, server_default=""),
 )
 
+
+def domain_of(column: str) -> str:
+    """SQL for what follows the last @ of an address, the same in both databases; all of it where there is none."""
+    return f"substr({column}, length(rtrim({column}, replace({column}, '@', ''))) + 1)"
+
+
+CALLED_ELSEWHERE = f"{domain_of('callee')} <> {domain_of('caller')}"
+
 call_record = Table(
     "call_record",
     metadata,
@@ -177,6 +185,16 @@ call_record = Table(
         "started_at",
         sqlite_where=text("answered_at IS NULL"),
         postgresql_where=text("answered_at IS NULL"),
+    ),
+    Index("ix_call_record_caller_domain", "account_id", text(domain_of("caller")), "started_at", "state"),
+    Index(
+        "ix_call_record_callee_domain",
+        "account_id",
+        text(domain_of("callee")),
+        "started_at",
+        "state",
+        sqlite_where=text(CALLED_ELSEWHERE),
+        postgresql_where=text(CALLED_ELSEWHERE),
     ),
 )
 
