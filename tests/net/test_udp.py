@@ -48,6 +48,25 @@ async def test_a_wildcard_listener_names_the_real_local_address(nodes: Nodes, wi
     assert node.transports.local_for(Target("udp", host, 5060)) == (host, place.port)
 
 
+async def test_a_wildcard_listener_answers_from_the_address_that_was_written_to(nodes: Nodes) -> None:
+    """By itself the kernel would answer from 127.0.0.1, and NAT, or a connected socket, would drop that."""
+    node = nodes()
+    place = await node.transports.listen_udp("0.0.0.0", 0)
+    answered: list[tuple[str, int]] = []
+    with phone() as sock:
+        for host in ("127.0.0.2", "127.0.0.1", "127.0.0.3"):
+            sock.sendto(OPTIONS, (host, place.port))
+            await node.until(lambda n: len(n.messages) > len(answered))
+            flow = node.messages[-1][1]
+            assert flow.local == (host, place.port)
+            assert node.transports.local_for(flow) == flow.local
+            node.transports.send(b"answer to " + host.encode(), flow)
+            data, source = sock.recvfrom(100)
+            assert data.decode() == f"answer to {host}"
+            answered.append(source)
+    assert answered == [(host, place.port) for host in ("127.0.0.2", "127.0.0.1", "127.0.0.3")]
+
+
 async def test_both_families_may_listen_on_one_port(nodes: Nodes) -> None:
     node = nodes()
     place = await node.transports.listen_udp("0.0.0.0", 0)

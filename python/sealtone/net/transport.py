@@ -166,7 +166,7 @@ class Transports:
     def _send_udp(self, data: bytes, hop: Hop) -> bool:
         if isinstance(hop, Flow):
             udp = self._udp.get(hop.id)
-            return udp is not None and udp.send(data, hop.remote)
+            return udp is not None and udp.send(data, hop.remote, hop.local[0])
         udp = self._udp_towards(hop.host)
         return udp is not None and udp.send(data, (hop.host, hop.port))
 

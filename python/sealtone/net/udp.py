@@ -1,5 +1,8 @@
 """One UDP socket: read in bounded bursts, each remote address turned into a remembered `Flow`.
 
+A socket on every address answers from the one that was written to (RFC 3581 4): NAT lets nothing else through. The
+kernel tells which one that was (IP_PKTINFO, and RFC 3542 6.1 for IPv6), and would by itself answer from the route's.
+
 The socket is read here rather than through an asyncio transport: the number of datagrams a wake is ours to bound, and
 a send tells at once what is wrong with it.
 """
@@ -7,10 +10,11 @@ a send tells at once what is wrong with it.
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import socket
 from collections.abc import Callable
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 from sealtone.net.limits import Counters, Limits
 from sealtone.net.listen import bound_socket, widen_receive_buffer
@@ -23,6 +27,42 @@ _LARGEST_DATAGRAM = 65_535
 _RUSH_S = 50e-6
 """A socket that is readable again so soon after it was read had more to read."""
 _WILDCARDS = frozenset({"0.0.0.0", "::"})
+_IP_PKTINFO = 8  # Linux, not named in the socket module
+
+
+class _AddressInfo(NamedTuple):
+    """How the kernel speaks of the local address of a datagram, by family."""
+
+    level: int
+    wanted: int
+    """Socket option that asks for it."""
+    kind: int
+    """Of the control message that tells it, or is told it."""
+    own: slice
+    """Where the address stands in that message; what else it holds may be zero when sending."""
+    size: int
+
+    def enable(self, sock: socket.socket) -> None:
+        """Has it told with each datagram."""
+        sock.setsockopt(self.level, self.wanted, 1)
+
+    def address(self, told: bytes) -> str:
+        """The address in a control message, a link-local one without its zone."""
+        return str(ipaddress.ip_address(told[self.own]))
+
+    def leave_from(self, host: str) -> list[tuple[int, int, bytes]]:
+        """Control messages that send from an address."""
+        message = bytearray(self.size)
+        message[self.own] = ipaddress.ip_address(host).packed
+        return [(self.level, self.kind, bytes(message))]
+
+
+_INFO = {
+    socket.AF_INET: _AddressInfo(socket.IPPROTO_IP, _IP_PKTINFO, _IP_PKTINFO, slice(4, 8), 12),
+    socket.AF_INET6: _AddressInfo(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, socket.IPV6_PKTINFO, slice(0, 16), 20),
+}
+_ANCILLARY = 64
+"""Octets; room for the larger of these control messages."""
 
 
 class UdpSocket:
@@ -49,7 +89,12 @@ class UdpSocket:
         self._counters = counters
         self._addresses = addresses
         self._is_wildcard = host in _WILDCARDS
+        self._info = _INFO[self._socket.family]
+        if self._is_wildcard:
+            self._info.enable(self._socket)
         self._flows: dict[Any, Flow] = {}
+        self._unrouted: dict[tuple[str, tuple[str, int]], list[tuple[int, int, bytes]]] = {}
+        """What sends from a local address to a remote one, where the kernel would choose another."""
         self._read_at = 0.0
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._socket.fileno(), self._readable)
@@ -63,11 +108,15 @@ class UdpSocket:
         host = (self._addresses.towards(remote) or self.host) if self._is_wildcard else self.host
         return host, self.port
 
-    def send(self, data: bytes, remote: tuple[str, int]) -> bool:
-        """False when the system refuses: no route, too long, not permitted. A full send buffer only counts as a drop:
-        SIP retransmits. What ICMP reports is not heeded, since anybody could forge it; timers notice a dead peer."""
+    def send(self, data: bytes, remote: tuple[str, int], local: str = "") -> bool:
+        """Sends from `local`, if given. False when the system refuses: no route, too long, not permitted. A full send
+        buffer only counts as a drop: SIP retransmits. What ICMP reports is not heeded, since anybody could forge it;
+        timers notice a dead peer."""
         try:
-            self._socket.sendto(data, remote)
+            if self._unrouted and (control := self._unrouted.get((local, remote))) is not None:
+                self._socket.sendmsg([data], control, 0, remote)
+            else:
+                self._socket.sendto(data, remote)
         except BlockingIOError:
             self._counters.datagrams_dropped += 1
             return True
@@ -82,7 +131,6 @@ class UdpSocket:
         self._socket.close()
 
     def _readable(self) -> None:
-        receive = self._socket.recvfrom
         flows = self._flows
         on_message = self._on_message
         # To find a socket empty costs more than to be called once more. So only in a rush is there a second look.
@@ -90,23 +138,34 @@ class UdpSocket:
         count = 0
         try:
             while count < most:
-                data, source = receive(_LARGEST_DATAGRAM)
+                key: tuple[Any, ...]
+                if self._is_wildcard:
+                    data, control, _, source = self._socket.recvmsg(_LARGEST_DATAGRAM, _ANCILLARY)
+                    key = (source, control[0][2] if control else b"")
+                else:
+                    data, source = self._socket.recvfrom(_LARGEST_DATAGRAM)
+                    key = (source, b"")
                 count += 1
                 if len(data) < _SHORTEST_MESSAGE:
                     self._counters.keepalives += 1  # CRLF, NUL octets: no message is that short
                     continue
-                on_message(data, flows.get(source) or self._flow_from(source))
+                on_message(data, flows.get(key) or self._flow_from(*key))
         except OSError:
             # BlockingIOError: all read. Anything else here is a late ICMP error of no use (see `send`).
             pass
         self._counters.datagrams_in += count
         self._read_at = monotonic()
 
-    def _flow_from(self, source: tuple[Any, ...]) -> Flow:
+    def _flow_from(self, source: tuple[Any, ...], told: bytes) -> Flow:
         host, port = source[0], source[1]
         if len(source) == 4 and source[3] and "%" not in host:
             host = f"{host}%{socket.if_indextoname(source[3])}"  # link-local: meaningless without its interface
         if len(self._flows) >= _REMEMBERED_REMOTES:
             self._flows.clear()
-        flow = self._flows[source] = Flow(self.id, "udp", self.local_towards(host), (host, port))
+            self._unrouted.clear()
+        local, remote = self.local_towards(host), (host, port)
+        if told and "%" not in host and (asked := self._info.address(told)) != local[0]:
+            local = asked, self.port
+            self._unrouted[asked, remote] = self._info.leave_from(asked)
+        flow = self._flows[source, told] = Flow(self.id, "udp", local, remote)
         return flow

@@ -4,18 +4,20 @@ use super::{TEND_PERIOD, Worker};
 use crate::forward::leg_at;
 use crate::leg::{Leg, Mouth, Target};
 
-/// Parts a tending round is cut into, so that many legs make no pause.
-const TEND_PARTS: usize = 10;
-/// So few legs are tended in one part, which saves wake-ups in quiet.
+/// Times a leg looks for a remote that has moved in a tending round.
+const LOOKS: usize = 4;
+/// Parts a tending round is cut into, so that many legs make no pause; a multiple of [`LOOKS`].
+const TEND_PARTS: usize = 12;
+/// So few legs are tended in fewer parts, which saves wake-ups in quiet.
 const FEW_LEGS: usize = 64;
 
 impl Worker {
-    /// Tends a part of the legs; all of them have their turn once in [`TEND_PERIOD`].
+    /// Tends a part of the legs; all of them have their turn once in [`TEND_PERIOD`], and look around [`LOOKS`] times.
     pub(super) fn tend(&mut self) {
         let parts = if self.legs.len() > FEW_LEGS {
             TEND_PARTS
         } else {
-            1
+            LOOKS
         };
         self.next_tend = self.now + TEND_PERIOD / parts as u64;
         self.tend_part = (self.tend_part + 1) % parts;
@@ -23,6 +25,11 @@ impl Worker {
             self.legs.len() * self.tend_part / parts,
             self.legs.len() * (self.tend_part + 1) / parts,
         );
+        let stride = parts / LOOKS;
+        let looking = self.legs.iter_mut().skip(self.tend_part % stride);
+        for leg in looking.step_by(stride).flatten() {
+            leg.look_around(self.now);
+        }
         for slot in from..to {
             let Some(leg) = &mut self.legs[slot] else {
                 continue;
