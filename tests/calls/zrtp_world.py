@@ -93,6 +93,12 @@ class Stream:
         if self._begins_at is None:
             self._begins_at = now + self.phone.hello_after_s
 
+    def begin_anew(self) -> None:
+        """Forget the keys, and have another Hello."""
+        self.zrtp = self._new_session()
+        self.told.clear()
+        self._begins_at = None
+
     def next_timeout(self) -> float | None:
         if self.zrtp is None or self.over:
             return None

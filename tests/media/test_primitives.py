@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.decrepit.ciphers.modes import CFB
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -93,6 +96,19 @@ def test_skein_agrees_with_the_reference_at_the_edges_of_blocks(length: int) -> 
     data = bytes(range(length))
     assert core.zrtp_hash("SKN2", data) == skein512(data, 32)
     assert core.zrtp_mac("SKN3", data, data) == skein512(data, 48, data)
+
+
+@given(
+    key=st.sampled_from((16, 24, 32)).flatmap(lambda size: st.binary(min_size=size, max_size=size)),
+    iv=st.binary(min_size=16, max_size=16),
+    data=st.binary(max_size=70),
+)
+@settings(max_examples=50, deadline=None)
+def test_aes_cfb_is_that_of_the_cryptography_package_both_ways(key: bytes, iv: bytes, data: bytes) -> None:
+    cipher = Cipher(AES(key), CFB(iv))
+    sealed = core.aes_cfb(key, iv, data, encrypt=True)
+    assert sealed == cipher.encryptor().update(data)
+    assert core.aes_cfb(key, iv, sealed, encrypt=False) == data
 
 
 @given(key=TWOFISH_KEYS, iv=st.binary(min_size=16, max_size=16), data=st.binary(max_size=70))
@@ -251,6 +267,8 @@ def test_wrong_names_and_lengths_are_value_errors() -> None:
     for key, iv in ((bytes(15), bytes(16)), (bytes(32), bytes(15))):
         with pytest.raises(ValueError, match="bytes"):
             core.twofish_cfb(key, iv, b"", encrypt=True)
+        with pytest.raises(ValueError, match="bytes"):
+            core.aes_cfb(key, iv, b"", encrypt=True)
 
 
 def test_other_threads_run_during_a_key_agreement() -> None:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from sealtone.b2bua import zrtp_in_call
 from sealtone.b2bua.applications import music_on_hold
 from sealtone.b2bua.leg import Leg, Refused
 from sealtone.b2bua.leg_codecs import answer_for, can_go_beside, follow_switch, offer_for, text_of, to_narrow
@@ -80,6 +81,7 @@ def _answer_here(leg: Leg, now: float) -> None:
         return
     leg.session.answer(body, now)
     call.link()
+    zrtp_in_call.await_keys_again(call, now)
 
 
 def _answer_beside(leg: Leg, other: Leg, now: float) -> None:
@@ -91,6 +93,7 @@ def _answer_beside(leg: Leg, other: Leg, now: float) -> None:
         return
     leg.session.answer(body, now)
     leg.call.link()
+    zrtp_in_call.await_keys_again(leg.call, now)
     _tell_hold(leg)
 
 
@@ -178,6 +181,7 @@ def _on_far_answer(change: Change, body: bytes, now: float) -> None:
         call.end(EndedBy.SERVER, refusal.reason, now, status=refusal.status)
         return
     call.link()
+    zrtp_in_call.await_keys_again(call, now)
     if asker is not None:
         _tell_hold(asker)
     other = call.other(far)
@@ -199,6 +203,7 @@ def _on_requested_answer(leg: Leg, body: bytes, now: float) -> None:
         return
     call = leg.call
     call.link()
+    zrtp_in_call.await_keys_again(call, now)
     other = call.other(leg)
     if other is not None and leg.visible() != before and not can_go_beside(leg, before, other):
         _offer_to(other, leg, None, now)

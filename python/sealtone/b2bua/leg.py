@@ -25,7 +25,7 @@ from sealtone.b2bua.leg_security import label_of, security_of
 from sealtone.b2bua.plane import Destination, MediaCounters, MediaPlan, MediaPort, PayloadFormat
 from sealtone.b2bua.record import leg_record
 from sealtone.b2bua.recording_in_call import end as end_recording
-from sealtone.b2bua.zrtp_agreement import ZrtpAgreement
+from sealtone.b2bua.zrtp_agreement import ZrtpAgreement, agreement_of
 from sealtone.model import (
     Acceptance,
     Established,
@@ -438,14 +438,8 @@ class Leg:
         if self.sealed is not None:
             other = self.sealed.other(self)
             return other.zrtp_hashes if other.described else ()
-        if self.zrtp is None:
-            exchange = self.call.exchange
-            terms = exchange.settings.zrtp
-            if terms is None or not self.user.zid:
-                return ()
-            unix_time = exchange.settings.wall_of(self.call.started_at)
-            self.zrtp = ZrtpAgreement(terms, self.user.zid, exchange.entropy, unix_time, enrols=self.enrols)
-        return (self.zrtp.hello_hash,)
+        self.zrtp = agreement_of(self, self._judged.audio if self._judged is not None else None)
+        return (self.zrtp.hello_hash,) if self.zrtp is not None else ()
 
     def _settle(
         self, verdict: Acceptance, own: CryptoAttribute | None, local: AudioDescription, agreed: tuple[Codec, ...]

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from sealtone.b2bua.codec_choice import decodable, shares
 from sealtone.b2bua.recording_in_call import needs_server_path
+from sealtone.b2bua.zrtp_agreement import BEGUN_ANEW
 from sealtone.model import LegPolicy, MediaPath, Protection, Strictness, ZrtpFacts, ZrtpStage
 from sealtone.sip.flow import Flow
 from sealtone.zrtp import HelloHash, Observer, Seen, Side
@@ -198,7 +199,20 @@ class SealedPath:
     def announced(self, leg: Leg, values: tuple[str, ...]) -> None:
         """What a phone's description says of its ZRTP."""
         hashes = tuple([found for value in values if (found := HelloHash.parse(value)) is not None])
-        self._observer.announce(self._side(leg), hashes)
+        side = self._side(leg)
+        before = self._observer.announced(side)
+        self._observer.announce(side, hashes)
+        if hashes and before and not set(hashes) & set(before) and (self.direct or self._passed(self._observer.seen)):
+            self._begin_anew(leg, side)
+
+    def _begin_anew(self, leg: Leg, side: Side) -> None:
+        """A phone announces another Hello than the one it has agreed on keys with: what was seen holds no more."""
+        self._warn(side, BEGUN_ANEW)
+        leg.call.tell("warned", f"{leg.aor}: {BEGUN_ANEW}")
+        self._observer.renew()
+        self._settled = self._gave_up = self.started = False
+        self._settles_at = self._deadline = None
+        self.other(leg).take_zrtp()
 
     # What passes.
 
@@ -268,7 +282,7 @@ class SealedPath:
         """What may be said of a leg: only what anybody on the path can see."""
         if self.direct:
             if self._is_announced():
-                return ZrtpFacts(ZrtpStage.ANNOUNCED)
+                return ZrtpFacts(ZrtpStage.ANNOUNCED, warnings=self._warnings[self._side(leg)])
             return ZrtpFacts(ZrtpStage.ABSENT if leg.described and not leg.zrtp_hashes else ZrtpStage.AGREEING)
         seen = self._observer.seen
         side = self._side(leg)

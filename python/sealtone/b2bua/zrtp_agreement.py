@@ -2,19 +2,21 @@
 
 How it works:
 
-1. A leg whose protection is ZRTP and whose media ends here has one agreement for all its life; its a=zrtp-hash stands
-   in each of our descriptions for that leg. It begins when the leg has a media plan.
+1. A leg whose protection is ZRTP and whose media ends here has one agreement; its a=zrtp-hash stands in each of our
+   descriptions for that leg. It begins when the leg has a media plan.
 2. The media core hands ZRTP packets up and sends ours (`zrtp_in_call.py`). Nothing else of the leg's media passes until
    there are keys: `model.policy.media_may_flow` decides, with the facts that stand here.
 3. The server stands in the middle and says so: the M flag is in every Hello. A phone that enrolled with this server, by
    calling the enrolment service, is told the SAS of the other leg once both are secure (RFC 6189 7.3); no other phone.
-4. What a leg came to stays: nothing that comes later in the media path takes keys away.
+4. What a leg came to stays: nothing that comes later in the media path takes keys away. A phone whose new offer
+   announces another Hello begins anew, with another agreement, and nothing passes until that has keys; an answer that
+   does so changes nothing, since our offer has told the phone of the Hello that there is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sealtone.model import ZrtpFacts, ZrtpStage
 from sealtone.srtp_keys import ZrtpKeyMaterial, ZrtpSuite
@@ -37,7 +39,17 @@ from sealtone.zrtp import (
     Warned,
 )
 
+if TYPE_CHECKING:
+    from sealtone.b2bua.leg import Leg
+    from sealtone.sdp import AudioDescription
+
 _MAX_WARNINGS = 8
+BEGUN_ANEW = "The phone began its ZRTP anew in the running call."
+_ANOTHER_HELLO = "The phone announced another ZRTP Hello in the running call, and stays with the keys that there are."
+
+
+def _hashes_in(values: tuple[str, ...]) -> tuple[HelloHash, ...]:
+    return tuple([found for value in values if (found := HelloHash.parse(value)) is not None])
 
 
 class ZrtpTerms(NamedTuple):
@@ -70,12 +82,24 @@ class Remembered(NamedTuple):
 
 
 class ZrtpAgreement:
-    """`facts` are for the call's record and state; `rx` and `tx` are None until there are keys."""
+    """`facts` are for the call's record and state; `rx` and `tx` are None until there are keys.
 
-    __slots__ = ("_relayed", "_zid", "facts", "remembered", "rx", "secured", "session", "started", "tx")
+    `renews`: it takes the place of one `before` that had keys. Until there are new ones nothing passes.
+    """
+
+    __slots__ = (
+        "_relayed", "_zid", "facts", "hello_met", "remembered", "renews", "rx", "secured", "session", "started", "tx",
+    )  # fmt: skip
 
     def __init__(
-        self, terms: ZrtpTerms, zid: bytes, entropy: Callable[[int], bytes], unix_time: float, *, enrols: bool
+        self,
+        terms: ZrtpTerms,
+        zid: bytes,
+        entropy: Callable[[int], bytes],
+        unix_time: float,
+        *,
+        enrols: bool,
+        before: ZrtpAgreement | None = None,
     ) -> None:
         self._zid = zid
         self.session = Session(
@@ -87,7 +111,9 @@ class ZrtpAgreement:
             cache=lambda peer: terms.cache(zid, peer),
             offers_enrolment=enrols,
         )
-        self.facts = ZrtpFacts()
+        self.facts: ZrtpFacts = ZrtpFacts(warnings=before.facts.warnings if before is not None else ())
+        self.hello_met: HelloHash | None = None
+        self.renews = before is not None
         self.rx: ZrtpKeyMaterial | None = None
         self.tx: ZrtpKeyMaterial | None = None
         self.secured: Secured | None = None
@@ -100,10 +126,19 @@ class ZrtpAgreement:
         """The value of a=zrtp-hash."""
         return str(self.session.hello_hash)
 
+    def is_another(self, values: tuple[str, ...]) -> bool:
+        """Whether a description announces a Hello other than that of the phone with which there are keys: it begins
+        anew then, since a Hello stays the same for as long as a session (RFC 6189 8.1, 9)."""
+        hashes = _hashes_in(values)
+        met = self.hello_met
+        return self.rx is not None and met is not None and bool(hashes) and met.digest not in [h.digest for h in hashes]
+
     def announced(self, values: tuple[str, ...], required: bool) -> None:
         """What the phone's description says of its ZRTP; `required`: the leg has no media without it."""
-        hashes = tuple([found for value in values if (found := HelloHash.parse(value)) is not None])
-        if hashes:
+        hashes = _hashes_in(values)
+        if self.is_another(values):
+            self.warn(_ANOTHER_HELLO)
+        elif hashes:
             self.session.hello_hashes = hashes
         elif not required and not self.started:
             # It may speak ZRTP all the same, but nobody said that media should wait for that.
@@ -135,6 +170,7 @@ class ZrtpAgreement:
     def _take(self, event: Event) -> None:
         facts = self.facts
         if isinstance(event, PeerSeen):
+            self.hello_met = event.hello_hash
             stage = ZrtpStage.AGREEING if facts.stage is ZrtpStage.ABSENT else facts.stage
             self.facts = facts._replace(
                 stage=stage, client=event.hello.client_id, hello_hash_matched=event.hello_hash_matched
@@ -142,9 +178,9 @@ class ZrtpAgreement:
         elif isinstance(event, Secured):
             self._secure(event)
         elif isinstance(event, NoPeer) and self.rx is None:
-            self.facts = facts._replace(stage=ZrtpStage.ABSENT)
+            self.facts = facts if self.renews else facts._replace(stage=ZrtpStage.ABSENT)
         elif isinstance(event, Failed) and self.rx is None:
-            self.facts = facts._replace(stage=ZrtpStage.FAILED)
+            self.facts = facts if self.renews else facts._replace(stage=ZrtpStage.FAILED)
             self.warn(f"ZRTP failed: {event.reason or (event.code.name.lower() if event.code else 'unknown error')}")
         elif isinstance(event, CacheUpdate):
             self.remembered.append(Remembered(self._zid, event.record))
@@ -224,3 +260,22 @@ class ZrtpAgreement:
         """Forget the keys. The facts stay, for the record."""
         self.session.close()
         self.rx = self.tx = self.secured = self._relayed = None
+
+
+def agreement_of(leg: Leg, offered: AudioDescription | None) -> ZrtpAgreement | None:
+    """The agreement that the leg's next description announces: a new one where there is none, or where the phone, in
+    what it has `offered`, begins anew. None where the server or the user has no ZRTP."""
+    before, exchange = leg.zrtp, leg.call.exchange
+    if before is not None and (offered is None or not before.is_another(offered.zrtp_hashes)):
+        return before
+    terms = exchange.settings.zrtp
+    if terms is None or not leg.user.zid:
+        return None
+    unix_time = exchange.settings.wall_of(leg.call.started_at)
+    agreement = ZrtpAgreement(terms, leg.user.zid, exchange.entropy, unix_time, enrols=leg.enrols, before=before)
+    if before is not None:
+        before.close()
+        exchange.forget_zrtp(leg)
+        agreement.warn(BEGUN_ANEW)
+        leg.call.tell("warned", f"{leg.aor}: {BEGUN_ANEW}")
+    return agreement

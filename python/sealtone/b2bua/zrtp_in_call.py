@@ -70,6 +70,8 @@ def _follow(call: Call, before: list[tuple[Leg, LegSecurity]], now: float) -> No
         _tell(one, was, one.security())
         if _lacks_keys(one) and was.protection is Protection.ZRTP:
             await_keys(call, now)
+    if call.keys_until is not None and not any(_lacks_keys(leg) for leg in call.legs()):
+        call.keys_until = None
     relay_sas(call, now)
 
 
@@ -145,6 +147,12 @@ def await_keys(call: Call, now: float) -> None:
         call.exchange.wake_call(call, call.keys_until)
 
 
+def await_keys_again(call: Call, now: float) -> None:
+    """The same after a change of the running call, which may have begun a new agreement."""
+    if call.keys_until is None:
+        await_keys(call, now)
+
+
 def on_patience_over(call: Call, now: float) -> None:
     """A call in which nothing may be heard is ended, and says why."""
     if call.keys_until is None or now < call.keys_until or call.state != "answered":
@@ -159,10 +167,14 @@ def on_patience_over(call: Call, now: float) -> None:
 
 def why_ended_without_keys(leg: Leg) -> str:
     """What a call is ended for whose phone did not come to the keys that somebody requires."""
+    if leg.zrtp is not None and leg.zrtp.renews and not leg.user.policy.requires_zrtp:
+        return f"The phone of {leg.aor} began its ZRTP anew, but did not come to keys in time"
     whose = "this user" if leg.user.policy.requires_zrtp else "the other user"
     return f"ZRTP is required for {whose}, but the phone of {leg.aor} did not come to keys in time"
 
 
 def _lacks_keys(leg: Leg) -> bool:
     required = leg.user.policy.requires_zrtp or (leg.sealed is not None and leg.sealed.is_required)
+    if leg.sealed is None and leg.zrtp is not None and leg.zrtp.renews and leg.speaks_zrtp:
+        required = True  # it had keys, and is not heard in the clear any more
     return required and leg.security().protection is not Protection.ZRTP

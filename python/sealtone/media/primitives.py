@@ -50,6 +50,11 @@ class Primitives:
         return _engine.zrtp_mac(name, key, data)
 
     @staticmethod
+    def aes_cfb(key: bytes, iv: bytes, data: bytes, encrypt: bool) -> bytes:
+        """AES in CFB mode with full-block feedback (RFC 6189, 5.7): `key` of 16, 24 or 32 bytes, `iv` of 16."""
+        return _engine.aes_cfb(key, iv, data, encrypt)
+
+    @staticmethod
     def twofish_cfb(key: bytes, iv: bytes, data: bytes, encrypt: bool) -> bytes:
         """Twofish in CFB mode with full-block feedback (RFC 6189, 5.1.3): `key` of 16, 24 or 32 bytes, `iv` of 16."""
         return _engine.twofish_cfb(key, iv, data, encrypt)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sealtone.zrtp.algorithms import MULTISTREAM, PRESHARED, Suite
 from sealtone.zrtp.errors import Aborted, ErrorCode
@@ -16,7 +17,12 @@ CHOICE_OCTETS = HASH_IMAGE_OCTETS + ZID_OCTETS + 20
 
 def suite_in(body: bytes) -> Suite:
     """The five algorithms of a Commit's body of at least CHOICE_OCTETS."""
-    return Suite(*names_in(body[HASH_IMAGE_OCTETS + ZID_OCTETS : CHOICE_OCTETS]))
+    return _suite_named(body[HASH_IMAGE_OCTETS + ZID_OCTETS : CHOICE_OCTETS])
+
+
+@lru_cache(256)
+def _suite_named(octets: bytes) -> Suite:
+    return Suite(*names_in(octets))
 
 
 @dataclass(frozen=True, slots=True)

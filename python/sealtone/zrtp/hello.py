@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sealtone.zrtp.algorithms import MAX_PER_TYPE, Algorithms
 from sealtone.zrtp.errors import MalformedPacket
@@ -44,17 +45,12 @@ class Hello:
         counts = (body[65] & 0x0F, body[66] >> 4, body[66] & 0x0F, body[67] >> 4, body[67] & 0x0F)
         if max(counts) > MAX_PER_TYPE or len(body) != _FIXED_OCTETS + 4 * sum(counts) + MAC_OCTETS:
             raise MalformedPacket("a Hello whose counts do not fit its length")
-        names = names_in(body[_FIXED_OCTETS:-MAC_OCTETS])
-        lists, at = [], 0
-        for count in counts:
-            lists.append(names[at : at + count])
-            at += count
         return cls(
             version=body[:4].decode("latin-1"),
             client_id=body[4:20].decode("latin-1").rstrip(" \0"),
             h3=body[20:52],
             zid=body[52:64],
-            algorithms=Algorithms(*lists),
+            algorithms=_lists_of(counts, body[_FIXED_OCTETS:-MAC_OCTETS]),
             signs=bool(body[64] & _SIGNS),
             trusted_mitm=bool(body[64] & _MITM),
             passive=bool(body[64] & _PASSIVE),
@@ -71,6 +67,17 @@ class Hello:
         body += bytes((flags, counts[0], counts[1] << 4 | counts[2], counts[3] << 4 | counts[4]))
         body += b"".join(map(octets_of, self.algorithms))
         return build(Kind.HELLO, body + self.mac)
+
+
+@lru_cache(256)
+def _lists_of(counts: tuple[int, int, int, int, int], octets: bytes) -> Algorithms:
+    """The five lists; remembered, since phones of one kind list the same."""
+    names = names_in(octets)
+    lists, at = [], 0
+    for count in counts:
+        lists.append(names[at : at + count])
+        at += count
+    return Algorithms(*lists)
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,20 +128,22 @@ class Keys:
 
     def __init__(self, crypto: Crypto, context: Context, s0: Octets, we_initiate: bool) -> None:
         suite = context.suite
-        octets = context.octets
+        name, octets = suite.hash, context.octets
         key_bits, hash_bits = suite.cipher_octets * 8, suite.hash_octets * 8
-
-        def pair(label: bytes, bits: int) -> tuple[bytearray, bytearray]:
-            initiators = kdf(crypto, suite.hash, s0, b"Initiator " + label, octets, bits)
-            responders = kdf(crypto, suite.hash, s0, b"Responder " + label, octets, bits)
-            return (initiators, responders) if we_initiate else (responders, initiators)
-
+        ours, peers = (b"Initiator ", b"Responder ") if we_initiate else (b"Responder ", b"Initiator ")
         self.context = context
-        send_key, receive_key = pair(b"SRTP master key", key_bits)
-        send_salt, receive_salt = pair(b"SRTP master salt", SALT_BITS)
-        self.media = MediaKeys(suite.cipher, suite.auth_tag, send_key, send_salt, receive_key, receive_salt)
-        self.our_mac_key, self.peer_mac_key = pair(b"HMAC key", hash_bits)
-        self.our_zrtp_key, self.peer_zrtp_key = pair(b"ZRTP key", key_bits)
+        self.media = MediaKeys(
+            suite.cipher,
+            suite.auth_tag,
+            kdf(crypto, name, s0, ours + b"SRTP master key", octets, key_bits),
+            kdf(crypto, name, s0, ours + b"SRTP master salt", octets, SALT_BITS),
+            kdf(crypto, name, s0, peers + b"SRTP master key", octets, key_bits),
+            kdf(crypto, name, s0, peers + b"SRTP master salt", octets, SALT_BITS),
+        )
+        self.our_mac_key = kdf(crypto, name, s0, ours + b"HMAC key", octets, hash_bits)
+        self.peer_mac_key = kdf(crypto, name, s0, peers + b"HMAC key", octets, hash_bits)
+        self.our_zrtp_key = kdf(crypto, name, s0, ours + b"ZRTP key", octets, key_bits)
+        self.peer_zrtp_key = kdf(crypto, name, s0, peers + b"ZRTP key", octets, key_bits)
         self.retained: bytearray | None = None
         self.session: bytearray | None = None
         self.exported: bytearray | None = None

@@ -14,8 +14,8 @@ ZID_OCTETS = 12
 HASH_IMAGE_OCTETS = 32
 
 
-class Kind(Enum):
-    """The type blocks (RFC 6189 5.1.1, Table 1)."""
+class Kind(bytes, Enum):
+    """The type blocks (RFC 6189 5.1.1, Table 1). They are octets since those are hashed once, and names each time."""
 
     HELLO = b"Hello   "
     HELLO_ACK = b"HelloACK"

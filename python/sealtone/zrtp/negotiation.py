@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from sealtone.zrtp.algorithms import (
     CIPHERS,
     HASHES,
@@ -15,8 +17,9 @@ from sealtone.zrtp.errors import Aborted, ErrorCode
 _STRONG_HASH_OCTETS = 48
 
 
+@lru_cache(256)
 def choose(ours: Algorithms, theirs: Algorithms) -> Suite:
-    """The suite that we commit to as initiator.
+    """The suite that we commit to as initiator; remembered, since most phones list the same.
 
     Key agreement: of both sides' first common choices the faster one, so that two sides that follow the RFC come to
     the same. The rest is the initiator's to choose among what is common, by our preference, but a strong key agreement

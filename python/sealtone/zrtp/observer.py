@@ -123,6 +123,16 @@ class Observer:
         """What later signalling announced for one phone, in place of what it announced before."""
         self._hashes[side] = hashes
 
+    def announced(self, side: Side) -> tuple[HelloHash, ...]:
+        """What signalling announced last for one phone."""
+        return self._hashes[side]
+
+    def renew(self) -> None:
+        """Signalling says that the two begin anew: what was agreed on so far counts no more. Hellos still do."""
+        self._agreed_commits = {side: commit for side, (_, commit) in self._commits.items()}
+        self._confirmed = self._renewing = self._cleared = False
+        self._confirm1 = self._confirm2 = self._clear_asked = None
+
     def receive(self, datagram: bytes, side: Side, now: float) -> bool:
         """A datagram that passes, and the phone it came from. Whether it changed what `seen` says. Never raises."""
         if not self._bucket.take(now):

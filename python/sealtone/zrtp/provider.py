@@ -24,7 +24,8 @@ from sealtone.zrtp.packet import crc32c
 _HASHLIB = {"S256": hashlib.sha256, "S384": hashlib.sha384}
 _HMAC = {"S256": "sha256", "S384": "sha384"}
 _NATIVE_ONLY = frozenset({"SKN2", "SKN3", "2FS1", "2FS2", "2FS3", "E414"})
-_NATIVE = _NATIVE_ONLY | FINITE_FIELD | frozenset(_HMAC)
+_AES = frozenset({"AES1", "AES2", "AES3"})
+_NATIVE = _NATIVE_ONLY | FINITE_FIELD | _AES | frozenset(_HMAC)
 
 # RFC 3526 3 and 4: p = 2^n - 2^(n-64) - 1 + 2^64 * (floor(2^(n-130) * pi) + c), generator 2.
 _MODP = {"DH2k": (2048, 124476), "DH3k": (3072, 1690314)}
@@ -47,6 +48,7 @@ class NativePrimitives(Protocol):
 
     def zrtp_hash(self, name: SkeinName, data: bytes) -> bytes: ...
     def zrtp_mac(self, name: MacName, key: bytes, data: bytes) -> bytes: ...
+    def aes_cfb(self, key: bytes, iv: bytes, data: bytes, *, encrypt: bool) -> bytes: ...
     def twofish_cfb(self, key: bytes, iv: bytes, data: bytes, *, encrypt: bool) -> bytes: ...
     def crc32c(self, data: bytes) -> bytes: ...
     def dh_public(self, name: NativeAgreement, private: bytes) -> bytes: ...
@@ -76,15 +78,19 @@ class StandardCrypto:
         return self._need(hash_name).zrtp_mac(_MACS[hash_name], bytes(key), data)
 
     def encrypt(self, cipher: str, key: Octets, iv: bytes, data: bytes) -> bytes:
-        if cipher.startswith("AES"):
+        if self._native is None and cipher in _AES:
             encryptor = Cipher(AES(key), CFB(iv)).encryptor()
             return encryptor.update(data) + encryptor.finalize()
+        if cipher in _AES:
+            return self._need(cipher).aes_cfb(bytes(key), iv, data, encrypt=True)
         return self._need(cipher).twofish_cfb(bytes(key), iv, data, encrypt=True)
 
     def decrypt(self, cipher: str, key: Octets, iv: bytes, data: bytes) -> bytes:
-        if cipher.startswith("AES"):
+        if self._native is None and cipher in _AES:
             decryptor = Cipher(AES(key), CFB(iv)).decryptor()
             return decryptor.update(data) + decryptor.finalize()
+        if cipher in _AES:
+            return self._need(cipher).aes_cfb(bytes(key), iv, data, encrypt=False)
         return self._need(cipher).twofish_cfb(bytes(key), iv, data, encrypt=False)
 
     def key_pair(self, key_agreement: str, private: bytes) -> KeyPair:

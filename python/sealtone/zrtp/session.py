@@ -222,10 +222,11 @@ class Session:
 
     def next_timeout(self) -> float | None:
         """When `handle_timeout` is wanted; None for not at all."""
-        deadlines = [self._wire.deadline, self._deadline]
-        if self.association is not None:
-            deadlines.append(self.association.deadline)
-        return min((each for each in deadlines if each is not None), default=None)
+        earliest = self._wire.deadline
+        if self._deadline is not None and (earliest is None or self._deadline < earliest):
+            earliest = self._deadline
+        relay = self.association.deadline if self.association is not None else None
+        return relay if earliest is None or (relay is not None and relay < earliest) else earliest
 
     def transmits(self) -> list[bytes]:
         """Datagrams to send to the peer's media address, in order."""

@@ -21,12 +21,12 @@ which a new Hello leads back to DISCOVERY. What is not in the table is counted a
 
 from __future__ import annotations
 
-from enum import Enum, auto
+from enum import IntEnum, auto
 
 from sealtone.zrtp.message import Kind
 
 
-class State(Enum):
+class State(IntEnum):
     """Where a session stands."""
 
     IDLE = auto()
@@ -57,7 +57,7 @@ class State(Enum):
     """Ended by the owner; keys wiped."""
 
 
-class Action(Enum):
+class Action(IntEnum):
     """What a session does with a message."""
 
     MEET = auto()

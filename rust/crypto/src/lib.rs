@@ -1,5 +1,6 @@
 //! The cryptographic primitives of ZRTP (RFC 6189) that Python's `cryptography` lacks or is about to drop.
 //!
+//! - [`aes_cfb`]: the CFB mode of AES (AES1, AES2, AES3), which Python has, but takes longer to get to
 //! - [`skein`]: Skein-512 as hash (SKN2, SKN3) and as MAC (SK32, SK64)
 //! - [`twofish`]: the block cipher, and its CFB mode (2FS1, 2FS2, 2FS3)
 //! - [`modp`]: Diffie-Hellman in the groups of RFC 3526 (DH2k, DH3k)
@@ -10,6 +11,7 @@
 //! Diffie-Hellman and Skein take the same time whatever the secrets are. Twofish looks up tables by secret octets, as
 //! every software Twofish does. Keys are wiped on drop; what the compiler spills to the stack meanwhile is not.
 
+pub mod aes_cfb;
 pub mod crc32c;
 pub mod curve3617;
 pub mod hmac;

@@ -481,6 +481,7 @@ fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<sip_head::HeadReader>()?;
     module.add_function(wrap_pyfunction!(primitives::zrtp_hash, module)?)?;
     module.add_function(wrap_pyfunction!(primitives::zrtp_mac, module)?)?;
+    module.add_function(wrap_pyfunction!(primitives::aes_cfb, module)?)?;
     module.add_function(wrap_pyfunction!(primitives::twofish_cfb, module)?)?;
     module.add_function(wrap_pyfunction!(primitives::crc32c, module)?)?;
     module.add_function(wrap_pyfunction!(primitives::dh_public, module)?)?;

@@ -6,7 +6,7 @@ use pyo3::types::PyBytes;
 use sealtone_crypto::modp::Group;
 use sealtone_crypto::skein::Skein512;
 use sealtone_crypto::twofish::Twofish;
-use sealtone_crypto::{KeyAgreementError, curve3617, hmac};
+use sealtone_crypto::{KeyAgreementError, aes_cfb as cfb, curve3617, hmac};
 use zeroize::Zeroizing;
 
 fn to_exception(error: KeyAgreementError) -> PyErr {
@@ -48,6 +48,27 @@ pub fn zrtp_mac<'py>(
     let len = digest_len(name)?;
     let mac = Zeroizing::new(Skein512::mac(key, 8 * len).digest(data, &[]));
     Ok(PyBytes::new(py, &mac[..usize::from(len)]))
+}
+
+#[pyfunction]
+pub fn aes_cfb<'py>(
+    py: Python<'py>,
+    key: &[u8],
+    iv: &[u8],
+    data: &[u8],
+    encrypt: bool,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let iv = iv
+        .try_into()
+        .map_err(|_| PyValueError::new_err("an AES IV has 16 bytes"))?;
+    let mut out = Zeroizing::new(data.to_vec());
+    let done = if encrypt {
+        cfb::encrypt(key, iv, &mut out)
+    } else {
+        cfb::decrypt(key, iv, &mut out)
+    };
+    done.map_err(|_| PyValueError::new_err("an AES key has 16, 24 or 32 bytes"))?;
+    Ok(PyBytes::new(py, &out))
 }
 
 #[pyfunction]

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import hmac
 
+from cryptography.hazmat.decrepit.ciphers.modes import CFB
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+
 from zrtp.reference import curve3617
 from zrtp.reference.skein import skein512
 from zrtp.reference.twofish import cfb
@@ -41,6 +45,10 @@ class ReferenceNative:
         if name in _HASHES:
             return hmac.digest(key, data, _HASHES[name])
         return skein512(data, _OCTETS[name], key)
+
+    def aes_cfb(self, key: bytes, iv: bytes, data: bytes, *, encrypt: bool) -> bytes:
+        cipher = Cipher(AES(key), CFB(iv))
+        return (cipher.encryptor() if encrypt else cipher.decryptor()).update(data)
 
     def twofish_cfb(self, key: bytes, iv: bytes, data: bytes, *, encrypt: bool) -> bytes:
         return cfb(key, iv, data, encrypt)
