@@ -69,7 +69,7 @@ def linked_pages(page: Any, service: Service) -> list[str]:
         found.append(path)
         for link in page.evaluate("() => [...document.querySelectorAll('a[href]')].map((link) => link.href)"):
             parts = urlsplit(link)
-            is_file = parts.path.endswith((".csv", ".pem", ".json", "zone-file", "/sealed", "/tail"))
+            is_file = parts.path.endswith((".csv", ".pem", ".json", ".yaml", "zone-file", "/sealed", "/tail", "/file"))
             if link.startswith(service.url) and not is_file and not parts.path.startswith("/api/v1"):
                 waiting.append(parts.path)
     return found

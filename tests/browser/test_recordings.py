@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import secrets
 import struct
 import time
 import wave
@@ -16,17 +15,14 @@ import pyrage
 import pytest
 
 from admin.sealed import CHUNK, facts_of, keep, write_broken_off
+from browser.conftest import CHROMIUM
+from browser.signed_in import signed_in_browser
 from sealtone.admin.recording_files import folder_of
 from sealtone.store import Database
 from sealtone.store.directory import find_account
 from sealtone.store.recordings import save_recording
-from sealtone.store.sessions import insert_session
-from sealtone.store.tables import person
-from sealtone.web.security import ABSOLUTE_S, SESSION_COOKIE, token_hash
-from server.whole import config_in, running
 
 playwright = pytest.importorskip("playwright.async_api")
-CHROMIUM = Path("/usr/bin/chromium")
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="needs chromium")
 PASSPHRASE = "correct horse battery"
 
@@ -44,43 +40,11 @@ def tone(seconds: float) -> bytes:
 @asynccontextmanager
 async def browsing(folder: Path) -> AsyncIterator[tuple[playwright.Page, Database, list[str]]]:
     """A signed-in page of a running server's panel, the database, and what the browser sent."""
-    async with running(config_in(folder, panel=True)) as whole, playwright.async_playwright() as driver:
-        database, token, at = Database(folder), secrets.token_urlsafe(32), time.time()
-        with database.write() as transaction:
-            made = transaction.connection.execute(
-                person.insert().values(
-                    account_id=1, email="ann@office.example", role="owner", webauthn_handle=b"x" * 32, created_at=at
-                )
-            )
-            insert_session(
-                transaction,
-                token_hash=token_hash(token),
-                number="1",
-                person_id=int(made.inserted_primary_key[0]),
-                signed_in_by="password",
-                now_wall=at,
-                expires_at=at + ABSOLUTE_S,
-                address="127.0.0.1",
-                user_agent="test",
-            )
-        browser = await driver.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        base = whole.ready.panel.rstrip("/")
-        context = await browser.new_context(ignore_https_errors=True, base_url=base, accept_downloads=True)
-        await context.add_cookies(
-            [{"name": SESSION_COOKIE, "value": token, "url": base, "secure": True, "httpOnly": True}]
-        )
-        page, sent = await context.new_page(), []
+    async with signed_in_browser(folder, accept_downloads=True) as opened:
+        page, sent = await opened.context.new_page(), []
         page.on("request", lambda request: sent.append(f"{request.url} {request.post_data or ''}"))
-        for _ in range(200):  # its process may still be starting
-            answer = await page.goto("/recordings")
-            if answer is not None and answer.status != 503:
-                break
-            await asyncio.sleep(0.2)
-        try:
-            yield page, database, sent
-        finally:
-            await browser.close()
-            database.close()
+        await opened.open(page, "/recordings")
+        yield page, opened.database, sent
 
 
 async def until(page: playwright.Page, expression: str, seconds: float = 30) -> None:

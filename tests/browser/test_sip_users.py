@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -11,17 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from browser.conftest import CHROMIUM
+from browser.signed_in import SignedIn, signed_in_browser
 from sealtone.admin import Actor, SipUserChange, update_sip_user, user_of
 from sealtone.model import SipUser
 from sealtone.phone import Encryption, Wish
-from sealtone.store import Database
-from sealtone.store.sessions import insert_session
-from sealtone.store.tables import person
-from sealtone.web.security import ABSOLUTE_S, SESSION_COOKIE, token_hash
-from server.whole import Whole, config_in, running
 
 playwright = pytest.importorskip("playwright.async_api")
-CHROMIUM = Path("/usr/bin/chromium")
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="needs chromium")
 ROOT = Actor("root", "command line")
 AOR = "1001@office.example"
@@ -29,23 +24,19 @@ URL = f"/sip-users/{AOR}"
 
 
 class Browsed:
-    """A running server with its panel, and a browser in which its owner is signed in."""
+    """A browser in which the owner is signed in, and what went wrong in its pages."""
 
-    def __init__(self, whole: Whole, database: Database, context: playwright.BrowserContext) -> None:
-        self.whole = whole
-        self.database = database
-        self._context = context
+    def __init__(self, opened: SignedIn) -> None:
+        self.whole = opened.whole
+        self.database = opened.database
+        self._opened = opened
         self.faults: list[str] = []
 
     async def open(self, path: str) -> playwright.Page:
-        page = await self._context.new_page()
+        page = await self._opened.context.new_page()
         page.on("pageerror", lambda error: self.faults.append(str(error)))
         page.on("console", lambda said: self.faults.append(said.text) if said.type == "error" else None)
-        for _ in range(200):  # its process may still be starting
-            answer = await page.goto(path)
-            if answer is not None and answer.status != 503:
-                break
-            await asyncio.sleep(0.2)
+        await self._opened.open(page, path)
         self.faults.clear()
         return page
 
@@ -56,41 +47,12 @@ class Browsed:
 
 @asynccontextmanager
 async def browsing(folder: Path, scripts: bool = True) -> AsyncIterator[Browsed]:
-    async with running(config_in(folder, panel=True)) as whole, playwright.async_playwright() as driver:
-        database, token, at = Database(folder), secrets.token_urlsafe(32), time.time()
-        with database.write() as transaction:
-            made = transaction.connection.execute(
-                person.insert().values(
-                    account_id=1, email="ann@office.example", role="owner", webauthn_handle=b"x" * 32, created_at=at
-                )
-            )
-            insert_session(
-                transaction,
-                token_hash=token_hash(token),
-                number="1",
-                person_id=int(made.inserted_primary_key[0]),
-                signed_in_by="password",
-                now_wall=at,
-                expires_at=at + ABSOLUTE_S,
-                address="127.0.0.1",
-                user_agent="test",
-            )
-            update_sip_user(transaction, ROOT, at, AOR, SipUserChange(codecs="opus,pcma,g729"))
-        browser = await driver.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        base = whole.ready.panel.rstrip("/")
-        context = await browser.new_context(
-            ignore_https_errors=True, base_url=base, java_script_enabled=scripts, locale="en"
-        )
-        await context.add_cookies(
-            [{"name": SESSION_COOKIE, "value": token, "url": base, "secure": True, "httpOnly": True}]
-        )
-        browsed = Browsed(whole, database, context)
-        try:
-            yield browsed
-            assert browsed.faults == []
-        finally:
-            await browser.close()
-            database.close()
+    async with signed_in_browser(folder, java_script_enabled=scripts, locale="en") as opened:
+        with opened.database.write() as transaction:
+            update_sip_user(transaction, ROOT, time.time(), AOR, SipUserChange(codecs="opus,pcma,g729"))
+        browsed = Browsed(opened)
+        yield browsed
+        assert browsed.faults == []
 
 
 async def until(found: Callable[[], Awaitable[bool]], seconds: float = 15) -> None:

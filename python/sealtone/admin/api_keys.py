@@ -120,7 +120,7 @@ def api_key_of(transaction: Transaction, actor: Actor, key_id: int, role: Role =
     """A key that the actor may revoke (or, for `Role.VIEWER`, see). Raises `NotFound` for any other; `Forbidden`."""
     key = rows.find_api_key(transaction, key_id)
     if key is None:
-        raise NotFound(f"There is no API key {key_id}.")
+        raise NotFound("There is no API key {key}.", key=key_id)
     actor.authorise(key.account_id, f"API key {key_id}", role)
     return key
 
@@ -177,7 +177,7 @@ def _scopes(wanted: Iterable[str]) -> tuple[str, ...]:
     names = [name.strip().lower() for name in wanted]
     for name in names:
         if name not in _KNOWN:
-            raise InvalidInput("scopes", f"“{name}” is no scope. There are {', '.join(_KNOWN)}.")
+            raise InvalidInput("scopes", "“{name}” is no scope. There are {known}.", name=name, known=", ".join(_KNOWN))
     if not names:
         raise InvalidInput("scopes", "Choose at least one scope: read, for looking only.")
     return tuple(name for name in _KNOWN if name in names)
@@ -187,7 +187,7 @@ def _check_granted(actor: Actor, chosen: tuple[str, ...], granted: frozenset[Sco
     if granted is not None and Scope.ALL not in granted:
         beyond = [scope for scope in chosen if Scope(scope) not in granted]
         if beyond:
-            raise Forbidden(f"A key cannot make one that may do more than itself: {', '.join(beyond)}.")
+            raise Forbidden("A key cannot make one that may do more than itself: {scopes}.", scopes=", ".join(beyond))
     if Scope.SERVICE in chosen:
         actor.authorise_operating()
 

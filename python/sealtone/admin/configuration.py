@@ -74,7 +74,9 @@ def import_configuration(transaction: Transaction, actor: Actor, now_wall: float
         account = present.get(name)
         with _Naming(wanted):
             if account is None and actor.account_id is not None:
-                raise _at(wanted.line, f"Your account is called “{', '.join(present)}”: name it so in the file.")
+                raise _at(
+                    wanted.line, "Your account is called “{name}”: name it so in the file.", name=", ".join(present)
+                )
             if account is None:
                 account = create_account(transaction, actor, now_wall, name)
             _take_account(transaction, actor, now_wall, account, wanted)
@@ -179,9 +181,11 @@ class _Item:
             line = key.start_mark.line + 1
             name = key.value if isinstance(key, yaml.nodes.ScalarNode) else ""
             if name not in _KEYS[kind]:
-                raise _at(line, f"{name or 'This'} is no key here. The keys are: {', '.join(_KEYS[kind])}.")
+                raise _at(
+                    line, "{name} is no key here. The keys are: {keys}.", name=name or "–", keys=", ".join(_KEYS[kind])
+                )
             if name in self._values:
-                raise _at(line, f"{name} stands there twice.")
+                raise _at(line, "{name} stands there twice.", name=name)
             self._values[name] = value
 
     def items_of(self, name: str) -> Iterator[_Item]:
@@ -189,16 +193,16 @@ class _Item:
         if node is None or (isinstance(node, yaml.nodes.ScalarNode) and node.tag.endswith(":null")):
             return
         if not isinstance(node, yaml.nodes.SequenceNode):
-            raise _at(node.start_mark.line + 1, f"{name} is a list.")
+            raise _at(node.start_mark.line + 1, "{name} is a list.", name=name)
         for entry in node.value:
             if not isinstance(entry, yaml.nodes.MappingNode):
-                raise _at(entry.start_mark.line + 1, f"Each of {name} has keys of its own.")
+                raise _at(entry.start_mark.line + 1, "Each of {name} has keys of its own.", name=name)
             yield _Item(entry, name)
 
     def text(self, name: str) -> str:
         found = self.optional(name)
         if found is None:
-            raise _at(self.line, f"{name} is missing.")
+            raise _at(self.line, "{name} is missing.", name=name)
         return found
 
     def optional(self, name: str) -> str | None:
@@ -206,7 +210,7 @@ class _Item:
         if node is None:
             return None
         if not isinstance(node, yaml.nodes.ScalarNode):
-            raise _at(node.start_mark.line + 1, f"{name} is a single value.")
+            raise _at(node.start_mark.line + 1, "{name} is a single value.", name=name)
         return str(node.value)
 
     def yes_or_no(self, name: str) -> bool | None:
@@ -218,14 +222,14 @@ class _Item:
             return True
         if found.lower() in ("false", "no", "off"):
             return False
-        raise _at(self.line, f"{name} is true or false.")
+        raise _at(self.line, "{name} is true or false.", name=name)
 
     def whole(self, name: str) -> int | None:
         found = self.optional(name)
         if found is None:
             return None
         if not (found.isascii() and found.isdigit() and len(found) < 10):
-            raise _at(self.line, f"{name} is a number.")
+            raise _at(self.line, "{name} is a number.", name=name)
         return int(found)
 
     def words(self, name: str) -> str | None:
@@ -236,7 +240,7 @@ class _Item:
         if not isinstance(node, yaml.nodes.SequenceNode):
             return self.optional(name)
         if not all(isinstance(entry, yaml.nodes.ScalarNode) for entry in node.value):
-            raise _at(node.start_mark.line + 1, f"{name} is a list of words.")
+            raise _at(node.start_mark.line + 1, "{name} is a list of words.", name=name)
         return ",".join(entry.value for entry in node.value)
 
 
@@ -251,8 +255,12 @@ class _Naming:
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         if isinstance(error, AdminError) and not isinstance(error, ConfigurationError):
-            field = f"{error.field}: " if isinstance(error, InvalidInput) else ""
-            raise _at(self._item.line, f"{field}{error}") from error
+            why = (
+                InvalidInput(error.field, "{field}: {why}", field=error.field, why=error)
+                if isinstance(error, InvalidInput)
+                else error
+            )
+            raise ConfigurationError("Line {line}: {message}", line=self._item.line, message=why) from error
 
 
 def _read(text: str) -> _Item:
@@ -263,14 +271,15 @@ def _read(text: str) -> _Item:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
-        raise _at(mark.line + 1 if mark is not None else 1, f"This is no YAML: {error.problem}.") from error
+        line = mark.line + 1 if mark is not None else 1
+        raise _at(line, "This is no YAML: {why}.", why=error.problem) from error
     except yaml.YAMLError as error:
-        raise ConfigurationError(f"This is no YAML: {error}.") from error
+        raise ConfigurationError("This is no YAML: {why}.", why=error) from error
     if not isinstance(node, yaml.nodes.MappingNode):
         raise ConfigurationError("The file has no keys. It begins with “sealtone: 1”.")
     document = _Item(node, "")
     if document.text("sealtone") != str(_FORMAT):
-        raise ConfigurationError(f"This file is of another version: “sealtone: {_FORMAT}” is known here.")
+        raise ConfigurationError("This file is of another version: “sealtone: {format}” is known here.", format=_FORMAT)
     return document
 
 
@@ -292,8 +301,9 @@ def _line(event: yaml.Event) -> int:
     return event.start_mark.line + 1 if event.start_mark is not None else 1
 
 
-def _at(line: int, message: str) -> ConfigurationError:
-    return ConfigurationError("Line {line}: {message}", line=line, message=message)
+def _at(line: int, template: str, /, **values: object) -> ConfigurationError:
+    """A message within a message: both can be translated."""
+    return ConfigurationError("Line {line}: {message}", line=line, message=AdminError(template, **values))
 
 
 # taking up
@@ -378,5 +388,10 @@ def _digests(item: _Item) -> Mapping[str, str]:
     for name, length in _HA1.items():
         value = found.get(name, "")
         if len(value) != length or set(value) - set("0123456789abcdef"):
-            raise _at(item.line, f"{name} has {length} hexadecimal digits; ha1_md5 and ha1_sha256 come together.")
+            raise _at(
+                item.line,
+                "{name} has {length} hexadecimal digits; ha1_md5 and ha1_sha256 come together.",
+                name=name,
+                length=length,
+            )
     return found

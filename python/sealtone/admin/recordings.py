@@ -91,9 +91,11 @@ def recording_of(transaction: Transaction, actor: Actor, recording_id: str) -> R
         recording_rows.find_recordings(transaction.connection, recording_id, actor.account_id) if recording_id else ()
     )
     if not found:
-        raise NotFound(f"There is no recording {recording_id}. `sealtone recordings list` shows their ids.")
+        raise NotFound(
+            "There is no recording {recording}. `sealtone recordings list` shows their ids.", recording=recording_id
+        )
     if len(found) > 1:
-        raise Conflict(f"Several recordings begin with {recording_id}: write more of the id.")
+        raise Conflict("Several recordings begin with {recording}: write more of the id.", recording=recording_id)
     return found[0]
 
 

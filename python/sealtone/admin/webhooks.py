@@ -96,7 +96,7 @@ def webhook_of(transaction: Transaction, actor: Actor, webhook_id: int, role: Ro
     """One that the actor may change (or, for `Role.VIEWER`, see). Raises `NotFound` for any other; `Forbidden`."""
     hook = rows.find_webhook(transaction, webhook_id)
     if hook is None:
-        raise NotFound(f"There is no webhook {webhook_id}.")
+        raise NotFound("There is no webhook {number}.", number=webhook_id)
     actor.authorise(hook.account_id, f"webhook {webhook_id}", role)
     return hook
 
@@ -154,7 +154,7 @@ def redeliver(transaction: Transaction, actor: Actor, now_wall: float, webhook_i
     hook = webhook_of(transaction, actor, webhook_id)
     old = rows.find_delivery(transaction, delivery_id)
     if old is None or old.webhook_id != hook.id:
-        raise NotFound(f"There is no delivery {delivery_id}.")
+        raise NotFound("There is no delivery {number}.", number=delivery_id)
     return _queue(transaction, hook, now_wall, old.event_id, old.event, old.body)
 
 
@@ -211,7 +211,7 @@ def _queue(transaction: Transaction, hook: Webhook, now_wall: float, event_id: s
     if not hook.enabled:
         raise Conflict("The webhook is switched off. Switch it on first.")
     if rows.pending_counts(transaction, [hook.id]).get(hook.id, 0) >= _MOST_PENDING:
-        raise Conflict(f"{_MOST_PENDING} events wait to be sent to this webhook already.")
+        raise Conflict("{most} events wait to be sent to this webhook already.", most=_MOST_PENDING)
     delivery = Delivery(0, hook.id, event_id, event, body, now_wall, now_wall)
     return delivery._replace(id=rows.insert_deliveries(transaction, [delivery])[0])
 
@@ -221,7 +221,9 @@ def _events(wanted: Iterable[str]) -> tuple[str, ...]:
     known = [kind.value for kind in EventKind]
     for name in sorted(names):
         if name not in known:
-            raise InvalidInput("events", f"“{name}” is no kind of event. There are {', '.join(known)}.")
+            raise InvalidInput(
+                "events", "“{name}” is no kind of event. There are {known}.", name=name, known=", ".join(known)
+            )
     if not names:
         raise InvalidInput("events", "Choose at least one kind of event.")
     return tuple(name for name in known if name in names)

@@ -248,7 +248,9 @@ def _undecoded(leg: Leg) -> str:
         return ""
     sent = leg.transmits[0].encoding if leg.transmits else ""
     why = leg.call.exchange.plane.codecs().get(sent, "")
-    return f"The server has no codec for what the phone of {leg.aor} uses{why and f' ({sent}: {why})'}"
+    if why:
+        return f"The server has no codec for what the phone of {leg.aor} uses ({sent}: {why})"
+    return f"The server has no codec for what the phone of {leg.aor} uses"
 
 
 def _begin(call: Call, user: SipUser, by: str, now: float) -> str:

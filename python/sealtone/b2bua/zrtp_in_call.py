@@ -167,10 +167,11 @@ def on_patience_over(call: Call, now: float) -> None:
 
 def why_ended_without_keys(leg: Leg) -> str:
     """What a call is ended for whose phone did not come to the keys that somebody requires."""
-    if leg.zrtp is not None and leg.zrtp.renews and not leg.user.policy.requires_zrtp:
+    if leg.user.policy.requires_zrtp:
+        return f"ZRTP is required for this user, but the phone of {leg.aor} did not come to keys in time"
+    if leg.zrtp is not None and leg.zrtp.renews:
         return f"The phone of {leg.aor} began its ZRTP anew, but did not come to keys in time"
-    whose = "this user" if leg.user.policy.requires_zrtp else "the other user"
-    return f"ZRTP is required for {whose}, but the phone of {leg.aor} did not come to keys in time"
+    return f"ZRTP is required for the other user, but the phone of {leg.aor} did not come to keys in time"
 
 
 def _lacks_keys(leg: Leg) -> bool:

@@ -18,6 +18,7 @@ from sealtone.net.errors import ControlError
 from sealtone.store import StoreBusy, StoreError
 from sealtone.web.asking import Detour, ServerAway, SignInNeeded, go, is_htmx, page, parts, visited
 from sealtone.web.i18n import Language
+from sealtone.web.reasons import reason_said
 from sealtone.web.rendering import said
 from sealtone.web.security import Forged
 
@@ -73,7 +74,7 @@ def problem_of(error: Exception, language: Language) -> Problem:
     if isinstance(error, ServerAway):
         return Problem(503, *map(language, _AWAY))
     if isinstance(error, ControlError):
-        return Problem(409, language(_BY_STATUS[409][0]), str(error))
+        return Problem(409, language(_BY_STATUS[409][0]), reason_said(language, str(error)))
     if isinstance(error, StoreError):
         busy = isinstance(error, StoreBusy)
         return Problem(503, language(_BY_STATUS[503][0]), language(_BY_STATUS[503][1]) if busy else str(error))

@@ -14,6 +14,7 @@ from sealtone.admin.errors import AdminError, InvalidInput
 from sealtone.web.assets import Assets
 from sealtone.web.i18n import Language
 from sealtone.web.icons import icon
+from sealtone.web.reasons import reason_said
 
 TEMPLATES = Path(__file__).with_name("templates")
 
@@ -47,6 +48,7 @@ def environment(assets: Assets, cache: Path | None = None) -> Environment:
         "error_at": error_at,
         "icon": icon,
         "local_time": local_time,
+        "reason": _reason,
     }
     return made
 
@@ -61,9 +63,17 @@ def render(templates: Environment, name: str, rendering: Rendering, context: dic
 
 
 def said(language: Language, error: AdminError) -> str:
-    """An error of a use case in the reader's language."""
+    """An error of a use case in the reader's language, and so the errors that it tells of within it."""
     sentence = language(error.template)
-    return sentence.format(**error.values) if error.values else sentence
+    values = {
+        name: said(language, value)
+        if isinstance(value, AdminError)
+        else reason_said(language, value)
+        if name == "subject" and isinstance(value, str)
+        else value
+        for name, value in error.values.items()
+    }
+    return sentence.format(**values) if values else sentence
 
 
 def error_at(error: object, name: str) -> str:
@@ -93,6 +103,10 @@ def _translate(text: str, /, **values: Any) -> str:
 
 def _plural(one: str, many: str, number: int, /, **values: Any) -> str:
     return _now.get().language.plural(one, many, number, **values)
+
+
+def _reason(text: str) -> str:
+    return reason_said(_now.get().language, text)
 
 
 def _csrf() -> Markup:

@@ -13,7 +13,7 @@ from sealtone.model import Role
 from sealtone.store import Transaction
 from sealtone.web.api.conditional import answer
 from sealtone.web.api.operation import Operation, details
-from sealtone.web.api.paging import Cursor, Limit, page_of
+from sealtone.web.api.paging import Cursor, Limit, answer_page
 from sealtone.web.api.schemas.api_keys import ApiKeyOut, ApiKeyWithToken, NewApiKey, api_key_out, with_token
 from sealtone.web.api.schemas.base import Page
 from sealtone.web.api.work import Caller, change, now, read
@@ -34,8 +34,7 @@ _CHANGE = details(Scope.ACCOUNT)
 async def list_api_keys(request: Request, user: Caller, cursor: Cursor = None, limit: Limit = 50) -> Response:
     """The keys of the account, oldest first, without what authenticates them."""
     found = await read(request, lambda transaction: keys.list_api_keys(transaction, user.actor))
-    page, following = page_of(found, lambda key: key.id, cursor, limit, int)
-    return answer(Page[ApiKeyOut](items=[api_key_out(key) for key in page], next=following))
+    return answer_page(Page[ApiKeyOut], found, lambda key: key.id, api_key_out, cursor, limit, int)
 
 
 @router.post(

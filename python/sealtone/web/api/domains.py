@@ -18,7 +18,7 @@ from sealtone.net.dns_lookup import DnsLookup
 from sealtone.store import Transaction
 from sealtone.web.api.conditional import answer, check_version
 from sealtone.web.api.operation import Operation, details
-from sealtone.web.api.paging import Cursor, Limit, page_of
+from sealtone.web.api.paging import Cursor, Limit, answer_page
 from sealtone.web.api.schemas.base import Page
 from sealtone.web.api.schemas.domains import DomainDns, DomainOut, DomainPatch, NewDomain, domain_dns, domain_out
 from sealtone.web.api.work import Caller, change, now, owner_of, read
@@ -39,8 +39,7 @@ _CHANGE_VERSION = details(Scope.DOMAINS, versioned=True)
 async def list_domains(request: Request, user: Caller, cursor: Cursor = None, limit: Limit = 50) -> Response:
     """The domains of the account by name, with those that are still to be proven."""
     found = await read(request, lambda transaction: checks.list_standings(transaction, user.actor))
-    page, following = page_of(sorted(found, key=lambda one: one.name), lambda one: one.name, cursor, limit, str)
-    return answer(Page[DomainOut](items=[domain_out(domain) for domain in page], next=following))
+    return answer_page(Page[DomainOut], found, lambda one: one.name, domain_out, cursor, limit, str)
 
 
 @router.post(

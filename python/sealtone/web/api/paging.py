@@ -5,17 +5,22 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Query
+from pydantic import BaseModel
+from starlette.responses import Response
 
+from sealtone.web.api.conditional import answer
 from sealtone.web.api.problems import Refused
+from sealtone.web.api.schemas.base import Page
 
 MOST = 200
 USUAL = 50
 
 Thing = TypeVar("Thing")
+Out = TypeVar("Out", bound=BaseModel)
 Limit = Annotated[int, Query(ge=1, le=MOST, description="How many at most.")]
 Cursor = Annotated[
     str | None,
@@ -53,6 +58,20 @@ def page_of(
         things = [thing for thing in things if key(thing) > place[0]]
     page = things[:limit]
     return page, written(key(page[-1])) if len(things) > limit else None
+
+
+def answer_page(
+    kind: type[Page[Out]],
+    things: Iterable[Thing],
+    key: Callable[[Thing], Any],
+    shown: Callable[[Thing], Out],
+    cursor: str | None,
+    limit: int,
+    key_kind: type,
+) -> Response:
+    """A page of a list that is short enough to be read whole, in the order of `key`."""
+    page, following = page_of(sorted(things, key=key), key, cursor, limit, key_kind)
+    return answer(kind(items=[shown(thing) for thing in page], next=following))
 
 
 def _fits(value: Any, wanted: type) -> bool:

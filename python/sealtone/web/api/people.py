@@ -17,7 +17,7 @@ from sealtone.store import Transaction
 from sealtone.store.credentials import SessionRow
 from sealtone.web.api.conditional import answer, check_version
 from sealtone.web.api.operation import Operation, details
-from sealtone.web.api.paging import Cursor, Limit, page_of
+from sealtone.web.api.paging import Cursor, Limit, answer_page
 from sealtone.web.api.schemas.base import Page
 from sealtone.web.api.schemas.people import (
     InvitationOut,
@@ -55,8 +55,7 @@ _CHANGE_VERSION = details(Scope.PEOPLE, versioned=True)
 async def list_people(request: Request, user: Caller, cursor: Cursor = None, limit: Limit = 50) -> Response:
     """The people of the account, the longest there first."""
     found = await read(request, lambda transaction: cases.list_people(transaction, user.actor))
-    page, following = page_of(sorted(found, key=lambda one: one.id), lambda one: one.id, cursor, limit, int)
-    return answer(Page[PersonOut](items=[person_out(one) for one in page], next=following))
+    return answer_page(Page[PersonOut], found, lambda one: one.id, person_out, cursor, limit, int)
 
 
 @router.get(
@@ -150,8 +149,7 @@ async def create_password_link(
 async def list_invitations(request: Request, user: Caller, cursor: Cursor = None, limit: Limit = 50) -> Response:
     """For owners: who was invited and has not come yet."""
     found = await read(request, lambda transaction: cases.list_invitations(transaction, user.actor, now()))
-    page, following = page_of(sorted(found, key=lambda one: one.number), lambda one: one.number, cursor, limit, str)
-    return answer(Page[InvitationOut](items=[invitation_out(one) for one in page], next=following))
+    return answer_page(Page[InvitationOut], found, lambda one: one.number, invitation_out, cursor, limit, str)
 
 
 @router.post(
@@ -207,8 +205,7 @@ async def list_sessions(request: Request, user: Caller, cursor: Cursor = None, l
         return sign_in.list_sessions(transaction, user.actor, person_id, now(), now() - IDLE_S)
 
     found = await read(request, query)
-    page, following = page_of(sorted(found, key=lambda one: one.number), lambda one: one.number, cursor, limit, str)
-    return answer(Page[SessionOut](items=[session_out(one) for one in page], next=following))
+    return answer_page(Page[SessionOut], found, lambda one: one.number, session_out, cursor, limit, str)
 
 
 @router.delete(

@@ -16,7 +16,7 @@ from sealtone.model import Account
 from sealtone.store import Transaction
 from sealtone.web.api.conditional import answer, check_version
 from sealtone.web.api.operation import Operation, details
-from sealtone.web.api.paging import Cursor, Limit, page_of
+from sealtone.web.api.paging import Cursor, Limit, answer_page
 from sealtone.web.api.schemas.base import Page
 from sealtone.web.api.schemas.service_accounts import (
     AccountInvitation,
@@ -47,9 +47,7 @@ _OPERATE = details(Scope.SERVICE)
 async def list_accounts(request: Request, user: Caller, cursor: Cursor = None, limit: Limit = 50) -> Response:
     """Every account of the service and how large it is, the oldest first."""
     found = await read(request, lambda transaction: cases.list_all_accounts(transaction, user.actor))
-    ordered = sorted(found, key=lambda one: one.account.id)
-    page, following = page_of(ordered, lambda one: one.account.id, cursor, limit, int)
-    return answer(Page[ServiceAccount](items=[service_account(one) for one in page], next=following))
+    return answer_page(Page[ServiceAccount], found, lambda one: one.account.id, service_account, cursor, limit, int)
 
 
 @router.post(
@@ -112,8 +110,7 @@ async def update_account(request: Request, user: Caller, account: Id, form: Serv
 async def list_invitations(request: Request, user: Caller, cursor: Cursor = None, limit: Limit = 50) -> Response:
     """Who was invited and has made none yet."""
     found = await read(request, lambda transaction: sign_up.list_account_invitations(transaction, user.actor, now()))
-    page, following = page_of(sorted(found, key=lambda one: one.number), lambda one: one.number, cursor, limit, str)
-    return answer(Page[AccountInvitation](items=[account_invitation(one) for one in page], next=following))
+    return answer_page(Page[AccountInvitation], found, lambda one: one.number, account_invitation, cursor, limit, str)
 
 
 @router.post(

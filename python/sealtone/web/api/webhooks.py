@@ -14,7 +14,7 @@ from sealtone.store import Transaction
 from sealtone.store.webhooks import Delivery, Webhook
 from sealtone.web.api.conditional import answer, check_version, etag_of
 from sealtone.web.api.operation import Operation, details
-from sealtone.web.api.paging import Cursor, Limit, page_of, place_of, written
+from sealtone.web.api.paging import Cursor, Limit, answer_page, place_of, written
 from sealtone.web.api.schemas.base import Page
 from sealtone.web.api.schemas.webhooks import (
     DeliveryOut,
@@ -45,8 +45,7 @@ _CHANGE_VERSION = details(Scope.ACCOUNT, versioned=True)
 async def list_webhooks(request: Request, user: Caller, cursor: Cursor = None, limit: Limit = 50) -> Response:
     """The endpoints of the account, oldest first."""
     found = await read(request, lambda transaction: hooks.list_webhooks(transaction, user.actor))
-    page, following = page_of(found, lambda hook: hook.id, cursor, limit, int)
-    return answer(Page[WebhookOut](items=[webhook_out(hook) for hook in page], next=following))
+    return answer_page(Page[WebhookOut], found, lambda hook: hook.id, webhook_out, cursor, limit, int)
 
 
 @router.post(

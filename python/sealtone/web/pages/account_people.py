@@ -16,11 +16,10 @@ from sealtone.model import Person, Role
 from sealtone.store import Transaction
 from sealtone.store.directory import find_account
 from sealtone.store.links import Link
-from sealtone.web import gate as gates
 from sealtone.web.asking import Pages, change, page, parts, read, signed_in
 from sealtone.web.confirming import confirmed, is_confirmed
-from sealtone.web.gate import gate, mailed_address, own_address
-from sealtone.web.mails import invitation_mail
+from sealtone.web.gate import own_address
+from sealtone.web.invitations import Invited, invited
 from sealtone.web.pages.account import done, own_account
 from sealtone.web.tabs import account_tabs, add_account_tab
 
@@ -50,8 +49,7 @@ async def _list(
     status: int = 200,
     form: dict[str, str] | None = None,
     error: AdminError | None = None,
-    made: tuple[str, str] = ("", ""),
-    mailed: bool = False,
+    made: Invited | None = None,
 ) -> Response:
     now = time.time()
 
@@ -74,7 +72,6 @@ async def _list(
         form=form or {},
         error=error,
         made=made,
-        mailed=mailed,
     )
 
 
@@ -94,17 +91,7 @@ async def invite(
         made, account_name = await change(request, use_case)
     except InvalidInput as error:
         return await _list(request, actor, 422, {"email": email, "role": role}, error)
-    path, settings = f"/invitation/{made.token}", await gates.settings_of(request)
-    mailed = settings.sends_mail and gate(request).send(
-        invitation_mail(
-            request.state.language,
-            made.link.subject,
-            request.state.person.name or actor.name,
-            account_name,
-            mailed_address(request, settings, path),
-        )
-    )
-    return await _list(request, actor, made=(made.link.subject, own_address(request, path)), mailed=mailed)
+    return await _list(request, actor, made=await invited(request, actor, made, account_name))
 
 
 @router.post("/invitations/{number}/revoke")

@@ -46,6 +46,7 @@ from sealtone.web.asking import (
 )
 from sealtone.web.parts import Parts
 from sealtone.web.phone_place import is_address, panel_url, phone_place
+from sealtone.web.reasons import reason_said
 from sealtone.web.sections import Section
 
 router = Pages(area="phones")
@@ -138,7 +139,7 @@ async def call_my_phone(
         await server(request, "calls.test", user=user.aor, service=service)
         flash(response, "good", _("The phone of %(aor)s rings now. Pick it up and listen.", aor=user.aor))
     except ControlError as error:
-        flash(response, "bad", str(error))
+        flash(response, "bad", reason_said(request.state.language, str(error)))
     return response
 
 

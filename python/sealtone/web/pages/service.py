@@ -8,7 +8,7 @@ from fastapi import Depends, Form
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sealtone.admin import Actor, InvalidInput
+from sealtone.admin import Actor, InvalidInput, read_reach
 from sealtone.admin.service import ServiceChange, service_settings, update_service
 from sealtone.net.relay import PANEL_SOCKET
 from sealtone.web.asking import Pages, change, flash, go, now, page, parts, read, server_or_none, signed_in
@@ -54,17 +54,33 @@ async def rename(
     return response
 
 
+@router.post("/zone")
+async def set_zone(
+    request: Request, actor: Annotated[Actor, Depends(operating)], zone: Annotated[str, Form()] = ""
+) -> Response:
+    """Sets the domain under which accounts get subdomains of their own."""
+    at = now()
+    try:
+        await change(request, lambda transaction: update_service(transaction, actor, at, ServiceChange(zone=zone)))
+    except InvalidInput as error:
+        return await _page(request, 422, {"zone": zone}, error)
+    response = go(request, "/service")
+    flash(response, "good", request.state.translate("Saved."))
+    return response
+
+
 async def _page(
     request: Request, status: int = 200, form: dict[str, str] | None = None, error: InvalidInput | None = None
 ) -> Response:
-    settings = await read(request, service_settings)
+    settings, reach = await read(request, lambda transaction: (service_settings(transaction), read_reach(transaction)))
     return await page(
         request,
         "core/service.html",
         status,
         state=await server_or_none(request, "status"),
         settings=settings,
-        form=form or {"public_name": settings.public_name},
+        form={"public_name": settings.public_name, "zone": settings.zone} | (form or {}),
+        reach=reach,
         error=error,
         folder=parts(request).folder,
         socket=PANEL_SOCKET,

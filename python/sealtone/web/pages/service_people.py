@@ -20,8 +20,9 @@ from sealtone.store.links import Link
 from sealtone.web import gate as gates
 from sealtone.web.asking import Pages, change, page, read, signed_in
 from sealtone.web.confirming import confirmed
-from sealtone.web.gate import gate, mailed_address, own_address
-from sealtone.web.mails import invitation_mail, trial_mail
+from sealtone.web.gate import gate
+from sealtone.web.invitations import Invited, invited
+from sealtone.web.mails import trial_mail
 from sealtone.web.pages.account import done
 from sealtone.web.tabs import add_service_tab, service_tabs
 
@@ -105,8 +106,7 @@ async def _accounts(
     status: int = 200,
     form: dict[str, str] | None = None,
     error: AdminError | None = None,
-    made: tuple[str, str] = ("", ""),
-    mailed: bool = False,
+    made: Invited | None = None,
 ) -> Response:
     now = time.time()
 
@@ -127,7 +127,6 @@ async def _accounts(
         form=form or {},
         error=error,
         made=made,
-        mailed=mailed,
     )
 
 
@@ -139,12 +138,7 @@ async def invite_account(request: Request, actor: Operator, email: Annotated[str
         made = await change(request, lambda t: sign_up.invite_account(t, actor, now, email))
     except InvalidInput as error:
         return await _accounts(request, actor, 422, {"email": email}, error)
-    path, settings = f"/invitation/{made.token}", await gates.settings_of(request)
-    inviter = request.state.person.name or actor.name
-    mailed = settings.sends_mail and gate(request).send(
-        invitation_mail(request.state.language, made.link.subject, inviter, "", mailed_address(request, settings, path))
-    )
-    return await _accounts(request, actor, made=(made.link.subject, own_address(request, path)), mailed=mailed)
+    return await _accounts(request, actor, made=await invited(request, actor, made))
 
 
 @router.post("/accounts/invitations/{number}/revoke")
