@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import ssl
 import stat
@@ -18,6 +19,8 @@ import pytest
 from sealtone.net.control_client import ControlClient
 from sealtone.net.relay import PANEL_SOCKET
 from server.whole import Whole, config_in, running
+
+KERNEL = tuple(int(part) for part in re.findall(r"\d+", os.uname().release)[:2])
 
 
 @pytest.fixture
@@ -77,6 +80,21 @@ async def test_a_panel_that_is_killed_comes_back_and_sip_goes_on_meanwhile(whole
     assert whole.server.panel.restarts == 1
     whole.server._journal.flush()
     assert "panel ended by signal 9" in whole.log.getvalue()
+
+
+async def test_sip_and_media_interrupt_the_panel_and_no_key_at_the_terminal_ends_it(whole: Whole) -> None:
+    await answers(whole)
+    pid = whole.server.panel.pid
+    assert pid is not None
+    threads = [int(thread) for thread in os.listdir(f"/proc/{pid}/task")]
+    assert {os.getpriority(os.PRIO_PROCESS, thread) for thread in threads} == {os.getpriority(os.PRIO_PROCESS, 0) + 10}
+    # Where the kernel tells of slices and takes them from us (Linux 6.12).
+    ours, theirs = _slice_of(os.getpid()), {_slice_of(thread) for thread in threads}
+    if ours is not None and KERNEL >= (6, 12):
+        assert theirs == {100e6}
+    assert os.getpgid(pid) == pid
+    # Within one session: between two, Linux shares a core without regard to priorities (autogroup).
+    assert os.getsid(pid) == os.getsid(0)
 
 
 async def test_a_panel_that_hangs_is_ended_and_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,6 +167,15 @@ async def test_a_server_that_is_killed_leaves_no_panel_behind(tmp_path: Path) ->
     async with asyncio.timeout(15):
         while _is_panel(pid):  # noqa: ASYNC110
             await asyncio.sleep(0.1)
+
+
+def _slice_of(thread: int) -> float | None:
+    """Nanoseconds that a thread may run before another one is looked at; None where the kernel does not say."""
+    try:
+        lines = Path(f"/proc/{thread}/sched").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    return next((float(line.split()[-1]) for line in lines if line.startswith("se.slice")), None)
 
 
 def _is_panel(pid: int) -> bool:

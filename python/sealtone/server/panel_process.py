@@ -100,7 +100,6 @@ class PanelProcess:
             stderr=asyncio.subprocess.PIPE,
             env=_environment(),
             limit=_LONGEST_LINE,
-            start_new_session=True,  # Ctrl-C at the terminal is the server's, which ends this process in its turn
         )
         if process.stderr is None:
             return "has no standard error"

@@ -28,6 +28,7 @@ from sealtone.net.relay import PANEL_SOCKET
 from sealtone.store import StoreError
 from sealtone.web.app import make_app, open_parts
 from sealtone.web.assets import AssetsMissing
+from sealtone.web.priority import give_way
 
 CANNOT_START = 78  # EX_CONFIG of sysexits.h
 _TEMPLATES = "panel-cache"
@@ -36,7 +37,6 @@ _LONGEST_INTRODUCTION = 4096
 _KEEP_ALIVE_S = 60
 _HEAD_S, _BODY_S = 15.0, 60.0
 _GRACE_S = 3
-_NICE = 5  # under load, SIP and media come first
 _OOM_SCORE = "500"  # and when memory runs out, the panel goes first
 
 
@@ -116,7 +116,7 @@ def main() -> None:
     """Serves until told to end. The exit status is `CANNOT_START` for what a new start would not change."""
     folder = Path(sys.argv[1])
     os.umask(0o077)
-    os.nice(_NICE)
+    give_way()
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE, encoding="ascii")
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(name)s: %(message)s")
