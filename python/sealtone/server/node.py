@@ -341,7 +341,7 @@ class Node:
         if flow.transport == "udp":
             self.reflection.proved(tx.hop.remote if isinstance(tx.hop, Flow) else (tx.hop.host, tx.hop.port))
         else:
-            self._transports.authenticated(flow)
+            self._transports.authenticated(flow, user.aor)
         if self._stopping:
             respond(tx, 503, now, "The server is shutting down", (("Retry-After", "5"),))
         elif method == "INVITE":
