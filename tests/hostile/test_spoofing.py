@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 
 import pytest
@@ -11,13 +12,25 @@ from hostile.server import OURS, Server
 from hostile.talk import Party, connect, parties, phone_of, talking
 from hostile.wire import SDP, Line, Person, fresh, offer, written
 from sealtone.phone import CallFailed, CallState
+from sealtone.phone.login import Login
 
 IN_DIALOG = ("BYE", "INVITE", "UPDATE", "REFER", "INFO", "MESSAGE", "NOTIFY", "OPTIONS")
 CARRIERS = pytest.mark.parametrize("transport", ["udp", "tls"])
 
 
-def in_dialog(line: Line, party: Party, method: str, *, guess: str = "") -> bytes:
-    """A request in the dialog of a party's phone, as if that phone had sent it; `guess` spoils one of its three names."""
+def in_dialog(
+    line: Line,
+    party: Party,
+    method: str,
+    *,
+    guess: str = "",
+    later: int = 100,
+    more: tuple[tuple[str, str], ...] = (),
+) -> bytes:
+    """A request in the dialog of a party's phone, as if that phone had sent it; `guess` spoils one of its three names.
+
+    `later`: how far its CSeq is beyond the phone's own.
+    """
     dialog = party.dialog
     local, remote, call_id = dialog.local_uri, dialog.remote_uri, dialog.call_id
     if guess == "from":
@@ -26,7 +39,7 @@ def in_dialog(line: Line, party: Party, method: str, *, guess: str = "") -> byte
         remote = remote.replace(dialog.remote_tag, fresh())
     elif guess == "call-id":
         call_id = fresh()
-    headers = [("Contact", f"<sip:evil@{line.address}:{line.port}>")]
+    headers = [("Contact", f"<sip:evil@{line.address}:{line.port}>"), *more]
     body = b""
     if method in ("INVITE", "UPDATE"):
         headers.append(SDP)
@@ -39,7 +52,7 @@ def in_dialog(line: Line, party: Party, method: str, *, guess: str = "") -> byte
     elif method == "NOTIFY":
         headers += [("Event", "refer"), ("Subscription-State", "active")]
     return written(
-        line, method, dialog.remote_target, from_=local, to=remote, call_id=call_id, seq=dialog.local_seq + 100,
+        line, method, dialog.remote_target, from_=local, to=remote, call_id=call_id, seq=dialog.local_seq + later,
         headers=headers, body=body,
     )  # fmt: skip
 
@@ -75,14 +88,55 @@ async def test_nothing_with_a_guessed_tag_is_honoured_even_from_the_right_addres
         assert set(line.statuses) <= {481}, line.statuses
 
 
-async def test_the_oracle_of_spoofing_sees_a_bye_that_is_honoured(server: Server) -> None:
-    """From the phone's own address and with its tags a BYE is its own."""
-    async with parties(server, "udp") as (a, b):
+@CARRIERS
+@pytest.mark.parametrize("other", [False, True], ids=["unproved", "another_user"])
+async def test_nothing_from_another_port_of_the_phones_address_is_honoured_unproved(
+    server: Server, transport: str, other: bool
+) -> None:
+    async with talking(server, transport) as talk, await Line.to(server, transport, "127.0.0.1") as line:
+        stranger = server.user("open") if other else ""
+        for party in (talk.a, talk.b):
+            for method in IN_DIALOG:
+                line.send(in_dialog(line, party, method))
+            line.send(in_dialog(line, party, "ACK"))
+            if other:
+                assert await proved(line, party, "BYE", stranger, server.secret(stranger)) == 403
+        await asyncio.sleep(0.2)
+        assert line.statuses
+        assert set(line.statuses) <= {403, 407}, line.statuses
+        assert not line.requests
+        assert talk.a.established.state is talk.b.established.state is CallState.ESTABLISHED
+
+
+@CARRIERS
+async def test_a_phone_whose_nat_gives_it_another_port_ends_its_call_from_there(server: Server, transport: str) -> None:
+    """Also shows that the tags of these tests are right: with a digest of that user's the BYE is honoured."""
+    async with parties(server, transport) as (a, b):
         talk = await connect(a, b)
-        async with await Line.to(server, "udp", "127.0.0.1") as line:
-            line.send(in_dialog(line, a, "BYE"))
+        async with await Line.to(server, transport, "127.0.0.1") as line:
+            user = a.phone.config.user
+            assert await proved(line, a, "BYE", user, server.secret(user)) == 200
             await talk.b.established.ended(2)
-            assert 200 in line.statuses
+
+
+async def proved(line: Line, party: Party, method: str, user: str, secret: str) -> int:
+    """The final status of a request in a party's dialog that answers its challenge as `user`."""
+    login = Login(user, secret, os.urandom)
+    dialog, status = party.dialog, 0
+    more: tuple[tuple[str, str], ...] = ()
+    for later in (200, 201):
+        request = in_dialog(line, party, method, later=later, more=more)
+        response = None
+        for _ in range(3):  # over UDP a short request is answered when it is repeated
+            line.send(request)
+            response = response or await line.final(dialog.call_id, dialog.local_seq + later, 0.3)
+        assert response is not None
+        status = response.status
+        answer = login.answer(response, method, dialog.remote_target) if status == 407 else None
+        if answer is None:
+            break
+        more = (answer,)
+    return status
 
 
 async def test_a_ringing_call_is_not_cancelled_from_elsewhere(server: Server) -> None:

@@ -243,7 +243,7 @@ async def test_a_flood_of_http_meets_its_own_limit_and_takes_no_place_of_a_phone
     async def holds(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
 
-    node = nodes(Limits(connections_per_source=4, unauthenticated_per_source=4), certificates)
+    node = nodes(Limits(unauthenticated_per_source=4), certificates)
     context = certificates.client_context()
     limits = RelayLimits(per_source=8)
     async with (

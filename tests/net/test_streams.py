@@ -90,6 +90,27 @@ async def test_a_stream_without_one_reading_gets_400_and_is_closed_after_what_ca
     assert node.transports.counters.framing_errors == 1
 
 
+async def test_a_head_that_is_too_long_is_refused_by_what_came_of_it(nodes: Nodes) -> None:
+    node = nodes()
+    async with connected(await listening(node)) as (reader, writer):
+        writer.write(OPTIONS[: OPTIONS.index(b"Content-Length")] + b"Subject: " + b"a" * 40_000)
+        assert (await asyncio.wait_for(reader.read(), 2)).startswith(b"SIP/2.0 513 the head of a message is too long")
+    assert not node.messages
+
+
+@pytest.mark.parametrize("vias", [b"", b"Via: \xff\r\n", b"Via: SIP/3.0/TCP a\r\n"])
+async def test_a_stream_without_one_reading_nor_a_way_back_is_closed_in_silence(nodes: Nodes, vias: bytes) -> None:
+    node, faults = nodes(), list[object]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
+    async with connected(await listening(node)) as (reader, writer):
+        others = b"From: <sip:a@b>;tag=1\r\nTo: <sip:c@d>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\n"
+        lengths = b"Content-Length: 0\r\nContent-Length: 9\r\n\r\n"
+        writer.write(b"OPTIONS sip:a@b SIP/2.0\r\n" + vias + others + lengths)
+        assert not await asyncio.wait_for(reader.read(), 2)
+    await node.until(lambda n: not n.transports.connections())
+    assert not faults
+
+
 async def test_a_web_browser_gets_nothing_executed_and_is_closed(nodes: Nodes) -> None:
     node = nodes()
     async with connected(await listening(node)) as (reader, writer):
@@ -104,7 +125,7 @@ async def test_an_idle_connection_that_never_authenticated_is_closed(nodes: Node
     async with connected(port) as (idle, writer), connected(port) as (kept, kept_writer):
         kept_writer.write(OPTIONS)
         await node.until(lambda n: n.messages)
-        node.transports.authenticated(node.messages[0][1])
+        node.transports.authenticated(node.messages[0][1], "1000@office.example")
         for _ in range(30):
             writer.write(b"\r\n\r\nO"[:4])  # keep-alives are no sign of a SIP peer
             await asyncio.sleep(0.05)
@@ -122,29 +143,70 @@ async def _drained(reader: asyncio.StreamReader) -> None:
             pass
 
 
-async def test_the_surplus_of_one_source_is_turned_away_and_room_comes_back(nodes: Nodes) -> None:
-    node = nodes(Limits(connections_per_source=2))
+async def test_idle_connections_of_one_source_make_room_for_its_newcomers_and_not_those_of_users(nodes: Nodes) -> None:
+    node = nodes(Limits(unauthenticated_per_source=3))
     port = await listening(node)
-    async with connected(port), connected(port) as (_, second):
-        await node.until(lambda n: n.transports.connections_from("127.0.0.1") == 2)
-        async with connected(port) as (reader, _):
-            await asyncio.wait_for(_drained(reader), 2)
-        assert node.transports.counters.refused_source == 1
-        second.close()
-        await node.until(lambda n: n.transports.connections_from("127.0.0.1") == 1)
-        async with connected(port) as (reader, writer):
+    async with connected(port) as (phone, phone_writer), contextlib.AsyncExitStack() as idle:
+        phone_writer.write(OPTIONS)
+        await node.until(lambda n: n.messages)
+        node.transports.authenticated(node.messages[0][1], "1000@office.example")
+        for _ in range(20):
+            await idle.enter_async_context(connected(port))
+            async with connected(port) as (_, writer):
+                before = len(node.messages)
+                writer.write(OPTIONS)
+                await node.until(lambda n, before=before: len(n.messages) > before)  # type: ignore[misc]
+        await node.until(lambda n: n.transports.connections_from("127.0.0.1") <= 4)
+        assert node.transports.counters.displaced >= 17
+        phone_writer.write(b"\r\n\r\n")
+        assert await asyncio.wait_for(phone.readexactly(2), 2) == b"\r\n"
+
+
+async def test_hand_shakes_that_never_end_make_room_for_those_that_do(
+    nodes: Nodes, certificates: CertificateStore
+) -> None:
+    node = nodes(Limits(unauthenticated_per_source=3), certificates)
+    port = (await node.transports.listen_tls("127.0.0.1", 0)).port
+    async with contextlib.AsyncExitStack() as idle:
+        readers = [(await idle.enter_async_context(connected(port)))[0] for _ in range(12)]
+        async with connected(port, certificates.client_context(), "office.example") as (_, writer):
             writer.write(OPTIONS)
             await node.until(lambda n: n.messages)
+        await asyncio.gather(*[asyncio.wait_for(_drained(reader), 2) for reader in readers[:9]])
+        assert node.transports.counters.displaced == 10
+    await node.until(lambda n: n.transports.connections_from("127.0.0.1") == 0)
 
 
-async def test_connections_in_all_are_limited(nodes: Nodes) -> None:
+async def test_a_user_with_too_many_connections_loses_the_oldest_of_them(nodes: Nodes) -> None:
+    node = nodes(Limits(connections_per_user=2))
+    port = await listening(node)
+    async with contextlib.AsyncExitStack() as connections:
+        for number in range(4):
+            reader, writer = await connections.enter_async_context(connected(port))
+            if number == 0:
+                first = reader
+            writer.write(OPTIONS)
+            await node.until(lambda n, number=number: len(n.messages) == number + 1)  # type: ignore[misc]
+            user = "1001@office.example" if number == 1 else "1000@office.example"
+            node.transports.authenticated(node.messages[-1][1], user)
+        await asyncio.wait_for(_drained(first), 2)
+        await node.until(lambda n: n.transports.connections_from("127.0.0.1") == 3)
+        assert node.transports.counters.displaced == 1
+
+
+async def test_connections_in_all_are_limited_and_an_idle_one_makes_room(nodes: Nodes) -> None:
     node = nodes(Limits(connections=1))
     port = await listening(node)
-    async with connected(port):
-        await node.until(lambda n: n.transports.connections() == 1)
+    async with connected(port) as (idle, _), connected(port) as (phone, writer):
+        await asyncio.wait_for(_drained(idle), 2)
+        writer.write(OPTIONS)
+        await node.until(lambda n: n.messages)
+        node.transports.authenticated(node.messages[0][1], "1000@office.example")
         async with connected(port) as (reader, _):
             await asyncio.wait_for(_drained(reader), 2)
-    assert node.transports.counters.refused_total == 1
+        assert node.transports.counters.refused_total == 1
+        writer.write(b"\r\n\r\n")
+        assert await asyncio.wait_for(phone.readexactly(2), 2) == b"\r\n"
 
 
 async def test_a_peer_that_does_not_read_is_cut_instead_of_buffered_for(nodes: Nodes) -> None:

@@ -11,10 +11,10 @@ class Limits(NamedTuple):
 
     connections: int = 20_000
     """Stream connections in all, those still in their TLS handshake included."""
-    connections_per_source: int = 500
-    """From one IPv4 address or one IPv6 /64; an office behind NAT is one source."""
+    connections_per_user: int = 64
+    """Over which one SIP user has authenticated; beyond that its oldest is closed."""
     unauthenticated_per_source: int = 100
-    """Of those, how many may be without an authenticated request yet."""
+    """From one IPv4 address or one IPv6 /64, that nobody has authenticated over; beyond that the oldest is closed."""
     handshake_s: float = 10.0
     """From accept to the end of the TLS handshake."""
     unauthenticated_idle_s: float = 30.0
@@ -56,8 +56,8 @@ class Counters:
     connections_out: int = 0
     refused_total: int = 0
     """Connections closed at accept since the process holds as many as it may."""
-    refused_source: int = 0
-    """The same for one source address."""
+    displaced: int = 0
+    """Connections that nobody had authenticated over, or too many of one user, closed for a new one."""
     refused_descriptors: int = 0
     """The process ran out of file descriptors."""
     handshake_failures: int = 0

@@ -21,7 +21,7 @@ from sealtone.sip.errors import FramingError
 from sealtone.sip.flow import Flow, Target, TlsInfo, TransportName
 from sealtone.sip.framing import KeepAlive, StreamFramer
 from sealtone.sip.message import Request
-from sealtone.sip.responses import response_bytes, response_head
+from sealtone.sip.responses import refusal_of
 
 _PONG = b"\r\n"
 
@@ -49,6 +49,8 @@ class StreamOwner(Protocol):
 
     def opened(self, connection: StreamConnection) -> None: ...
 
+    def released(self, connection: StreamConnection) -> None: ...
+
     def closed(self, connection: StreamConnection) -> None: ...
 
     def sni_of(self, tls: ssl.SSLObject) -> str: ...
@@ -67,6 +69,7 @@ class StreamConnection(asyncio.Protocol):
         "authenticated",
         "flow",
         "flow_id",
+        "give_up",
         "identity_error",
         "last_message_at",
         "on_released",
@@ -74,6 +77,7 @@ class StreamConnection(asyncio.Protocol):
         "source",
         "target",
         "transport",
+        "user",
     )
 
     def __init__(
@@ -100,10 +104,14 @@ class StreamConnection(asyncio.Protocol):
         """What it was opened for; None for an accepted connection."""
         self.on_released: Callable[[], None] | None = None
         """Called once when the connection no longer counts towards the limits."""
+        self.give_up: Callable[[], object] | None = None
+        """Ends the hand-shake of an accepted connection."""
         self.transport: asyncio.Transport | None = None
         self.identity_error: IdentityError | None = None
         """Why the certificate of an outbound connection is not its target's; nothing of such a peer is read."""
         self.authenticated = target is not None
+        self.user = ""
+        """Who authenticated over it first."""
         self.opened_at = self.last_message_at = self._loop.time()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -122,7 +130,7 @@ class StreamConnection(asyncio.Protocol):
                 self.identity_error = error
                 transport.abort()
                 return
-        self.transport = transport
+        self.transport, self.give_up = transport, None
         transport.set_write_buffer_limits(high=self._owner.limits.write_buffer)
         self.flow = Flow(self.flow_id, self._kind, local[:2], remote[:2], self._tls_info(tls))
         self.opened_at = self.last_message_at = self._loop.time()
@@ -176,6 +184,7 @@ class StreamConnection(asyncio.Protocol):
         released, self.on_released = self.on_released, None
         if released is not None:
             released()
+            self._owner.released(self)
 
     def send(self, data: bytes) -> bool:
         """False when the connection is gone or going."""
@@ -194,6 +203,8 @@ class StreamConnection(asyncio.Protocol):
         """Closes at once."""
         if self.transport is not None:
             self.transport.abort()
+        elif self.give_up is not None:
+            self.give_up()
 
     def deadline(self) -> float:
         """The loop time at which the connection is to be closed if nothing more happens."""
@@ -220,8 +231,9 @@ class StreamConnection(asyncio.Protocol):
         """Where messages cannot be told apart any more the connection ends, with a 400 if a request could be read."""
         self._owner.counters.framing_errors += 1
         request = error.partial
-        if isinstance(request, Request) and self.transport is not None:
-            self.transport.write(response_bytes(response_head(request, flow, ""), error.status, error.reason, ""))
+        refusal = refusal_of(request, flow, error.status, error.reason) if isinstance(request, Request) else None
+        if refusal is not None:
+            self.send(refusal)
         self.close()
 
     def _tls_info(self, tls: ssl.SSLObject | None) -> TlsInfo | None:

@@ -53,7 +53,7 @@ class StreamListener:
         context: Callable[[], ssl.SSLContext] | None,
         limits: Limits,
         counters: Counters,
-        load_of: Callable[[str], tuple[int, int, int]],
+        admits: Callable[[str], bool],
         challenged: Callable[[], Callable[[str], ssl.SSLContext | None] | None] = lambda: None,
     ) -> None:
         self._socket = bound_socket("tcp", host, port)
@@ -66,7 +66,7 @@ class StreamListener:
         self._context = context
         self._limits = limits
         self._counters = counters
-        self._load_of = load_of
+        self._admits = admits
         self._challenged = challenged
         """Gives, while an authority may be checking a name, what finds the context that is shown to it."""
         self._handshakes: set[asyncio.Task[None]] = set()
@@ -108,28 +108,18 @@ class StreamListener:
                 continue
             self._take(sock, source)
 
-    def _admits(self, source: str) -> bool:
-        total, of_source, unauthenticated = self._load_of(source)
-        if total >= self._limits.connections:
-            self._counters.refused_total += 1
-            return False
-        per_source, on_probation = self._limits.connections_per_source, self._limits.unauthenticated_per_source
-        if of_source >= per_source or unauthenticated >= on_probation:
-            self._counters.refused_source += 1
-            return False
-        return True
-
     def _take(self, sock: socket.socket, source: str) -> None:
         self.open += 1
         self.by_source[source] = self.by_source.get(source, 0) + 1
-        task = self._loop.create_task(self._establish(sock, source))
+        connection = self._connection(source)
+        connection.on_released = lambda: self._ended(source)
+        task = self._loop.create_task(self._establish(sock, connection))
+        connection.give_up = task.cancel
         self._handshakes.add(task)
         task.add_done_callback(self._handshakes.discard)
 
-    async def _establish(self, sock: socket.socket, source: str) -> None:
+    async def _establish(self, sock: socket.socket, connection: StreamConnection) -> None:
         context = self._context() if self._context is not None else None
-        connection = self._connection(source)
-        connection.on_released = lambda: self._ended(source)
         try:
             watch_for_death(sock)
             sock.setblocking(False)

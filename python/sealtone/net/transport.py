@@ -17,12 +17,14 @@ import asyncio
 import contextlib
 import itertools
 import ssl
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from sealtone.net.limits import Counters, Limits
 from sealtone.net.local_address import LocalAddresses, family_of
 from sealtone.net.outbound import OutboundConnections
+from sealtone.net.probation import Probation
 from sealtone.net.stream import Handover, StreamConnection
 from sealtone.net.stream_listener import StreamListener, count_key
 from sealtone.net.udp import UdpSocket
@@ -95,7 +97,9 @@ class Transports:
         self._udp: dict[int, UdpSocket] = {}
         self._listeners: list[StreamListener] = []
         self._connections: dict[int, StreamConnection] = {}
-        self._probation: dict[int, StreamConnection] = {}
+        self._probation = Probation()
+        self._of_user: dict[str, OrderedDict[StreamConnection, None]] = {}
+        """Accepted connections by who authenticated over them, oldest first."""
         self._outbound = OutboundConnections(self, lambda: next(self._ids), self._certificates, self._failed)
         self._sweeps = 0
         self._closing = False
@@ -127,7 +131,9 @@ class Transports:
         self, kind: TransportName, host: str, port: int, certificates: Certificates | None, handover: Handover | None
     ) -> Listening:
         def connection(source: str) -> StreamConnection:
-            return StreamConnection(self, next(self._ids), kind, source, handover=handover)
+            accepted = StreamConnection(self, next(self._ids), kind, source, handover=handover)
+            self._probation.add(accepted)
+            return accepted
 
         context = certificates.server_context if certificates is not None else None
 
@@ -135,19 +141,22 @@ class Transports:
             waits = certificates is not None and certificates.awaits_challenge
             return certificates.challenge_context if certificates is not None and waits else None
 
-        listener = StreamListener(host, port, connection, context, self.limits, self.counters, self.load_of, challenged)
+        listener = StreamListener(host, port, connection, context, self.limits, self.counters, self._admits, challenged)
         self._listeners.append(listener)
         return Listening(kind, host, listener.port)
 
-    def load_of(self, source: str) -> tuple[int, int, int]:
-        """Open connections: in all, of this source, and of this source on probation."""
-        of_source = unauthenticated = 0
-        for listener in self._listeners:
-            of_source += listener.by_source.get(source, 0)
-        if of_source >= self.limits.unauthenticated_per_source:
-            unauthenticated = sum(1 for connection in self._probation.values() if connection.source == source)
+    def _admits(self, source: str) -> bool:
+        """Whether one more connection of a source is accepted; an older one may have to make room for it."""
         total = sum(listener.open for listener in self._listeners) + len(self._outbound)
-        return total, of_source, unauthenticated
+        if total >= self.limits.connections:
+            if not self._probation.end_oldest():
+                self.counters.refused_total += 1
+                return False
+            self.counters.displaced += 1
+        elif self._probation.count(source) >= self.limits.unauthenticated_per_source:
+            self._probation.end_oldest(source)
+            self.counters.displaced += 1
+        return True
 
     # Sending
 
@@ -213,11 +222,17 @@ class Transports:
 
     # Connections
 
-    def authenticated(self, flow: Flow) -> None:
-        """A request over this flow proved who it comes from: the connection may now idle like a phone's."""
-        connection = self._probation.pop(flow.id, None)
-        if connection is not None:
-            connection.authenticated = True
+    def authenticated(self, flow: Flow, user: str) -> None:
+        """A request over this flow proved to come from `user`: the connection may now idle like a phone's."""
+        connection = self._connections.get(flow.id)
+        if connection is None or not self._probation.discard(connection):
+            return
+        connection.authenticated, connection.user = True, user
+        of_user = self._of_user.setdefault(user, OrderedDict())
+        of_user[connection] = None
+        if len(of_user) > self.limits.connections_per_user:
+            of_user.popitem(last=False)[0].close()
+            self.counters.displaced += 1
 
     def is_open(self, flow: Flow) -> bool:
         """Whether something sent over this flow has a chance: always for UDP while its socket is open."""
@@ -232,13 +247,19 @@ class Transports:
     def opened(self, connection: StreamConnection) -> None:
         """Told by a connection."""
         self._connections[connection.flow_id] = connection
-        if not connection.authenticated:
-            self._probation[connection.flow_id] = connection
+
+    def released(self, connection: StreamConnection) -> None:
+        """Told by an accepted connection."""
+        self._probation.discard(connection)
+        of_user = self._of_user.get(connection.user)
+        if of_user is not None:
+            of_user.pop(connection, None)
+            if not of_user:
+                del self._of_user[connection.user]
 
     def closed(self, connection: StreamConnection) -> None:
         """Told by a connection."""
         self._connections.pop(connection.flow_id, None)
-        self._probation.pop(connection.flow_id, None)
         if connection.target is not None:
             self._outbound.closed(connection)
         if connection.flow is not None:
@@ -265,9 +286,9 @@ class Transports:
     def _sweep(self) -> None:
         """Probation is looked at every second, the many authenticated connections now and then."""
         self._sweeps += 1
-        watched = self._connections if self._sweeps % _FULL_SWEEP_EVERY == 0 else self._probation
+        watched = list(self._connections.values()) if self._sweeps % _FULL_SWEEP_EVERY == 0 else self._probation
         now = self._loop.time()
-        for connection in [connection for connection in watched.values() if connection.deadline() <= now]:
+        for connection in [connection for connection in watched if connection.deadline() <= now]:
             self.counters.idle_closed += 1
             connection.abort()
         self._sweep_timer = self._loop.call_later(_SWEEP_S, self._sweep)

@@ -59,7 +59,7 @@ def control_actions(
                 "datagrams_in": net.datagrams_in,
                 "datagrams_out": net.datagrams_out,
                 "responses_withheld": node.reflection.withheld,
-                "refused_connections": net.refused_total + net.refused_source,
+                "refused_connections": net.refused_total + net.displaced,
                 "handshake_failures": net.handshake_failures,
                 "framing_errors": net.framing_errors,
             },

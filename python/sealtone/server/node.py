@@ -23,6 +23,7 @@ from sealtone.model import SipUser, Snapshot
 from sealtone.model.ladder import KeepLadders
 from sealtone.registrar import Binding, Registrar, Registration, Rules
 from sealtone.server.authentication import Authenticator, Denied
+from sealtone.server.dialog_admission import DialogAdmission
 from sealtone.server.directory import Directory
 from sealtone.server.event_feed import EventFeed
 from sealtone.server.journal import Journal
@@ -45,7 +46,6 @@ from sealtone.zrtp import Crypto
 
 if TYPE_CHECKING:
     from sealtone.net.transport import Transports
-    from sealtone.sip.session import InviteSession
     from sealtone.store import Store, Transaction
 
 _TIMER_GRAIN_S = 0.025  # no timer of SIP is shorter than 200 ms
@@ -74,12 +74,17 @@ class Node:
         self.snapshot = snapshot
         self.journal = journal
         self.registrar = Registrar()
+        self.throttle = Throttle()
+        self.reflection = ReflectionLimit()
+        self.authenticator = Authenticator(entropy(32), self.throttle)
+        admission = DialogAdmission(self.registrar, self.authenticator, lambda: self.snapshot, self._proved)
         self.endpoint = Endpoint(
             EndpointConfig(
                 user_agent=user_agent,
                 contact_for=contact_for,
                 read=read_message,
-                accept_in_dialog=self._is_from_its_phone,
+                accept_in_dialog=admission.is_from_its_phone,
+                refuse_in_dialog=admission.refusal,
                 max_transactions=_MAX_TRANSACTIONS,
             ),
             entropy,
@@ -96,9 +101,6 @@ class Node:
             ),
             entropy,
         )
-        self.throttle = Throttle()
-        self.reflection = ReflectionLimit()
-        self.authenticator = Authenticator(entropy(32), self.throttle)
         self._messages = MessageRelay(self.endpoint, directory, lambda count: entropy(count).hex())
         self._plane = plane
         self._store = store
@@ -338,10 +340,7 @@ class Node:
                 self.journal.denied(request.call_id, method, flow, user.reason or "")
             respond(tx, user.status, now, user.reason, user.headers)
             return
-        if flow.transport == "udp":
-            self.reflection.proved(tx.hop.remote if isinstance(tx.hop, Flow) else (tx.hop.host, tx.hop.port))
-        else:
-            self._transports.authenticated(flow)
+        self._proved(flow if flow.transport != "udp" else tx.hop, user)
         if self._stopping:
             respond(tx, 503, now, "The server is shutting down", (("Retry-After", "5"),))
         elif method == "INVITE":
@@ -407,25 +406,18 @@ class Node:
                 if old.remote[0] == flow.remote[0] or flow.id not in known:
                     leg.session.hop = flow
 
+    def _proved(self, hop: Hop, user: SipUser) -> None:
+        """A user has authenticated who is reached there."""
+        if isinstance(hop, Flow) and hop.transport != "udp":
+            self._transports.authenticated(hop, user.aor)
+        else:
+            self.reflection.proved(hop.remote if isinstance(hop, Flow) else (hop.host, hop.port))
+
     def _answer_register(self, tx: ServerTransaction, registration: Registration, now: float) -> None:
         headers = registration.headers
         if registration.accepted:
             headers = (*headers, ("Date", time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime())))
         self.endpoint.respond(tx, registration.status, now, registration.reason, headers)
-
-    def _is_from_its_phone(self, session: InviteSession, flow: Flow) -> bool:
-        """Whether a request in a dialog comes from where its phone is: where it talked from, or registered from."""
-        leg = session.owner
-        if not isinstance(leg, Leg):
-            return True
-        known = session.flow or leg.hop
-        address = known.remote if isinstance(known, Flow) else (known.host, known.port)
-        if known.transport == flow.transport and address[0] == flow.remote[0]:
-            return True
-        return any(
-            binding.flow is not None and binding.flow.id == flow.id and binding.flow.remote == flow.remote
-            for binding in self.registrar.bindings(leg.user.aor, time.time())
-        )
 
     # administration
 

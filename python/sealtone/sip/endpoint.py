@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sealtone.sip.errors import SipParseError
 from sealtone.sip.events import Cancelled, Event, RequestReceived, ResponseReceived, TransactionFailed
@@ -25,6 +25,7 @@ from sealtone.sip.responses import (
     content_lines,
     header_lines,
     reason_for,
+    refusal_of,
     response_bytes,
     response_head,
     response_hop,
@@ -74,9 +75,21 @@ _HOP_COUNTED: Final = frozenset(("INVITE", "MESSAGE", "REFER", "SUBSCRIBE", "NOT
 _TOKEN_BATCH: Final = 2048  # octets of entropy asked for at a time
 
 
+class Refusal(NamedTuple):
+    """An answer to a request that is not taken; `reason` None: the status's own."""
+
+    status: int
+    reason: str | None
+    headers: tuple[tuple[str, str], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class EndpointConfig:
-    """What an endpoint is told once. Times in seconds, limits in pieces or bytes."""
+    """What an endpoint is told once. Times in seconds, limits in pieces or bytes.
+
+    `accept_in_dialog`: whether a request in a dialog may be the peer's, by where it comes from; `refuse_in_dialog` is
+    asked about those that may, and gives what one is answered that is not taken all the same. An ACK is not answered.
+    """
 
     user_agent: str
     contact_for: Callable[[Hop], tuple[str, int]]
@@ -93,6 +106,7 @@ class EndpointConfig:
     session_expires_s: int | None = 1800
     min_se_s: int = 90
     accept_in_dialog: Callable[[InviteSession, Flow], bool] | None = None
+    refuse_in_dialog: Callable[[InviteSession, Request, Flow], Refusal | None] | None = None
     max_transactions: int = 65536
     max_sessions: int = 16384
     max_message_bytes: int = 65536
@@ -386,7 +400,7 @@ class Endpoint:
         dialog = self.dialogs.get((request.call_id, request.to.tag or "", request.from_.tag or ""))
         if dialog is None:
             self.counters.discarded += 1
-        elif self._is_welcome(dialog.session, flow):
+        elif self._is_welcome(dialog.session, flow) and self._refusal(dialog.session, request, flow) is None:
             dialog.session.receive_ack(request, flow, now)
 
     def _receive_cancel(
@@ -440,6 +454,10 @@ class Endpoint:
         if dialog is None or not self._is_welcome(dialog.session, flow):
             self._reply(request, flow, 481)
             return
+        refusal = self._refusal(dialog.session, request, flow)
+        if refusal is not None:
+            self._reply(request, flow, refusal.status, refusal.reason, header_lines(refusal.headers))
+            return
         tx = ServerTransaction(self.layer, key, None, request, flow, response_hop(request, flow), now)
         dialog.session.receive_request(tx, request, dialog, flow, now)
 
@@ -449,6 +467,13 @@ class Endpoint:
             return True
         self.counters.spoofed += 1
         return False
+
+    def _refusal(self, session: InviteSession, request: Request, flow: Flow) -> Refusal | None:
+        refuse = self.config.refuse_in_dialog
+        refusal = None if refuse is None else refuse(session, request, flow)
+        if refusal is not None:
+            self.counters.spoofed += 1
+        return refusal
 
     def _receive_outside(self, key: ServerKey, request: Request, flow: Flow, now: float) -> None:
         method = request.method
@@ -483,19 +508,14 @@ class Endpoint:
     def _refuse_malformed(self, request: Request, flow: Flow, status: int, reason: str) -> None:
         """Refuse what is broken, if there is enough of it to say so to its sender."""
         headers = request.headers
-        if request.method == "ACK" or not all(name in headers for name in ("Via", "From", "To", "Call-ID", "CSeq")):
-            return
         if status == 505:  # its Via has that version too, and is read as ours so that the answer finds its way
             values = headers.all("Via")
             headers.remove("Via")
             for value in values:
                 headers.add("Via", f"SIP/2.0/{value.partition('/')[2].partition('/')[2]}")
-        try:
-            hop = response_hop(request, flow)
-            head = response_head(request, flow, "")
-        except SipParseError:
-            return
-        self.layer.send(response_bytes(head, status, f"{reason_for(status)} ({reason})", ""), hop)
+        refusal = refusal_of(request, flow, status, f"{reason_for(status)} ({reason})")
+        if refusal is not None:
+            self.layer.send(refusal, response_hop(request, flow))
 
     def _retry_after_line(self) -> str:
         return f"Retry-After: {5 + self.draw(26)}\r\n"

@@ -117,11 +117,12 @@ class StreamFramer:
         end = buffer.find(b"\r\n\r\n", self._scanned)
         if end < 0:
             self._scanned = max(0, len(buffer) - 3)
-            if len(buffer) > min(MAX_HEAD, self._max_message):
-                raise FramingError("the head of a message is too long", 513)
+        longest = min(MAX_HEAD, self._max_message)
+        if end > longest or (end < 0 and len(buffer) > longest):
+            start = bytes(buffer[: buffer.rfind(b"\r\n", 0, longest)])
+            raise FramingError("the head of a message is too long", 513, _partial(start))
+        if end < 0:
             return False
-        if end > min(MAX_HEAD, self._max_message):
-            raise FramingError("the head of a message is too long", 513)
         head = bytes(buffer[:end])
         self._body_end = end + 4 + self._content_length(head)
         if self._body_end > self._max_message:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from sealtone.sip.errors import SipParseError
 from sealtone.sip.flow import Flow, Hop
 
 if TYPE_CHECKING:
     from sealtone.sip.message import Request
     from sealtone.sip.transaction import ServerTransaction
+
+_REPEATED: Final = ("Via", "From", "To", "Call-ID", "CSeq")
 
 HeaderPairs = Sequence[tuple[str, str]]
 
@@ -123,6 +126,16 @@ def response_bytes(head: str, status: int, reason: str | None, lines: str, body:
         "utf-8", "surrogateescape"
     )
     return data + body if body else data
+
+
+def refusal_of(request: Request, flow: Flow, status: int, reason: str) -> bytes | None:
+    """The refusal of a broken request; None for an ACK, and where too little can be read to say so to its sender."""
+    if request.method == "ACK" or not all(name in request.headers for name in _REPEATED):
+        return None
+    try:
+        return response_bytes(response_head(request, flow, ""), status, reason, "")
+    except SipParseError:
+        return None
 
 
 def response_to(

@@ -42,7 +42,7 @@ _NET = {
     "connections_in": "Connections accepted",
     "connections_out": "Connections opened",
     "refused_total": "Connections refused since there were as many as there may be",
-    "refused_source": "Connections refused since their source had too many",
+    "displaced": "Connections closed for a new one, since their source or user had too many",
     "refused_descriptors": "Connections refused for want of file descriptors",
     "handshake_failures": "TLS handshakes that failed",
     "idle_closed": "Connections closed since nobody authenticated over them",
