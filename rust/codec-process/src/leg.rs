@@ -1,5 +1,8 @@
 //! A leg in the codec process: an ear for what its phone sends, a mouth for what it is sent.
 
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
 use sealtone_codec::{Receiver, ReceiverConfig, Transmitter, TransmitterConfig};
 use sealtone_codec_protocol::{CodecKind, CodecSpec, Format, LegId, Statistics};
 
@@ -11,6 +14,31 @@ pub(crate) const DEFAULT_RATE: u32 = 16_000;
 const OPUS_RATES: [u32; 4] = [8_000, 16_000, 24_000, 48_000];
 /// Milliseconds of sound that an ear, or a mouth with longer packets, moves at a time.
 const STEP_MS: u64 = 20;
+
+/// Legs by their ids. The media core gives those, and no stranger can choose them.
+pub(crate) type Legs = HashMap<LegId, Leg, BuildHasherDefault<IdHasher>>;
+
+/// Spreads the bits of a leg's id, of which those in the middle are mostly zero.
+#[derive(Default)]
+pub(crate) struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn write(&mut self, octets: &[u8]) {
+        for &octet in octets {
+            self.write_u64(u64::from(octet));
+        }
+    }
+
+    fn write_u64(&mut self, id: u64) {
+        // 2^64 divided by the golden ratio.
+        self.0 = (self.0 ^ id).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 ^= self.0 >> 32;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 pub(crate) struct Leg {
     pub(crate) formats: Vec<Format>,

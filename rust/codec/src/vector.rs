@@ -100,7 +100,16 @@ fn product_avx2(taps: &[i16], samples: &[i16]) -> i64 {
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
 #[inline]
-fn load(numbers: &[i16; 16]) -> __m256i {
+pub(crate) fn load(numbers: &[i16; 16]) -> __m256i {
     // SAFETY: the array is as long as the vector, which may lie anywhere.
     unsafe { _mm256_loadu_si256(numbers.as_ptr().cast()) }
+}
+
+/// The opposite of [`load`].
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+#[inline]
+pub(crate) fn store(vector: __m256i, numbers: &mut [i16; 16]) {
+    // SAFETY: as there.
+    unsafe { _mm256_storeu_si256(numbers.as_mut_ptr().cast(), vector) };
 }
