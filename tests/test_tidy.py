@@ -22,6 +22,8 @@ UNSAFE_ALLOWED = {
     "rust/codec/src/codec/ffi/opus.rs",
     "rust/codec/src/codec/ffi/silk.rs",
     "rust/codec/src/codec/ffi/speex.rs",
+    "rust/codec/src/codec/g722/lanes.rs",
+    "rust/codec/src/vector.rs",
     "rust/media/src/sys.rs",
     "rust/media/src/sys/mod.rs",
     "rust/codec-process/src/sys.rs",

@@ -138,6 +138,21 @@ def test_the_star_code_begins_a_recording_and_ends_it() -> None:
     assert told(b) == []
 
 
+def test_a_recording_that_runs_keeps_its_key_and_the_next_one_has_the_new_key() -> None:
+    world, a, b = scene(ON_DEMAND, ON_DEMAND)
+    dial(world, b, "*1")
+    for phone in (a, b):
+        recorded_as(phone, phone.user.recording._replace(recipient="age1new"))
+    world.run(30)
+    ((_, _, first),) = world.plane.recordings.values()
+    assert first.recipients == (KEY,)
+    dial(world, b, "*1")
+    dial(world, b, "*1")
+    ((_, _, second),) = world.plane.recordings.values()
+    assert second.recipients == ("age1new",)
+    assert [facts.recipient for facts in world.recordings.values()] == [KEY, "age1new"]
+
+
 def test_the_star_code_may_come_by_info() -> None:
     world, a, b = scene(ON_DEMAND, ON_DEMAND)
     for key in (b"*", b"1"):

@@ -287,6 +287,9 @@ class World:
             tuple(Destination(one.user, one.seen_by_server, _contact_of(one), self.path) for one in found),
         )
 
+    def recording_key(self, user: SipUser) -> str:
+        return next(phone.user for phone in self.phones.values() if phone.user.aor == user.aor).recording.recipient
+
     # the clock
 
     def after(self, delay_s: float, action: Callable[[], None]) -> None:

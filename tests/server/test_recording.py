@@ -21,7 +21,7 @@ import pytest
 from sealtone import admin
 from sealtone.admin import Actor, SipUserChange
 from sealtone.admin.recording_files import folder_of
-from sealtone.admin.recording_seal import open_recording
+from sealtone.admin.recording_seal import SealError, open_recording
 from sealtone.cli.recording_sound import opus_to_wav
 from sealtone.model import RecordingFacts
 from sealtone.net.control import ask
@@ -148,6 +148,37 @@ async def test_the_star_code_records_a_relayed_call_from_there_on(tmp_path: Path
         (facts,) = await recordings(whole)
     assert facts.started_by == "1001@office.example"
     octets_of(tmp_path, facts)
+
+
+async def test_a_key_rotated_in_mid_call_seals_the_next_recording_of_it(tmp_path: Path) -> None:
+    fresh = pyrage.x25519.Identity.generate()
+
+    def rotate(transaction: Transaction) -> None:
+        admin.set_recording_key(transaction, OPERATOR, 4.0, 1, str(fresh.to_public()), rotate=True)
+
+    async with running(config_in(tmp_path)) as whole:
+        await whole.server._store.submit(prepared)
+        await whole.server.reload()
+        async with in_call(whole) as (call, far):
+            far.send_dtmf("*1")
+            await asyncio.sleep(1.5)
+            await whole.server._store.submit(rotate)
+            await whole.server.reload()
+            await asyncio.sleep(1.0)
+            far.send_dtmf("*1")
+            await asyncio.sleep(1.0)
+            far.send_dtmf("*1")
+            await asyncio.sleep(1.5)
+            await call.hang_up()
+            await asyncio.sleep(0.5)
+        first, second = sorted(await recordings(whole), key=lambda facts: facts.started_at)
+    for facts, key, other in ((first, KEY, fresh), (second, fresh, KEY)):
+        assert facts.recipient == str(key.to_public())
+        path, out = folder_of(tmp_path) / facts.path, io.BytesIO()
+        assert open_recording(path, [key], out, was_finished=True).whole
+        assert out.tell() > 1000
+        with pytest.raises(SealError, match="does not open"):
+            open_recording(path, [other], io.BytesIO(), was_finished=True)
 
 
 async def test_the_command_line_records_a_call_that_is_up(tmp_path: Path) -> None:

@@ -238,6 +238,9 @@ class _Rehearsal:
             destinations.append(Destination(party.user, phone.seen_by_server, contact))
         return Ring(found[0].user.aor, tuple(destinations))
 
+    def recording_key(self, user: SipUser) -> str:
+        return user.recording.recipient
+
     # the clock
 
     def _run(self) -> None:

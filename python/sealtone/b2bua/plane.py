@@ -243,3 +243,9 @@ class Directory(Protocol):
     """Who can be reached under a URI, as seen by `caller` (tenancy is decided here)."""
 
     def resolve(self, uri: str, caller: SipUser) -> Ring | Service | NoRoute: ...
+
+    def recording_key(self, user: SipUser) -> str:
+        """The public key (``age1…``) that recordings for this user are sealed to as of now; "" where there is none.
+
+        A call knows its users as they were when it began."""
+        ...

@@ -139,7 +139,7 @@ def start(call: Call, user: SipUser | None, by: str, now: float) -> str:
         return "This call is being recorded already"
     if user is None:
         users = [leg.user for leg in (call.a, call.b) if leg is not None]
-        user = next((one for one in users if one.recording.recipient), users[0])
+        user = next((one for one in users if _key_of(call, one)), users[0])
     return _begin(call, user, by, now)
 
 
@@ -148,7 +148,7 @@ def objection(call: Call) -> str:
     if found := _objection(call):
         return found
     users = [leg.user for leg in (call.a, call.b) if leg is not None]
-    return "" if any(user.recording.recipient for user in users) else NO_KEY
+    return "" if any(_key_of(call, user) for user in users) else NO_KEY
 
 
 def stop(call: Call, by: str) -> str:
@@ -253,10 +253,16 @@ def _undecoded(leg: Leg) -> str:
     return f"The server has no codec for what the phone of {leg.aor} uses"
 
 
+def _key_of(call: Call, user: SipUser) -> str:
+    """A file that is being written keeps its key; the next one has that which the account has by then."""
+    return call.exchange.directory.recording_key(user)
+
+
 def _begin(call: Call, user: SipUser, by: str, now: float) -> str:
     course, a, b = call.recording, call.a, call.b
     terms, exchange = user.recording, call.exchange
-    if objection := _objection(call) or ("" if terms.recipient else NO_KEY):
+    key = _key_of(call, user)
+    if objection := _objection(call) or ("" if key else NO_KEY):
         return objection
     assert b is not None
     if not (a.may_flow() and b.may_flow()) or (call.notice is not None and call.notice.stage != "over"):
@@ -275,7 +281,7 @@ def _begin(call: Call, user: SipUser, by: str, now: float) -> str:
         path=path_of(user.account_id, recording_id, kind, started_at),
         format=kind,
         notice=terms.domain.notice,
-        recipient=terms.recipient,
+        recipient=key,
         started_by=by,
         started_at=started_at,
     )

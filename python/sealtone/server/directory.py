@@ -36,6 +36,12 @@ class Directory:
             return NoRoute(480, "That user's phones are not connected over TLS, which this call demands")
         return Ring(target.aor, tuple(destinations))
 
+    def recording_key(self, user: SipUser) -> str:
+        """That of the user's account; of one that is gone, the key it had."""
+        present = self._snapshot().user(user.aor)
+        same = present is not None and present.account_id == user.account_id
+        return present.recording.recipient if present is not None and same else user.recording.recipient
+
     def phone_of(self, aor: str) -> Destination | NoRoute:
         """The phone of a SIP user that is best reached now, for a call of the server's own."""
         snapshot, now_wall = self._snapshot(), self._wall()

@@ -1,5 +1,8 @@
 //! A leg in the codec process: an ear for what its phone sends, a mouth for what it is sent.
 
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
 use sealtone_codec::{Receiver, ReceiverConfig, Transmitter, TransmitterConfig};
 use sealtone_codec_protocol::{CodecKind, CodecSpec, Format, LegId, Statistics};
 
@@ -7,10 +10,35 @@ use crate::playback::Playback;
 
 /// The rate of sound that no other leg asks for, Hz.
 pub(crate) const DEFAULT_RATE: u32 = 16_000;
-/// The rates that Opus encodes from, Hz. What is sampled at 12 kHz is worth 16.
+/// The rates of Opus that are used, Hz. What is sampled at 12 kHz is worth 16.
 const OPUS_RATES: [u32; 4] = [8_000, 16_000, 24_000, 48_000];
 /// Milliseconds of sound that an ear, or a mouth with longer packets, moves at a time.
 const STEP_MS: u64 = 20;
+
+/// Legs by their ids. The media core gives those, and no stranger can choose them.
+pub(crate) type Legs = HashMap<LegId, Leg, BuildHasherDefault<IdHasher>>;
+
+/// Spreads the bits of a leg's id, of which those in the middle are mostly zero.
+#[derive(Default)]
+pub(crate) struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn write(&mut self, octets: &[u8]) {
+        for &octet in octets {
+            self.write_u64(u64::from(octet));
+        }
+    }
+
+    fn write_u64(&mut self, id: u64) {
+        // 2^64 divided by the golden ratio.
+        self.0 = (self.0 ^ id).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 ^= self.0 >> 32;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 pub(crate) struct Leg {
     pub(crate) formats: Vec<Format>,
@@ -79,10 +107,7 @@ impl Leg {
         let is_fit = |format: &&Format| is_voice(format.spec.kind);
         let voice = self.transmit.iter().find(is_fit)?;
         let mut spec = voice.spec;
-        if spec.kind == CodecKind::Opus {
-            let wanted = OPUS_RATES.into_iter().find(|&fit| fit >= rate);
-            spec.sample_rate = wanted.map_or(spec.sample_rate, |rate| rate.min(spec.sample_rate));
-        }
+        fit_opus(&mut spec, rate);
         let other = |kind| {
             let of_kind = |format: &&Format| format.spec.kind == kind;
             let mut others = self.transmit.iter().filter(of_kind);
@@ -131,13 +156,26 @@ fn receiver_config(formats: &[Format], sample_rate: u32) -> ReceiverConfig {
     ReceiverConfig {
         formats: formats
             .iter()
-            .map(|format| (format.payload_type, format.spec))
+            .map(|format| {
+                let mut spec = format.spec;
+                fit_opus(&mut spec, sample_rate);
+                (format.payload_type, spec)
+            })
             .collect(),
         sample_rate,
         // Who can send events sends no tones.
         detect_tones: !formats
             .iter()
             .any(|format| format.spec.kind == CodecKind::TelephoneEvent),
+    }
+}
+
+/// Opus encodes from, and decodes to, the rate of the sound at its other side, where it has that: what is above is not
+/// heard there, and a resampler would cost as much as the decoder.
+fn fit_opus(spec: &mut CodecSpec, rate: u32) {
+    if spec.kind == CodecKind::Opus {
+        let fit = OPUS_RATES.into_iter().find(|&fit| fit >= rate);
+        spec.sample_rate = fit.map_or(spec.sample_rate, |fit| fit.min(spec.sample_rate));
     }
 }
 

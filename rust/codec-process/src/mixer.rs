@@ -4,15 +4,17 @@
 //! of the leg it hears, plays what there is to play, and encodes. An ear that no mouth pulls, of a leg that is only
 //! recorded, has a clock itself. Clocks begin in different milliseconds, so that many of them do not meet.
 
+mod together;
+
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BinaryHeap;
 use std::rc::Rc;
 
 use sealtone_codec::event::{code_of, digit_of};
 use sealtone_codec::{Arrival, CodecError, Digit, Transmitter, TransmitterConfig};
 use sealtone_codec_protocol::{Format, LAST_DIGIT, LegId, MAX_SOUNDS, Order, Packet, Report, Sent};
 
-use crate::leg::{DEFAULT_RATE, Leg, Mouth, period_us};
+use crate::leg::{DEFAULT_RATE, Leg, Legs, Mouth, period_us};
 use crate::mark::Mark;
 use crate::outbox::Outbox;
 use crate::playback::{Playback, Sound};
@@ -28,6 +30,8 @@ const SPREAD_MS: usize = 20;
 const TOO_LATE_US: u64 = 200_000;
 /// Ears without a mouth are pulled so often.
 const EAR_PERIOD_US: u64 = 20_000;
+/// Ticks of one round, in which what many legs need is done together.
+const ROUND: usize = 128;
 /// Statistics are told so often.
 const STATISTICS_US: u64 = 1_000_000;
 
@@ -38,16 +42,18 @@ enum Kind {
 }
 
 /// When a clock ticks next: time, leg, which of its clocks, and which generation of it.
-type Tick = Reverse<(u64, LegId, Kind, u32)>;
+type Tick = (u64, LegId, Kind, u32);
 
 /// See the module.
 #[derive(Default)]
 pub struct Mixer {
-    legs: HashMap<LegId, Leg>,
+    legs: Legs,
     recordings: Recordings,
     sounds: Vec<Option<Sound>>,
     samples: usize,
-    ticks: BinaryHeap<Tick>,
+    ticks: BinaryHeap<Reverse<Tick>>,
+    /// Legs whose next packet is encoded at the end of the round.
+    unsent: Vec<LegId>,
     /// Clocks that begin in each millisecond of [`SPREAD_MS`].
     begun: [u32; SPREAD_MS],
     clock: u32,
@@ -148,29 +154,16 @@ impl Mixer {
 
     /// Lets every clock tick that is due by `now`.
     pub fn advance(&mut self, now: u64, out: &mut Outbox) {
-        while let Some(&Reverse((due, id, kind, clock))) = self.ticks.peek()
-            && due <= now
-        {
-            self.ticks.pop();
-            let period = match kind {
-                Kind::Mouth => self.tick_mouth(id, clock, now, out),
-                Kind::Ear => self.tick_ear(id, clock, now, out),
-            };
-            let Some(period) = period else {
-                continue;
-            };
-            let mut next = due + period;
-            if next + TOO_LATE_US < now {
-                let missed = (now - next) / period + 1;
-                self.skipped += missed;
-                next += missed * period;
-                if kind == Kind::Mouth
-                    && let Some(mouth) = self.mouth(id)
-                {
-                    mouth.transmitter.skip(mouth.samples * missed as usize);
-                }
+        loop {
+            let due = self.take_due(now);
+            if due.is_empty() {
+                break;
             }
-            self.ticks.push(Reverse((next, id, kind, clock)));
+            self.decode_ahead(&due);
+            for &tick in &due {
+                self.tick(tick, now, out);
+            }
+            self.send_unsent(out);
         }
         self.mark.clear();
         if now >= self.statistics_at {
@@ -179,6 +172,41 @@ impl Mixer {
                 tell_statistics(id, leg, out);
             }
         }
+    }
+
+    /// Takes up to [`ROUND`] of the ticks that are due.
+    fn take_due(&mut self, now: u64) -> Vec<Tick> {
+        let mut due = Vec::new();
+        while due.len() < ROUND
+            && let Some(&Reverse(tick)) = self.ticks.peek()
+            && tick.0 <= now
+        {
+            self.ticks.pop();
+            due.push(tick);
+        }
+        due
+    }
+
+    fn tick(&mut self, (due, id, kind, clock): Tick, now: u64, out: &mut Outbox) {
+        let period = match kind {
+            Kind::Mouth => self.tick_mouth(id, clock, now, out),
+            Kind::Ear => self.tick_ear(id, clock, now, out),
+        };
+        let Some(period) = period else {
+            return;
+        };
+        let mut next = due + period;
+        if next + TOO_LATE_US < now {
+            let missed = (now - next) / period + 1;
+            self.skipped += missed;
+            next += missed * period;
+            if kind == Kind::Mouth
+                && let Some(mouth) = self.mouth(id)
+            {
+                mouth.transmitter.skip(mouth.samples * missed as usize);
+            }
+        }
+        self.ticks.push(Reverse((next, id, kind, clock)));
     }
 
     // ---- legs ----
@@ -409,15 +437,10 @@ impl Mixer {
                     mouth.transmitter.send_digit(digit.digit, digit.duration_ms);
                 }
                 mouth.transmitter.push(&sound);
-                while let Some(packet) = mouth.transmitter.take() {
-                    out.add(&Report::Send(Sent {
-                        leg: id,
-                        payload_type: packet.payload_type,
-                        marker: packet.marker,
-                        stream: mouth.stream,
-                        timestamp: packet.timestamp,
-                        payload: &packet.payload,
-                    }));
+                if mouth.transmitter.can_wait() {
+                    self.unsent.push(id);
+                } else {
+                    send(id, mouth, out);
                 }
             }
         }
@@ -508,6 +531,20 @@ impl Mixer {
         if let Some(pcm) = Rc::get_mut(&mut sound.pcm) {
             pcm.extend(part);
         }
+    }
+}
+
+/// Sends the packets that a mouth has ready.
+fn send(id: LegId, mouth: &mut Mouth, out: &mut Outbox) {
+    while let Some(packet) = mouth.transmitter.take() {
+        out.add(&Report::Send(Sent {
+            leg: id,
+            payload_type: packet.payload_type,
+            marker: packet.marker,
+            stream: mouth.stream,
+            timestamp: packet.timestamp,
+            payload: &packet.payload,
+        }));
     }
 }
 

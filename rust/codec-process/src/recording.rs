@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sealtone_codec::record::{Format, Recorder, Side};
 use sealtone_codec_protocol::{LegId, MAX_DATA, RecordingFormat, Report};
 
-use crate::leg::Leg;
+use crate::leg::{Leg, Legs};
 use crate::outbox::Outbox;
 
 /// Recordings at once at most.
@@ -24,7 +24,7 @@ impl Recordings {
         recording: u64,
         legs: [Option<LegId>; 2],
         format: RecordingFormat,
-        all: &mut HashMap<LegId, Leg>,
+        all: &mut Legs,
         now: u64,
         out: &mut Outbox,
     ) {
@@ -95,13 +95,7 @@ impl Recordings {
     }
 
     /// Ends one: its last octets and its end are told.
-    pub(crate) fn end(
-        &mut self,
-        recording: u64,
-        all: &mut HashMap<LegId, Leg>,
-        now: u64,
-        out: &mut Outbox,
-    ) {
+    pub(crate) fn end(&mut self, recording: u64, all: &mut Legs, now: u64, out: &mut Outbox) {
         for leg in all.values_mut() {
             leg.recordings.retain(|&(other, _)| other != recording);
         }

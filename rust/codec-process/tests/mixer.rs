@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use proptest::prelude::*;
+use sealtone_codec::open;
 use sealtone_codec_process::mixer::Mixer;
 use sealtone_codec_process::outbox::Outbox;
 use sealtone_codec_protocol::{
@@ -18,6 +19,8 @@ struct Studio {
     now: u64,
     /// When each leg was sent a packet, and its payload type.
     sent: HashMap<LegId, Vec<(u64, u8, u32)>>,
+    /// The last payload that each leg was sent.
+    payload: HashMap<LegId, Vec<u8>>,
     told: Vec<String>,
 }
 
@@ -28,6 +31,7 @@ impl Studio {
             out: Outbox::default(),
             now: START,
             sent: HashMap::new(),
+            payload: HashMap::new(),
             told: Vec::new(),
         }
     }
@@ -62,11 +66,11 @@ impl Studio {
         }));
         for report in datagrams.iter().flat_map(|datagram| reports(datagram)) {
             match report.unwrap() {
-                Report::Send(packet) => self.sent.entry(packet.leg).or_default().push((
-                    self.now,
-                    packet.payload_type,
-                    packet.timestamp,
-                )),
+                Report::Send(packet) => {
+                    let sent = self.sent.entry(packet.leg).or_default();
+                    sent.push((self.now, packet.payload_type, packet.timestamp));
+                    self.payload.insert(packet.leg, packet.payload.to_vec());
+                }
                 other => self.told.push(format!("{other:?}")),
             }
         }
@@ -131,6 +135,65 @@ fn a_leg_is_sent_a_packet_each_packet_time_whatever_the_other_sends() {
             sent.windows(2)
                 .all(|pair| pair[1].2.wrapping_sub(pair[0].2) == units)
         );
+    }
+}
+
+#[test]
+fn each_of_many_legs_with_g722_hears_its_own_partner() {
+    let g722 = Format {
+        payload_type: 9,
+        spec: CodecSpec::new(CodecKind::G722, 8_000),
+    };
+    let format = |leg: LegId| if leg.is_multiple_of(2) { pcmu() } else { g722 };
+    let legs: Vec<LegId> = (0..80).collect();
+    let codecs = || -> Vec<_> {
+        let made = legs.iter();
+        made.map(|&leg| open(&format(leg).spec).unwrap()).collect()
+    };
+    let (mut encoders, mut decoders) = (codecs(), codecs());
+    // Every phone says one level, unlike that of every other.
+    let octets: Vec<u8> = legs.iter().map(|&leg| 0x10 + leg as u8).collect();
+    let mut levels = Vec::new();
+    decoders[0].decode(&octets, &mut levels).unwrap();
+    let mut studio = Studio::new();
+    for &leg in &legs {
+        studio.set_up(leg, format(leg));
+    }
+    for &leg in &legs {
+        let source = Some(leg ^ 1);
+        studio.obey(Order::Hear { leg, source });
+    }
+    for number in 0..40_u16 {
+        for &leg in &legs {
+            let Format { payload_type, spec } = format(leg);
+            let sound = vec![levels[leg as usize]; spec.packet_samples()];
+            let mut payload = Vec::new();
+            encoders[leg as usize].encode(&sound, &mut payload).unwrap();
+            studio.obey(Order::Packet(Packet {
+                leg,
+                sequence: number,
+                timestamp: u32::from(number) * 160,
+                payload_type,
+                marker: false,
+                ssrc: 7,
+                at_us: studio.now,
+                payload: &payload,
+            }));
+        }
+        studio.pass(START + (u64::from(number) + 1) * 20_000);
+        for &leg in &legs {
+            let mut sound = Vec::new();
+            let sent = studio.payload.remove(&leg).unwrap_or_default();
+            let heard = decoders[leg as usize].decode(&sent, &mut sound);
+            if number > 30 {
+                assert_eq!(heard, Ok(()));
+                let sum: i64 = sound.iter().map(|&sample| i64::from(sample)).sum();
+                let mean = sum / sound.len() as i64;
+                let distance = |leg: LegId| (mean - i64::from(levels[leg as usize])).abs();
+                let nearest = legs.iter().min_by_key(|&&other| distance(other));
+                assert_eq!(nearest, Some(&(leg ^ 1)), "{leg} hears {mean}");
+            }
+        }
     }
 }
 

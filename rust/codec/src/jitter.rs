@@ -394,7 +394,6 @@ const DRIFT_WINDOWS: usize = 18;
 #[derive(Default)]
 pub struct Delay {
     transits: VecDeque<i64>,
-    scratch: Vec<i64>,
     target: Option<i64>,
     unlooked: u32,
     /// Where the present window began, the smallest (arrival - position) in it and where that was.
@@ -417,11 +416,11 @@ impl Delay {
 
     fn look(&mut self) {
         self.unlooked = 0;
-        self.scratch.clear();
-        self.scratch.extend(&self.transits);
-        let least = self.scratch.iter().copied().min().unwrap_or(0);
-        let rank = self.scratch.len() - 1 - self.scratch.len() / 100;
-        let (_, &mut most, _) = self.scratch.select_nth_unstable(rank);
+        // Memory of the moment, which for all streams is the same: of their own it would not stay in the cache.
+        let mut transits: Vec<i64> = self.transits.iter().copied().collect();
+        let least = transits.iter().copied().min().unwrap_or(0);
+        let rank = transits.len() - 1 - transits.len() / 100;
+        let (_, &mut most, _) = transits.select_nth_unstable(rank);
         self.target = Some(most.min(least + CEILING));
     }
 

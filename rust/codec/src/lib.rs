@@ -1,7 +1,8 @@
 //! Sealtone's codecs, and what turns packets of one into packets of another.
 //!
 //! Everything here is arithmetic: no sockets, no files, no clock. Time comes in as arguments. Where a codec is a C
-//! library, its calls stand in one file each, the only ones with `unsafe`.
+//! library, its calls stand in one file each; with those that ask the processor for vectors (`vector`), they are the
+//! only ones with `unsafe`.
 
 pub mod codec;
 pub mod conceal;
@@ -14,6 +15,7 @@ pub mod resample;
 pub mod stretch;
 pub mod tone;
 pub mod transmit;
+mod vector;
 mod voice;
 
 pub use codec::{Codec, CodecError, available, load, open, packet_ms};

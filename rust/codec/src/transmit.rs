@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use crate::codec::{Codec, CodecError, open};
+use crate::codec::{Codec, CodecError, g722, open};
 use crate::conceal::{Concealment, HISTORY_MS};
 use crate::event::{TelephoneEvent, code_of};
 use crate::noise::{VoiceActivity, describe};
@@ -58,6 +58,12 @@ pub struct Outgoing {
     pub payload: Vec<u8>,
 }
 
+/// A packet on its way, and the sound that it still has to be made of.
+struct Queued {
+    packet: Outgoing,
+    sound: Option<Vec<i16>>,
+}
+
 /// A digit on its way.
 enum Sending {
     Event {
@@ -93,7 +99,7 @@ pub struct Transmitter {
     sending: Option<Sending>,
     activity: VoiceActivity,
     noise: Option<(f32, u32)>,
-    outgoing: VecDeque<Outgoing>,
+    outgoing: VecDeque<Queued>,
     expected_loss: u8,
 }
 
@@ -128,7 +134,9 @@ impl Transmitter {
     /// As `new`; nothing was changed then.
     pub fn reconfigure(&mut self, config: TransmitterConfig) -> Result<(), CodecError> {
         if config.spec != self.config.spec {
-            self.encoder = open_encoder(&config)?;
+            let encoder = open_encoder(&config)?;
+            self.encode_all();
+            self.encoder = encoder;
             self.encoder.expect_loss(self.expected_loss);
             let (from, to) = (self.config.spec.sample_rate, config.spec.sample_rate);
             for sound in [&mut self.pending, &mut self.history] {
@@ -214,7 +222,46 @@ impl Transmitter {
 
     /// The next packet to send, if there is one.
     pub fn take(&mut self) -> Option<Outgoing> {
-        self.outgoing.pop_front()
+        let Queued { mut packet, sound } = self.outgoing.pop_front()?;
+        if let Some(sound) = sound {
+            encode(&mut *self.encoder, &sound, &mut packet);
+        }
+        Some(packet)
+    }
+
+    /// Whether the next packet is still to be encoded, and can be with others': [`Transmitter::encode_together`].
+    #[must_use]
+    pub fn can_wait(&self) -> bool {
+        self.outgoing
+            .front()
+            .is_some_and(|next| next.sound.is_some())
+    }
+
+    /// Encodes the next packet of each that can wait, which costs less than one after the other.
+    pub fn encode_together(transmitters: &mut [&mut Self]) {
+        let mut packets: Vec<g722::Encoding<'_>> = transmitters
+            .iter_mut()
+            .filter_map(|one| {
+                let Queued { packet, sound } = one.outgoing.front_mut()?;
+                let sound = sound.as_deref()?;
+                Some((one.encoder.as_g722()?, sound, &mut packet.payload))
+            })
+            .collect();
+        g722::encode_together(&mut packets);
+        for one in transmitters {
+            if let Some(next) = one.outgoing.front_mut() {
+                next.sound = None;
+            }
+        }
+    }
+
+    /// Encodes what waits.
+    fn encode_all(&mut self) {
+        for Queued { packet, sound } in &mut self.outgoing {
+            if let Some(sound) = sound.take() {
+                encode(&mut *self.encoder, &sound, packet);
+            }
+        }
     }
 
     /// Timestamp units of a packet.
@@ -260,6 +307,14 @@ impl Transmitter {
 
     fn send_voice(&mut self, sound: &[i16]) {
         self.noise = None;
+        if self.encoder.as_g722().is_some() {
+            let marker = std::mem::take(&mut self.marker);
+            self.send(self.config.payload_type, marker, self.timestamp, Vec::new());
+            if let Some(last) = self.outgoing.back_mut() {
+                last.sound = Some(sound.to_vec());
+            }
+            return;
+        }
         let mut payload = Vec::with_capacity(sound.len());
         if self.encoder.encode(sound, &mut payload).is_err() || payload.is_empty() {
             // Nothing to be sent; what comes after is a new talk spurt.
@@ -385,13 +440,22 @@ impl Transmitter {
         if self.outgoing.len() == MOST_OUTGOING {
             self.outgoing.pop_front();
         }
-        self.outgoing.push_back(Outgoing {
-            payload_type,
-            marker,
-            timestamp,
-            payload,
+        self.outgoing.push_back(Queued {
+            packet: Outgoing {
+                payload_type,
+                marker,
+                timestamp,
+                payload,
+            },
+            sound: None,
         });
     }
+}
+
+/// For codecs that encode every sound of a packet's length.
+fn encode(encoder: &mut dyn Codec, sound: &[i16], packet: &mut Outgoing) {
+    let encoded = encoder.encode(sound, &mut packet.payload);
+    debug_assert!(encoded.is_ok(), "a whole packet");
 }
 
 fn open_encoder(config: &TransmitterConfig) -> Result<Box<dyn Codec>, CodecError> {

@@ -317,3 +317,55 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_was_decoded_ahead_with_other_streams_is_heard_as_if_it_had_not_been() {
+    let g722 = spec(CodecKind::G722);
+    let sent = packets(voice_config(g722), &voice(16_000, 20_000), 0.0);
+    let mut chance = Chance::new(5);
+    let wires: Vec<Vec<_>> = (0..20_u32)
+        .map(|stream| {
+            let mut wire = Vec::new();
+            for packet in &sent {
+                if chance.part() >= f64::from(stream % 4) * 0.03 {
+                    let jitter_us = chance.next() % (1 + stream / 4 * 15_000);
+                    wire.push((packet.sent_us + u64::from(jitter_us), packet));
+                }
+            }
+            wire.sort_by_key(|&(at_us, _)| at_us);
+            wire
+        })
+        .collect();
+    let receivers = || -> Vec<Receiver> {
+        let made = wires.iter();
+        made.map(|_| Receiver::new(receiver_config(g722, 8_000)))
+            .collect()
+    };
+    let (mut together, mut alone) = (receivers(), receivers());
+    let (mut next, mut ahead) = (vec![0; wires.len()], 0);
+    for now_us in (1_000_000..21_000_000).step_by(20_000) {
+        for (stream, wire) in wires.iter().enumerate() {
+            while let Some((at_us, packet)) = wire.get(next[stream])
+                && *at_us <= now_us
+            {
+                together[stream].push(&arrival(packet, *at_us));
+                alone[stream].push(&arrival(packet, *at_us));
+                next[stream] += 1;
+            }
+        }
+        let able = together
+            .iter_mut()
+            .filter(|receiver| receiver.can_be_ahead(160));
+        let mut able: Vec<_> = able.collect();
+        ahead += able.len();
+        Receiver::decode_together(&mut able);
+        for (together, alone) in together.iter_mut().zip(&mut alone) {
+            let (mut one, mut other) = (Vec::new(), Vec::new());
+            together.pull(160, &mut one, now_us);
+            alone.pull(160, &mut other, now_us);
+            assert_eq!(one, other);
+            assert_eq!(together.stats(), alone.stats());
+        }
+    }
+    assert!(ahead > 20 * 600, "{ahead} packets were decoded ahead");
+}

@@ -280,3 +280,43 @@ fn what_is_heard_of_a_quiet_network_is_exactly_what_was_sent() {
     let begin = &decoded[100..decoded.len()];
     assert!(heard.sound.windows(begin.len()).any(|part| part == begin));
 }
+
+#[test]
+fn packets_encoded_together_are_those_encoded_one_after_the_other() {
+    let transmitter = |kind| {
+        let config = voice_config(CodecSpec::new(kind, 8_000));
+        Transmitter::new(config).unwrap()
+    };
+    let kinds = [CodecKind::G722, CodecKind::Pcmu, CodecKind::G722];
+    let transmitters = || -> Vec<_> { (0..21).map(|at| transmitter(kinds[at % 3])).collect() };
+    let (mut together, mut alone) = (transmitters(), transmitters());
+    let sound = voice(16_000, 4_000);
+    let mut waited = 0;
+    for (round, block) in sound.chunks_exact(160).enumerate() {
+        for (at, (one, other)) in together.iter_mut().zip(&mut alone).enumerate() {
+            if round == 100 {
+                let other_codec = kinds[(at + 1) % 3];
+                let config = voice_config(CodecSpec::new(other_codec, 8_000));
+                one.reconfigure(config.clone()).unwrap();
+                other.reconfigure(config).unwrap();
+            }
+            if round % 30 == at {
+                one.send_digit('5', 100);
+                other.send_digit('5', 100);
+            }
+            one.push(block);
+            other.push(block);
+        }
+        // Now and then more than one packet waits, and some of them over a change of codec.
+        if round % 7 == 2 || round == 100 {
+            continue;
+        }
+        let mut able: Vec<_> = together.iter_mut().filter(|one| one.can_wait()).collect();
+        waited += able.len();
+        Transmitter::encode_together(&mut able);
+        for (one, other) in together.iter_mut().zip(&mut alone) {
+            assert_eq!(all(one), all(other), "round {round}");
+        }
+    }
+    assert!(waited > 1_000, "{waited} packets waited");
+}

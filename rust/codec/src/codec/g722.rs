@@ -5,17 +5,21 @@
 //! above. Both sides predict from what the decoder will have, so they stay alike. The arithmetic is that of the
 //! Recommendation's blocks, to the bit; names in capitals are its own.
 
+#[cfg(target_arch = "x86_64")]
+mod lanes;
+
 use sealtone_codec_protocol::CodecSpec;
 
 use super::{Codec, CodecError, MOST_MS};
 
-pub(super) struct G722 {
+/// One stream's G.722, which can be worked on together with others.
+pub struct G722 {
     encoder: Encoder,
     decoder: Decoder,
 }
 
 impl G722 {
-    pub fn new(spec: &CodecSpec) -> Result<Self, CodecError> {
+    pub(super) fn new(spec: &CodecSpec) -> Result<Self, CodecError> {
         if spec.sample_rate != 16_000 {
             return Err(CodecError::BadSpec("G.722 speaks 16000 Hz"));
         }
@@ -23,6 +27,57 @@ impl G722 {
             encoder: Encoder::new(),
             decoder: Decoder::new(),
         })
+    }
+}
+
+/// Streams that are best worked on at once.
+pub const TOGETHER: usize = 16;
+
+/// A stream's packet to be encoded: its codec, the sound, and where the payload is appended.
+pub type Encoding<'a> = (&'a mut G722, &'a [i16], &'a mut Vec<u8>);
+/// A stream's packet to be decoded: its codec, the payload, and where the sound is appended.
+pub type Decoding<'a> = (&'a mut G722, &'a [u8], &'a mut Vec<i16>);
+
+/// Encodes a packet of each of several streams, with the same result as [`Codec::encode`] for each. Of sound that is no
+/// packet nothing is made.
+pub fn encode_together(packets: &mut [Encoding<'_>]) {
+    #[cfg(target_arch = "x86_64")]
+    for packets in packets.chunks_mut(TOGETHER) {
+        let mut streams: Vec<lanes::Encoding<'_>> = packets
+            .iter_mut()
+            .map(|(codec, sound, payload)| {
+                (&mut codec.encoder, sound.as_chunks().0, &mut **payload)
+            })
+            .collect();
+        if !lanes::encode(&mut streams) {
+            for (encoder, pairs, payload) in streams {
+                encoder.encode(pairs, payload);
+            }
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    for (codec, sound, payload) in packets {
+        codec.encoder.encode(sound.as_chunks().0, payload);
+    }
+}
+
+/// Decodes a packet of each of several streams, with the same result as [`Codec::decode`] for each.
+pub fn decode_together(packets: &mut [Decoding<'_>]) {
+    #[cfg(target_arch = "x86_64")]
+    for packets in packets.chunks_mut(TOGETHER) {
+        let mut streams: Vec<lanes::Decoding<'_>> = packets
+            .iter_mut()
+            .map(|(codec, payload, sound)| (&mut codec.decoder, *payload, &mut **sound))
+            .collect();
+        if !lanes::decode(&mut streams) {
+            for (decoder, payload, sound) in streams {
+                decoder.decode(payload, sound);
+            }
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    for (codec, payload, sound) in packets {
+        codec.decoder.decode(payload, sound);
     }
 }
 
@@ -50,6 +105,10 @@ impl Codec for G722 {
         false
     }
 
+    fn as_g722(&mut self) -> Option<&mut G722> {
+        Some(self)
+    }
+
     fn samples_in(&self, payload: &[u8]) -> Option<usize> {
         (1..=MOST_OCTETS)
             .contains(&payload.len())
@@ -74,6 +133,7 @@ const MIRRORED: [i16; TAPS] = {
 
 /// One phase of the filters: every sum of twelve neighbouring samples, weighted. The taps' absolute values sum up to
 /// less than 2^14, so that none overflows.
+#[inline(always)]
 fn filter(samples: &[i16], taps: &[i16; TAPS]) -> Vec<i32> {
     let mut sums = vec![0_i32; samples.len() + 1 - TAPS];
     for (at, tap) in taps.iter().enumerate() {
@@ -321,16 +381,26 @@ impl Encoder {
     }
 
     fn encode(&mut self, pairs: &[[i16; 2]], payload: &mut Vec<u8>) {
+        let bands = self.split(pairs);
+        payload.extend(bands.map(|(low, high)| {
+            let low = self.low.encode_low(low);
+            let high = self.high.encode_high(high);
+            high << 6 | low
+        }));
+    }
+
+    /// The lower and the higher band of the sound.
+    #[inline(always)]
+    fn split(&mut self, pairs: &[[i16; 2]]) -> impl Iterator<Item = (i16, i16)> + use<> {
         let [past_even, past_odd] = &mut self.past;
         let even = joined(past_even, pairs.iter().map(|pair| pair[0]));
         let odd = joined(past_odd, pairs.iter().map(|pair| pair[1]));
         let phases = filter(&even, &QMF).into_iter().zip(filter(&odd, &MIRRORED));
-        payload.extend(phases.map(|(even, odd)| {
-            // Each is within 29 bits, so that these do not overflow.
-            let low = self.low.encode_low((odd.wrapping_add(even) >> 14) as i16);
-            let high = self.high.encode_high((odd.wrapping_sub(even) >> 14) as i16);
-            high << 6 | low
-        }));
+        // Each is within 29 bits, so that these do not overflow.
+        phases.map(|(even, odd)| {
+            let (sum, difference) = (odd.wrapping_add(even), odd.wrapping_sub(even));
+            ((sum >> 14) as i16, (difference >> 14) as i16)
+        })
     }
 }
 
@@ -361,6 +431,12 @@ impl Decoder {
                 (low.wrapping_add(high), low.wrapping_sub(high))
             })
             .unzip();
+        self.join(sums, differences, sound);
+    }
+
+    /// The sound of the bands' sums and differences.
+    #[inline(always)]
+    fn join(&mut self, sums: Vec<i16>, differences: Vec<i16>, sound: &mut Vec<i16>) {
         let [past_sums, past_differences] = &mut self.past;
         let sums = joined(past_sums, sums.into_iter());
         let differences = joined(past_differences, differences.into_iter());
@@ -441,6 +517,60 @@ fn magnitude(error: i16) -> i16 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Loud enough to leave every table and sum at its end now and then.
+    fn noise(seed: &mut u32, count: usize) -> Vec<i16> {
+        let mut next = || {
+            *seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (*seed >> 16) as i16
+        };
+        let quiet = next() & 15;
+        (0..count).map(|_| next() >> quiet).collect()
+    }
+
+    #[test]
+    fn many_streams_at_once_are_coded_as_each_by_itself() {
+        let spec = CodecSpec::new(sealtone_codec_protocol::CodecKind::G722, 8_000);
+        let codecs = || -> Vec<G722> { (0..37).filter_map(|_| G722::new(&spec).ok()).collect() };
+        let (mut together, mut alone) = (codecs(), codecs());
+        let mut seed = 1;
+        for round in 0..200 {
+            let count = 1 + round % together.len();
+            let length = 160 + round % 3;
+            let sounds: Vec<_> = (0..count).map(|_| noise(&mut seed, 2 * length)).collect();
+            let codes: Vec<Vec<u8>> = (0..count)
+                .map(|_| {
+                    noise(&mut seed, length)
+                        .into_iter()
+                        .map(|code| code as u8)
+                        .collect()
+                })
+                .collect();
+            let mut payloads = vec![Vec::new(); count];
+            let mut packets: Vec<Encoding<'_>> = together
+                .iter_mut()
+                .zip(&sounds)
+                .zip(&mut payloads)
+                .map(|((codec, sound), payload)| (codec, &sound[..], payload))
+                .collect();
+            encode_together(&mut packets);
+            let mut heard = vec![Vec::new(); count];
+            let mut packets: Vec<Decoding<'_>> = together
+                .iter_mut()
+                .zip(&codes)
+                .zip(&mut heard)
+                .map(|((codec, codes), sound)| (codec, &codes[..], sound))
+                .collect();
+            decode_together(&mut packets);
+            for stream in 0..count {
+                let (mut payload, mut sound) = (Vec::new(), Vec::new());
+                alone[stream].encode(&sounds[stream], &mut payload).unwrap();
+                alone[stream].decode(&codes[stream], &mut sound).unwrap();
+                assert_eq!(payloads[stream], payload, "round {round}, stream {stream}");
+                assert_eq!(heard[stream], sound, "round {round}, stream {stream}");
+            }
+        }
+    }
 
     #[test]
     fn every_zero_decays_as_the_recommendation_has_it() {

@@ -2,7 +2,7 @@
 
 mod ffi;
 mod g711;
-mod g722;
+pub mod g722;
 mod g729;
 mod gsm;
 mod ilbc;
@@ -13,6 +13,8 @@ mod speex;
 use std::fmt;
 
 use sealtone_codec_protocol::{CodecKind, CodecSpec};
+
+use g722::G722;
 
 /// Why a codec could not do what was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +71,11 @@ pub trait Codec: Send {
     fn decode_fec(&mut self, next: &[u8], samples: usize, sound: &mut Vec<i16>) -> bool {
         let _ = (next, samples, sound);
         false
+    }
+
+    /// Itself, where it is a codec that can be worked on together with other streams'.
+    fn as_g722(&mut self) -> Option<&mut G722> {
+        None
     }
 
     /// Samples that decoding `payload` would give, as its header says; None where it is not one of this codec.
@@ -136,7 +143,7 @@ pub fn open(spec: &CodecSpec) -> Result<Box<dyn Codec>, CodecError> {
     Ok(match spec.kind {
         CodecKind::Pcmu => Box::new(g711::G711::mu_law()),
         CodecKind::Pcma => Box::new(g711::G711::a_law()),
-        CodecKind::G722 => Box::new(g722::G722::new(spec)?),
+        CodecKind::G722 => Box::new(G722::new(spec)?),
         CodecKind::Opus => Box::new(opus::Opus::new(spec)?),
         CodecKind::Silk => Box::new(silk::Silk::new(spec)?),
         CodecKind::G729 => Box::new(g729::G729::new(spec)?),

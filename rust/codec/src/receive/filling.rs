@@ -59,7 +59,7 @@ impl Receiver {
         });
         if goes_on && let Some(next) = self.jitter.take() {
             let before = frame.len();
-            if self.decode_into(at, &next.payload, frame) {
+            if self.decode_into(at, &next, frame) {
                 let unit = UNITS / i64::from(self.voice.rate());
                 self.cursor += (frame.len() - before) as i64 * unit;
             } else {

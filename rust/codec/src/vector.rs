@@ -1,0 +1,115 @@
+//! What is worth vector instructions that not every processor has: AVX2, looked for while the program runs.
+
+#![allow(
+    unsafe_code,
+    reason = "instructions that the processor may lack, and vectors in memory"
+)]
+
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::{
+    __m256i, _mm256_add_epi32, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_setzero_si256,
+    _mm256_storeu_si256,
+};
+
+/// Samples that a scalar product takes at once; filters are as long as some of them.
+pub(crate) const STRIDE: usize = 16;
+
+/// A filter cut into phases, of which each gives every `count`-th output sample.
+pub(crate) struct Polyphase {
+    /// Taps of each phase, a multiple of [`STRIDE`], and input samples that one output sample is made from.
+    pub length: usize,
+    /// Phases.
+    pub count: usize,
+    /// How far one output sample goes on, in phases.
+    pub step: usize,
+    /// `count * length` taps as fractions of `2^point`, those of a phase in the order of the samples.
+    pub taps: Vec<i16>,
+    /// See `taps`.
+    pub point: u32,
+}
+
+impl Polyphase {
+    /// Appends every output sample whose input is in `line`. `next` is the phase of the first one, counted from the
+    /// first sample of `line`; it becomes that of the first one that is still to come.
+    pub(crate) fn run(&self, line: &[i16], next: usize, out: &mut Vec<i16>) -> usize {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has what the function needs.
+            return unsafe { self.run_avx2(line, next, out) };
+        }
+        self.run_with(line, next, out, product)
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    fn run_avx2(&self, line: &[i16], next: usize, out: &mut Vec<i16>) -> usize {
+        self.run_with(line, next, out, |taps, samples| product_avx2(taps, samples))
+    }
+
+    #[inline(always)]
+    fn run_with(
+        &self,
+        line: &[i16],
+        next: usize,
+        out: &mut Vec<i16>,
+        product: impl Fn(&[i16], &[i16]) -> i64,
+    ) -> usize {
+        let (mut at, mut phase) = (next / self.count, next % self.count);
+        let (samples, phases) = (self.step / self.count, self.step % self.count);
+        while let Some(window) = line.get(at..at + self.length) {
+            let taps = &self.taps[phase * self.length..][..self.length];
+            let rounded = (product(taps, window) + (1 << (self.point - 1))) >> self.point;
+            out.push(rounded.clamp(i16::MIN.into(), i16::MAX.into()) as i16);
+            at += samples;
+            phase += phases;
+            if phase >= self.count {
+                (at, phase) = (at + 1, phase - self.count);
+            }
+        }
+        at * self.count + phase
+    }
+}
+
+fn product(taps: &[i16], samples: &[i16]) -> i64 {
+    let products = taps.iter().zip(samples);
+    products.fold(0, |sum, (&tap, &sample)| {
+        sum + i64::from(i32::from(tap) * i32::from(sample))
+    })
+}
+
+/// In eight sums, of two neighbours of each sixteen; their taps' absolute values are less than 2^16 in all, so that none
+/// overflows.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+#[inline]
+fn product_avx2(taps: &[i16], samples: &[i16]) -> i64 {
+    let (taps, _) = taps.as_chunks::<STRIDE>();
+    let (samples, _) = samples.as_chunks::<STRIDE>();
+    let mut sums = _mm256_setzero_si256();
+    for (taps, samples) in taps.iter().zip(samples) {
+        let products = _mm256_madd_epi16(load(taps), load(samples));
+        sums = _mm256_add_epi32(sums, products);
+    }
+    let mut lanes = [0_i32; 8];
+    // SAFETY: the array is as long as the vector, which may lie anywhere.
+    unsafe { _mm256_storeu_si256(lanes.as_mut_ptr().cast(), sums) };
+    lanes.into_iter().map(i64::from).sum()
+}
+
+/// Sixteen numbers as a vector.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+#[inline]
+pub(crate) fn load(numbers: &[i16; 16]) -> __m256i {
+    // SAFETY: the array is as long as the vector, which may lie anywhere.
+    unsafe { _mm256_loadu_si256(numbers.as_ptr().cast()) }
+}
+
+/// The opposite of [`load`].
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+#[inline]
+pub(crate) fn store(vector: __m256i, numbers: &mut [i16; 16]) {
+    // SAFETY: as there.
+    unsafe { _mm256_storeu_si256(numbers.as_mut_ptr().cast(), vector) };
+}
