@@ -2,7 +2,7 @@
 
 import pytest
 
-from calls.scenes import all_gone, in_call
+from calls.scenes import all_gone, in_call, refusing_offers
 from calls.zrtp_world import DIRECT, ENDED, ENDED_WISH, SEALED, SEALED_WISH, ZrtpPhone, ZrtpWorld
 from sealtone.model import CallState, LegPolicy, ZrtpFacts, ZrtpStage
 from sealtone.sip import events as sip
@@ -93,7 +93,6 @@ def test_an_answer_with_another_hello_changes_no_keys() -> None:
 @pytest.mark.parametrize("policy", [SEALED, SEALED_WISH])
 def test_two_phones_on_a_sealed_path_agree_anew_and_that_is_seen(policy: LegPolicy) -> None:
     world, a, b = talking(policy)
-    a.talks_in_clear = False  # until the other phone has answered nobody knows of it here
     old = a.stream.secured.sas
     a.stream.begin_anew()
 
@@ -126,6 +125,21 @@ def test_a_sealed_call_that_is_required_passes_nothing_without_a_new_agreement_a
     world.run(27)
     assert "did not come to keys in time" in world.record.reason
     assert world.record.state is CallState.END_TO_END
+
+
+def test_an_offer_to_begin_anew_that_the_other_phone_refuses_leaves_the_sealed_call_as_it_was() -> None:
+    world, a, b = talking(SEALED)
+    b.on_event = refusing_offers(b)
+    zrtp = a.stream.zrtp
+    a.stream.zrtp = a.stream._new_session()
+    a.offer_anew(a.session)
+    world.run(0.015)
+    assert facts(world, a).stage is facts(world, b).stage is ZrtpStage.AGREEING
+    assert not world.plane.plans[world.leg(b).port.id].send
+    world.run(1)
+    a.stream.zrtp = zrtp
+    assert facts(world, a).stage is facts(world, b).stage is ZrtpStage.SEEN
+    hear_each_other(world, a, b)
 
 
 def test_where_zrtp_is_only_preferred_the_call_goes_on_in_the_clear_and_that_is_recorded() -> None:

@@ -155,6 +155,27 @@ def test_a_phone_that_cannot_transfer_itself_stays_where_it_is_and_who_asked_is_
     still_talk(world, a, b)
 
 
+def test_a_report_is_passed_on_once_however_often_it_comes_and_what_is_none_is_passed_over() -> None:
+    world, a, b, _ = three(SEALED, SEALED, SEALED)
+    in_sealed_call(world, a, b)
+    refer(a, a.session, TO_C)
+    world.run(1)
+    headers = (("Event", "refer"), ("Subscription-State", "active"))
+    for fragment in (
+        b"SIP/2.0 180 Ringing\r\n",
+        b"SIP/2.0 180 \xff evil",
+        b"",
+        b"SIP/2.0 999 No",
+        b"garbage",
+        b"SIP/2.0 -1",
+    ):
+        for _ in range(3):
+            b.do(lambda now, body=fragment: b.session.request("NOTIFY", now, headers, body, "message/sipfrag"))
+    world.run(1)
+    assert fragments(a) == [b"SIP/2.0 100 Trying", b"SIP/2.0 180 Ringing"]
+    still_talk(world, a, b)
+
+
 def test_a_phone_that_never_says_how_it_went_is_not_waited_for_for_ever() -> None:
     world, a, b, _ = three(SEALED, SEALED, SEALED)  # b accepts the REFER, and does nothing
     in_sealed_call(world, a, b)

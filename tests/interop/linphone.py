@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 from interop.phones import RealPhone, Setup
-from interop.processes import LOOPBACK, Program, eventually
+from interop.processes import Program, eventually
 
 _STATES = {
     "LinphoneCallIncomingReceived": "incoming",
@@ -56,8 +56,8 @@ class Linphone(RealPhone):
             "accept_any_encryption=0",
             "use_ipv6=0",
             "guess_hostname=0",
-            f"bind_address={LOOPBACK}",
-            f'contact="{setup.user}" <sip:{setup.user}@{LOOPBACK}>',
+            f"bind_address={setup.host}",
+            f'contact="{setup.user}" <sip:{setup.user}@{setup.host}>',
             "verify_server_certs=1",
             "verify_server_cn=1",
             "register_only_when_network_is_up=0",
@@ -70,7 +70,7 @@ class Linphone(RealPhone):
             lines.append(f"srtp_crypto_suites={setup.srtp_suites}")
         if setup.server:
             lines.append("default_proxy=0")
-        lines += ["[rtp]", f"audio_rtp_port={first + 4}", f"bind_address={LOOPBACK}", "[video]", "enabled=0"]
+        lines += ["[rtp]", f"audio_rtp_port={first + 4}", f"bind_address={setup.host}", "[video]", "enabled=0"]
         lines += ["[sound]", "echocancellation=0"]
         lines += self._account()
         wanted = [name.lower() for name in setup.codecs]
@@ -104,7 +104,8 @@ class Linphone(RealPhone):
         folder = self.setup.folder
         (folder / ".local/share/linphone").mkdir(parents=True, exist_ok=True)
         configuration = self._write_configuration()
-        command = ["linphonec", "-c", str(configuration), "-d", "6", "-l", str(folder / "log"), "-S"]
+        inside = ["ip", "netns", "exec", self.setup.namespace] if self.setup.namespace else []
+        command = [*inside, "linphonec", "-c", str(configuration), "-d", "6", "-l", str(folder / "log"), "-S"]
         self._program = Program("linphonec", command, folder, with_stdin=True)
         eventually(lambda: "linphonec>" in self._program_output(), 10, "linphonec starts", self.evidence)
         self._program.say("soundcard use files")

@@ -14,6 +14,8 @@ from interop.processes import LOOPBACK, eventually, free_ports
 class Setup:
     """How a phone is set up. Without `server` it does not register and calls by address.
 
+    `host`: the address that it has, on the loopback of ours or in the network namespace named.
+
     `encryption`: "none", "srtp" (offered, not insisted on), "required" (SRTP) or "zrtp". `authority`: PEM file that a TLS server is
     checked against. `tone_hz`: the sine that it plays for as long as a call lasts.
     """
@@ -32,6 +34,8 @@ class Setup:
     srtp_suites: str = ""
     zrtp_key_agreements: str = ""
     expires_s: int = 300
+    host: str = LOOPBACK
+    namespace: str = ""
 
 
 class RealPhone(ABC):

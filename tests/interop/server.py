@@ -66,6 +66,8 @@ class Server:
         self.handed_out: list[str] = []
         self._unused: dict[tuple[str, str], Iterator[str]] = {}
         self._program: Program | None = None
+        self.host, self.namespace = LOOPBACK, ""
+        """Where it listens: on the loopback of ours, or in the network namespace named."""
 
     @property
     def ports(self) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -94,7 +96,7 @@ class Server:
     def __enter__(self) -> Server:
         asyncio.run(self._fill())
         settings = [
-            f'listen = ["{LOOPBACK}"]',
+            f'listen = ["{self.host}"]',
             f"sip_port = {self.sip_port}",
             f"tls_port = {self.tls_port}",
             f"shared_tls_port = {self.shared_port if self.PANEL else 0}",
@@ -105,7 +107,8 @@ class Server:
             f'domain = "{self.DOMAINS[0]}"',
         ]
         (self.folder / "sealtone.toml").write_text("\n".join(settings) + "\n")
-        command = [sys.executable, "-c", _SERVE, str(self.folder)]
+        inside = ["ip", "netns", "exec", self.namespace] if self.namespace else []
+        command = [*inside, sys.executable, "-c", _SERVE, str(self.folder)]
         self._program = Program("server", command, self.folder, PYTHONPATH=str(Path(sealtone.__file__).parents[1]))
         try:
             eventually(self._is_ready, 20, "the server starts", self.evidence)
@@ -146,6 +149,8 @@ class Server:
     def _is_ready(self) -> bool:
         assert self._program is not None
         assert self._program.running, self._program.tail()
+        if self.namespace:
+            return "ready" in self.output()
         for port in (self.sip_port, self.tls_port):
             with socket.socket() as probe:
                 if probe.connect_ex((LOOPBACK, port)):

@@ -57,11 +57,13 @@ def on_offer(leg: Leg, event: sip.OfferReceived, now: float) -> None:
     except Refused as refusal:
         _refuse(leg, refusal, now)
         return
+    if leg.sealed is not None:
+        leg.sealed.offered(leg)
     other = call.other(leg)
     if call.state != "answered" or other is None or call.service is not None or leg.visible() == before:
         _answer_here(leg, now)
     elif call.change is not None:
-        leg.forget()
+        _forget(leg)
         leg.session.reject_offer(491, now)
     elif before is not None and can_go_beside(leg, before, other):
         _answer_beside(leg, other, now)
@@ -128,8 +130,14 @@ def _offer(far: Leg, source: Leg, asker: Leg | None, now: float) -> None:
     far.session.offer(body, now)
 
 
-def _refuse(leg: Leg, refusal: Refused, now: float) -> None:
+def _forget(leg: Leg) -> None:
     leg.forget()
+    if leg.sealed is not None:
+        leg.sealed.refused(leg)
+
+
+def _refuse(leg: Leg, refusal: Refused, now: float) -> None:
+    _forget(leg)
     leg.session.reject_offer(refusal.status, now, refusal.reason)
     leg.call.tell("refused", f"a change by {leg.aor}: {refusal.reason}")
 
@@ -247,7 +255,7 @@ def on_offer_rejected(leg: Leg, event: sip.OfferRejected, now: float) -> None:
 
 def on_offer_withdrawn(leg: Leg, _: sip.OfferWithdrawn, now: float) -> None:
     """The phone took its re-INVITE back. Where the other phone was asked already, it is asked back once it answered."""
-    leg.forget()
+    _forget(leg)
     change = leg.call.change
     if change is not None and change.asker is leg:
         leg.call.change = Change(None, change.far, withdrawn=True)

@@ -65,9 +65,10 @@ class Replaced:
 class Referral:
     """A transfer under way of a call that is not ours to join: `referrer` asked, `referee`'s phone carries it out."""
 
-    __slots__ = ("referee", "referrer", "until")
+    __slots__ = ("_told", "referee", "referrer", "until")
 
     def __init__(self, referrer: Leg, referee: Leg, until: float) -> None:
+        self._told = 100
         self.referrer = referrer
         self.referee = referee
         self.until = until
@@ -90,7 +91,9 @@ class Referral:
         if status is None:
             return
         if status < 200:
-            notify(self.referrer, status, reason_for(status), now)
+            if status > self._told:  # however often the phone says the same
+                self._told = status
+                notify(self.referrer, status, reason_for(status), now)
         elif status < 300:
             call = self.referrer.call
             call.referral = None

@@ -54,6 +54,10 @@ _ERROR_AFTER = "The phone reported a ZRTP error after keys had been agreed on."
 _RENEWAL_FAILED = "The phone began a new key agreement in the running call, which came to nothing."
 
 
+def _hashes_in(values: tuple[str, ...]) -> tuple[HelloHash, ...]:
+    return tuple([found for value in values if (found := HelloHash.parse(value)) is not None])
+
+
 def path_between(a: Leg, b: Leg) -> SealedPath | None:
     """The path of a call from `a` to `b`, before `b` has answered; None where its media ends in the server.
 
@@ -144,6 +148,7 @@ class SealedPath:
         "_observer",
         "_settled",
         "_settles_at",
+        "_suspended",
         "_warnings",
         "a",
         "b",
@@ -161,6 +166,7 @@ class SealedPath:
         self._gave_up = False
         self._settled = False
         self._settles_at: float | None = None
+        self._suspended = False
         self._warnings: dict[Side, tuple[str, ...]] = {Side.A: (), Side.B: ()}
 
     def other(self, leg: Leg) -> Leg:
@@ -198,15 +204,39 @@ class SealedPath:
 
     def announced(self, leg: Leg, values: tuple[str, ...]) -> None:
         """What a phone's description says of its ZRTP."""
-        hashes = tuple([found for value in values if (found := HelloHash.parse(value)) is not None])
-        side = self._side(leg)
-        before = self._observer.announced(side)
+        side, hashes = self._side(leg), _hashes_in(values)
+        is_another = self._is_another(side, hashes)
+        self._suspended = False
         self._observer.announce(side, hashes)
-        if hashes and before and not set(hashes) & set(before) and (self.direct or self._passed(self._observer.seen)):
+        if is_another:
             self._begin_anew(leg, side)
 
+    def _is_another(self, side: Side, hashes: tuple[HelloHash, ...]) -> bool:
+        """Whether a phone announces another Hello than the one it has agreed on keys with."""
+        before = self._observer.announced(side)
+        known = self.direct or self._passed(self._observer.seen)
+        return known and bool(hashes) and bool(before) and not set(hashes) & set(before)
+
+    def offered(self, leg: Leg) -> None:
+        """A phone has made an offer. One that is to begin anew may have no keys any more: nothing passes from here on.
+        Then it is `announced`, or `refused`."""
+        if self._is_another(self._side(leg), _hashes_in(leg.zrtp_hashes)):
+            self._suspended = True
+            self._follow_suspension(leg)
+
+    def refused(self, leg: Leg) -> None:
+        """The offer came to nothing."""
+        if self._suspended:
+            self._suspended = False
+            self._follow_suspension(leg)
+
+    def _follow_suspension(self, leg: Leg) -> None:
+        for each in (self.a, self.b):
+            each.take_zrtp()
+        leg.call.link()
+
     def _begin_anew(self, leg: Leg, side: Side) -> None:
-        """A phone announces another Hello than the one it has agreed on keys with: what was seen holds no more."""
+        """What was seen holds no more."""
         self._warn(side, BEGUN_ANEW)
         leg.call.tell("warned", f"{leg.aor}: {BEGUN_ANEW}")
         self._observer.renew()
@@ -302,7 +332,7 @@ class SealedPath:
     def _stage(self) -> ZrtpStage:
         seen = self._observer.seen
         if self._passed(seen):
-            return ZrtpStage.SEEN if self._settled else ZrtpStage.AGREEING
+            return ZrtpStage.SEEN if self._settled and not self._suspended else ZrtpStage.AGREEING
         if seen.cleared:
             return ZrtpStage.FAILED
         if self.is_required or (self._is_announced() and not self._gave_up):
