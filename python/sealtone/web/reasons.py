@@ -126,6 +126,10 @@ SUBJECTS: tuple[str, ...] = (
     _("such person"),
     _("such recording"),
     _("page"),
+    _("{number} days"),
+    _("command line"),
+    _("first use"),
+    _("daily check"),
 )
 """What the change log and errors name, as they do."""
 _PLACE = re.compile(r"\{(\w+)\}")
