@@ -23,6 +23,7 @@ from sealtone.store import Database, PostgresLocation, Store
 
 _USER, _PASSWORD = "sealtone", "a p@ss/word"
 _START_S = 30.0
+_PREFIX = "sealtone-postgres-"
 _UNPRIVILEGED = ("postgres", "nobody")  # the server refuses to run as root
 
 
@@ -134,6 +135,20 @@ class PostgresServer:
 _QUICK = ("fsync=off", "shared_buffers=64MB")
 
 
+def remove_left_behind(folder: Path) -> None:
+    """Ends the servers of test runs that were killed, and deletes what they left: their names tell whose they were."""
+    for left in folder.glob(f"{_PREFIX}*-*"):
+        owner = left.name.removeprefix(_PREFIX).partition("-")[0]
+        if not owner.isdigit() or Path("/proc", owner).exists():
+            continue
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            server = int((left / "data" / "postmaster.pid").read_text().splitlines()[0])
+            # Its number may be another program's by now.
+            if str(left / "data").encode() in Path(f"/proc/{server}/cmdline").read_bytes().split(b"\0"):
+                os.kill(server, signal.SIGQUIT)
+        shutil.rmtree(left, ignore_errors=True)
+
+
 @contextmanager
 def running_server(settings: tuple[str, ...] = _QUICK) -> Iterator[PostgresServer | None]:
     """None where PostgreSQL is not installed."""
@@ -141,7 +156,8 @@ def running_server(settings: tuple[str, ...] = _QUICK) -> Iterator[PostgresServe
     if bin_folder is None:
         yield None
         return
-    folder = Path(tempfile.mkdtemp(prefix="sealtone-postgres-"))
+    remove_left_behind(Path(tempfile.gettempdir()))
+    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
     server: PostgresServer | None = None
     try:
         folder.chmod(0o755)

@@ -10,6 +10,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from postgres import Place
 from sealtone.admin import (
     Actor,
     ConfigurationError,
@@ -20,6 +21,7 @@ from sealtone.admin import (
     export_configuration,
     import_configuration,
 )
+from sealtone.admin.configuration import preview_import
 from sealtone.model import Role
 from sealtone.store import Database, Transaction
 from sealtone.store.directory import insert_account, last_change, load_snapshot, read_users
@@ -174,3 +176,22 @@ def test_an_account_reads_and_changes_nothing_of_anothers(transaction: Transacti
     viewer = theirs._replace(role=Role.VIEWER)
     with pytest.raises(ConfigurationError, match="admin or owner"):
         import_configuration(transaction, viewer, NOW, mine.replace("keep_calls: 365", "keep_calls: 1"))
+
+
+def test_a_preview_tells_what_a_file_would_change_and_changes_nothing(place: Place) -> None:
+    database = place.database()
+    with database.write() as transaction:
+        account = insert_account(transaction, "Office", NOW)
+        create_domain(transaction, ROOT, NOW, "office.example", account)
+    text = "sealtone: 1\naccounts:\n- name: Office\n  domains:\n  - name: office.example\n    users:\n    - username: '1000'\n"
+    with database.write() as transaction:
+        before = last_change(transaction)
+        plan = preview_import(transaction, ROOT, NOW, text)
+        assert [change.subject for change in plan.changes] == ["SIP user 1000@office.example"]
+        with pytest.raises(ConfigurationError):
+            preview_import(transaction, ROOT, NOW, text.replace("'1000'", "'a b'"))
+        assert last_change(transaction) == before
+        assert not list(read_users(transaction))
+    with database.read() as transaction:
+        assert not list(read_users(transaction))
+    database.close()

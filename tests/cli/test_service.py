@@ -131,6 +131,20 @@ async def test_a_webhook_is_added_tested_listed_and_deleted(data: Path) -> None:
         assert await told(data, "webhook", "list") == []
 
 
+async def test_the_checks_say_what_can_be_seen_with_and_without_a_server(tmp_path: Path) -> None:
+    async with running(config_in(tmp_path / "data")) as whole:
+        seen = await told(whole.config.data, "checks")
+        assert seen["running"] is True
+        assert [one["name"] for one in seen["domains"]] == ["office.example"]
+        assert seen["domains"][0]["certificate"]["trusted_by"] == "own"
+        assert {port["state"] for port in seen["ports"]} == {"ok"}
+        assert seen["disk"]["free"] > 0
+    away = await asyncio.to_thread(command, whole.config.data, "checks", columns=160)
+    assert "The server does not run." in away.stdout
+    assert "by this server's own authority" in away.stdout
+    assert "nothing listens there" in away.stdout
+
+
 @pytest.mark.parametrize("what", ["hang-up", "record"])
 async def test_who_ended_or_recorded_a_live_call_stands_in_the_change_log(tmp_path: Path, what: str) -> None:
     async with running(config_in(tmp_path / "data")) as whole:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from interop import server
+from interop.processes import eventually
 from sealtone.net.control import ask
 
 OURS, OTHERS = "ours.test", "others.test"
@@ -15,12 +16,22 @@ OURS, OTHERS = "ours.test", "others.test"
 class Server(server.Server):
     """As the one for real phones, and can be asked what the attack did to it."""
 
+    PANEL = True
     DOMAINS = (OURS, OTHERS)
     USERS = {"open": 240, "srtp": 240, "strict": 240, "sealed": 40, "direct": 10, "ended": 80, "wishing": 10}
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, media_ports=300)
         self._read = 0
+
+    def __enter__(self) -> Server:
+        super().__enter__()
+        try:
+            eventually((self.folder / "panel.sock").exists, 30, "the panel starts", self.evidence)
+        except BaseException:
+            self.stop()
+            raise
+        return self
 
     def status(self) -> dict[str, Any]:
         """What `sealtone status` gets; an answer also shows that the server's loop runs."""

@@ -46,7 +46,8 @@ class Line(asyncio.DatagramProtocol):
         self._reading: asyncio.Task[None] | None = None
 
     @classmethod
-    async def to(cls, server: Server, transport: str = "udp", address: str = ATTACKER) -> Line:
+    async def to(cls, server: Server, transport: str = "udp", address: str = ATTACKER, port: int = 0) -> Line:
+        """`port`: another of the server's than the usual one of that transport."""
         line = cls(transport, address)
         if transport == "udp":
             line._datagrams, _ = await asyncio.get_running_loop().create_datagram_endpoint(
@@ -54,7 +55,7 @@ class Line(asyncio.DatagramProtocol):
             )
             line.port = line._datagrams.get_extra_info("sockname")[1]
             return line
-        port = server.tls_port if transport == "tls" else server.sip_port
+        port = port or (server.tls_port if transport == "tls" else server.sip_port)
         reader, line._writer = await asyncio.open_connection(
             LOOPBACK,
             port,

@@ -32,6 +32,10 @@ SOURCES = (
     "routing/route.py",
     "server/directory.py",
     "server/node.py",
+    "server/live_calls.py",
+    "admin/webhooks.py",
+    "web/webhooks/courier.py",
+    "web/webhooks/sending.py",
 )
 SENTENCE = re.compile(r"[A-Z“][\w'’-]*,? \S+ \S+.*", re.DOTALL)
 

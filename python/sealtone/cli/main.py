@@ -19,6 +19,7 @@ from sealtone.cli import (
     backup,
     calls,
     changes,
+    checks,
     config,
     connect,
     domain,
@@ -71,6 +72,7 @@ app.command("restore")(backup.restore)
 app.command("retention")(retention.retention)
 app.command("registrations")(registrations.registrations)
 app.command("status")(status.status)
+app.command("checks")(checks.checks)
 app.command("demo")(demo_main)
 app.command("phone")(phone_main)
 

@@ -51,18 +51,41 @@ class Checked(NamedTuple):
     """For whoever operates the service."""
 
 
+class Stored(NamedTuple):
+    """What the database knows of it."""
+
+    standings: tuple[Standing, ...]
+    phones: tuple[PhoneSigns, ...]
+    reach: Reach
+
+
+def read_stored(transaction: Transaction, actor: Actor, now_wall: float) -> Stored:
+    """The part of a check that is read."""
+    return Stored(
+        admin.list_standings(transaction, actor),
+        phone_signs(transaction, actor, now_wall),
+        admin.read_reach(transaction),
+    )
+
+
 async def checked(request: Request, actor: Actor, *, ports: bool) -> Checked:
     """Looks at it all. `ports`: asks them too, which takes a moment. Raises `StoreError`."""
+    stored = await read(request, lambda transaction: read_stored(transaction, actor, now()))
+    return await look_around(
+        stored,
+        parts(request).folder,
+        await server_or_none(request, "status"),
+        ports=ports,
+        with_disk=actor.operator,
+    )
 
-    def query(transaction: Transaction) -> tuple[tuple[Standing, ...], tuple[PhoneSigns, ...], Reach]:
-        return (
-            admin.list_standings(transaction, actor),
-            phone_signs(transaction, actor, now()),
-            admin.read_reach(transaction),
-        )
 
-    standings, phones, reach = await read(request, query)
-    data, listed = parts(request).folder, standings[:_MOST_DOMAINS]
+async def look_around(
+    stored: Stored, data: Path, status: dict[str, Any] | None, *, ports: bool, with_disk: bool
+) -> Checked:
+    """The rest: certificates, ports, the disk. `status`: what the running server says of itself."""
+    standings, phones, reach = stored
+    listed = standings[:_MOST_DOMAINS]
     shown = await asyncio.to_thread(_inspected, data, listed, reach)
     return Checked(
         tuple(zip(listed, shown, strict=True)),
@@ -70,8 +93,8 @@ async def checked(request: Request, actor: Actor, *, ports: bool) -> Checked:
         phones,
         reach,
         await _ports(reach, standings) if ports else (),
-        await server_or_none(request, "status"),
-        await asyncio.to_thread(_disk, data) if actor.operator else None,
+        status,
+        await asyncio.to_thread(_disk, data) if with_disk else None,
     )
 
 

@@ -87,6 +87,16 @@ REASONS: tuple[str, ...] = (
     _("ZRTP failed: {why}"),
     _("ZRTP is required for this user, but the phone of {user} did not come to keys in time"),
     _("ZRTP is required for the other user, but the phone of {user} did not come to keys in time"),
+    # web.webhooks, admin.webhooks
+    _("Switched off, since nothing had arrived for a week. {why}"),
+    _("The receiver answered {status}."),
+    _("There was no answer within {seconds} seconds."),
+    _("The receiver's certificate is not accepted: {why}."),
+    _("No connection could be made: {why}."),
+    _("Nothing is sent to {target}: {why}."),
+    _("More than {most} events wait to be sent: newer ones are not kept until some have gone."),
+    # codecs
+    _("{library} is not installed; on Debian: apt-get install {package}"),
     # routing, server
     _("The address cannot be read: {why}"),
     _("No phone of {user} is registered. Connect one, then try again"),
@@ -126,6 +136,10 @@ SUBJECTS: tuple[str, ...] = (
     _("such person"),
     _("such recording"),
     _("page"),
+    _("{number} days"),
+    _("command line"),
+    _("first use"),
+    _("daily check"),
 )
 """What the change log and errors name, as they do."""
 _PLACE = re.compile(r"\{(\w+)\}")
