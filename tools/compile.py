@@ -38,6 +38,7 @@ PACKAGES = ("b2bua", "model", "registrar", "routing", "sdp", "sip", "zrtp")
 MODULES = (
     "net/udp",
     "server/authentication",
+    "server/dialog_admission",
     "server/directory",
     "server/journal",
     "server/ladders",

@@ -38,28 +38,15 @@ class _AddressInfo(NamedTuple):
     """Socket option that asks for it."""
     kind: int
     """Of the control message that tells it, or is told it."""
-    own: slice
+    begin: int
     """Where the address stands in that message; what else it holds may be zero when sending."""
+    end: int
     size: int
-
-    def enable(self, sock: socket.socket) -> None:
-        """Has it told with each datagram."""
-        sock.setsockopt(self.level, self.wanted, 1)
-
-    def address(self, told: bytes) -> str:
-        """The address in a control message, a link-local one without its zone."""
-        return str(ipaddress.ip_address(told[self.own]))
-
-    def leave_from(self, host: str) -> list[tuple[int, int, bytes]]:
-        """Control messages that send from an address."""
-        message = bytearray(self.size)
-        message[self.own] = ipaddress.ip_address(host).packed
-        return [(self.level, self.kind, bytes(message))]
 
 
 _INFO = {
-    socket.AF_INET: _AddressInfo(socket.IPPROTO_IP, _IP_PKTINFO, _IP_PKTINFO, slice(4, 8), 12),
-    socket.AF_INET6: _AddressInfo(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, socket.IPV6_PKTINFO, slice(0, 16), 20),
+    socket.AF_INET: _AddressInfo(socket.IPPROTO_IP, _IP_PKTINFO, _IP_PKTINFO, 4, 8, 12),
+    socket.AF_INET6: _AddressInfo(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, socket.IPV6_PKTINFO, 0, 16, 20),
 }
 _ANCILLARY = 64
 """Octets; room for the larger of these control messages."""
@@ -91,7 +78,7 @@ class UdpSocket:
         self._is_wildcard = host in _WILDCARDS
         self._info = _INFO[self._socket.family]
         if self._is_wildcard:
-            self._info.enable(self._socket)
+            self._socket.setsockopt(self._info.level, self._info.wanted, 1)
         self._flows: dict[Any, Flow] = {}
         self._unrouted: dict[tuple[str, tuple[str, int]], list[tuple[int, int, bytes]]] = {}
         """What sends from a local address to a remote one, where the kernel would choose another."""
@@ -164,8 +151,13 @@ class UdpSocket:
             self._flows.clear()
             self._unrouted.clear()
         local, remote = self.local_towards(host), (host, port)
-        if told and "%" not in host and (asked := self._info.address(told)) != local[0]:
-            local = asked, self.port
-            self._unrouted[asked, remote] = self._info.leave_from(asked)
+        if told and "%" not in host:
+            info = self._info
+            address = told[info.begin : info.end]
+            asked = str(ipaddress.ip_address(address))
+            if asked != local[0]:
+                local = asked, self.port
+                control = bytes(info.begin) + address + bytes(info.size - info.end)
+                self._unrouted[asked, remote] = [(info.level, info.kind, control)]
         flow = self._flows[source, told] = Flow(self.id, "udp", local, remote)
         return flow
