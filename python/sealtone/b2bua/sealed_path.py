@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 from sealtone.b2bua.codec_choice import decodable, shares
 from sealtone.b2bua.recording_in_call import needs_server_path
-from sealtone.b2bua.zrtp_agreement import BEGUN_ANEW
+from sealtone.b2bua.zrtp_agreement import BEGUN_ANEW, hashes_in
 from sealtone.model import LegPolicy, MediaPath, Protection, Strictness, ZrtpFacts, ZrtpStage
 from sealtone.sip.flow import Flow
 from sealtone.zrtp import HelloHash, Observer, Seen, Side
@@ -52,10 +52,6 @@ _CLEAR_ASKED = "The phone asked the other one to go on without encryption (ZRTP 
 _CLEARED = "The phone agreed to go on without encryption (ZRTP ClearACK)."
 _ERROR_AFTER = "The phone reported a ZRTP error after keys had been agreed on."
 _RENEWAL_FAILED = "The phone began a new key agreement in the running call, which came to nothing."
-
-
-def _hashes_in(values: tuple[str, ...]) -> tuple[HelloHash, ...]:
-    return tuple([found for value in values if (found := HelloHash.parse(value)) is not None])
 
 
 def path_between(a: Leg, b: Leg) -> SealedPath | None:
@@ -204,7 +200,7 @@ class SealedPath:
 
     def announced(self, leg: Leg, values: tuple[str, ...]) -> None:
         """What a phone's description says of its ZRTP."""
-        side, hashes = self._side(leg), _hashes_in(values)
+        side, hashes = self._side(leg), hashes_in(values)
         is_another = self._is_another(side, hashes)
         self._suspended = False
         self._observer.announce(side, hashes)
@@ -220,7 +216,7 @@ class SealedPath:
     def offered(self, leg: Leg) -> None:
         """A phone has made an offer. One that is to begin anew may have no keys any more: nothing passes from here on.
         Then it is `announced`, or `refused`."""
-        if self._is_another(self._side(leg), _hashes_in(leg.zrtp_hashes)):
+        if self._is_another(self._side(leg), hashes_in(leg.zrtp_hashes)):
             self._suspended = True
             self._follow_suspension(leg)
 

@@ -363,7 +363,9 @@ def replace(exchange: Exchange, tx: ServerTransaction, caller: SipUser, value: s
         return
     ticket = referral.redeem(exchange, wanted, caller, now)
     if ticket is not None and ticket.leg.call.state == "ended":
-        exchange.begin(exchange.endpoint.accept(tx, now), caller, ticket.target, now)
+        session = exchange.endpoint.accept(tx, now)
+        if session.state != "ended":
+            exchange.begin(session, caller, ticket.target, now)
         return
     old = exchange.find_leg(wanted.call_id, wanted.to_tag, wanted.from_tag) if ticket is None else ticket.leg
     if old is None or (ticket is None and old.user.account_id != caller.account_id):

@@ -48,7 +48,8 @@ BEGUN_ANEW = "The phone began its ZRTP anew in the running call."
 _ANOTHER_HELLO = "The phone announced another ZRTP Hello in the running call, and stays with the keys that there are."
 
 
-def _hashes_in(values: tuple[str, ...]) -> tuple[HelloHash, ...]:
+def hashes_in(values: tuple[str, ...]) -> tuple[HelloHash, ...]:
+    """Those of a description's a=zrtp-hash that can be read."""
     return tuple([found for value in values if (found := HelloHash.parse(value)) is not None])
 
 
@@ -129,13 +130,13 @@ class ZrtpAgreement:
     def is_another(self, values: tuple[str, ...]) -> bool:
         """Whether a description announces a Hello other than that of the phone with which there are keys: it begins
         anew then, since a Hello stays the same for as long as a session (RFC 6189 8.1, 9)."""
-        hashes = _hashes_in(values)
+        hashes = hashes_in(values)
         met = self.hello_met
         return self.rx is not None and met is not None and bool(hashes) and met.digest not in [h.digest for h in hashes]
 
     def announced(self, values: tuple[str, ...], required: bool) -> None:
         """What the phone's description says of its ZRTP; `required`: the leg has no media without it."""
-        hashes = _hashes_in(values)
+        hashes = hashes_in(values)
         if self.is_another(values):
             self.warn(_ANOTHER_HELLO)
         elif hashes:

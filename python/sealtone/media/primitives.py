@@ -35,45 +35,35 @@ KEY_AGREEMENT_LENGTHS: Final[dict[KeyAgreementName, KeyAgreementLengths]] = {
 
 
 class Primitives:
-    """The primitives as one object. Wrong arguments raise ValueError."""
+    """The primitives as one object. Wrong arguments raise ValueError. They are the core's own functions: a call more in
+    between would take a tenth of a Multistream handshake."""
 
     __slots__ = ()
 
-    @staticmethod
-    def zrtp_hash(name: str, data: bytes) -> bytes:
-        """Skein-512 of `data`: 32, 48 or 64 bytes."""
-        return _engine.zrtp_hash(name, data)
+    zrtp_hash = staticmethod(_engine.zrtp_hash)
+    """`(name, data)`: Skein-512 of `data`, 32, 48 or 64 bytes; `name` is a `SkeinName`."""
 
-    @staticmethod
-    def zrtp_mac(name: str, key: bytes, data: bytes) -> bytes:
-        """HMAC of `data`; where a Skein hash was agreed on, the Skein MAC in its place (Skein 1.3, section 2.6)."""
-        return _engine.zrtp_mac(name, key, data)
+    zrtp_mac = staticmethod(_engine.zrtp_mac)
+    """`(name, key, data)`: HMAC of `data`; where a Skein hash was agreed on, the Skein MAC in its place (Skein 1.3,
+    section 2.6). `name` is a `MacName`."""
 
-    @staticmethod
-    def aes_cfb(key: bytes, iv: bytes, data: bytes, encrypt: bool) -> bytes:
-        """AES in CFB mode with full-block feedback (RFC 6189, 5.7): `key` of 16, 24 or 32 bytes, `iv` of 16."""
-        return _engine.aes_cfb(key, iv, data, encrypt)
+    aes_cfb = staticmethod(_engine.aes_cfb)
+    """`(key, iv, data, encrypt)`: AES in CFB mode with full-block feedback (RFC 6189, 5.7); `key` of 16, 24 or 32 bytes
+    and `iv` of 16."""
 
-    @staticmethod
-    def twofish_cfb(key: bytes, iv: bytes, data: bytes, encrypt: bool) -> bytes:
-        """Twofish in CFB mode with full-block feedback (RFC 6189, 5.1.3): `key` of 16, 24 or 32 bytes, `iv` of 16."""
-        return _engine.twofish_cfb(key, iv, data, encrypt)
+    twofish_cfb = staticmethod(_engine.twofish_cfb)
+    """As `aes_cfb` (RFC 6189, 5.1.3)."""
 
-    @staticmethod
-    def crc32c(data: bytes) -> bytes:
-        """The CRC of a ZRTP packet (RFC 6189, 5) as it stands on the wire: 4 bytes."""
-        return _engine.crc32c(data)
+    crc32c = staticmethod(_engine.crc32c)
+    """`(data)`: the CRC of a ZRTP packet (RFC 6189, 5) as it stands on the wire, 4 bytes."""
 
-    @staticmethod
-    def dh_public(name: str, private: bytes) -> bytes:
-        """The public value of an unpredictable `private`, big-endian; for E414 x, then y."""
-        return _engine.dh_public(name, private)
+    dh_public = staticmethod(_engine.dh_public)
+    """`(name, private)`: the public value of an unpredictable `private`, big-endian; for E414 x, then y. `name` is a
+    `KeyAgreementName`."""
 
-    @staticmethod
-    def dh_shared(name: str, private: bytes, peer_public: bytes) -> bytes:
-        """The DHResult (RFC 6189, 4.4.1.3), big-endian; for E414 x alone.
+    dh_shared = staticmethod(_engine.dh_shared)
+    """`(name, private, peer_public)`: the DHResult (RFC 6189, 4.4.1.3), big-endian; for E414 x alone.
 
-        Raises ValueError for a public value that would make it no secret: of the wrong length, 0, 1, p - 1 or more
-        (4.4.1.1), off the curve, or of small order.
-        """
-        return _engine.dh_shared(name, private, peer_public)
+    Raises ValueError for a public value that would make it no secret: of the wrong length, 0, 1, p - 1 or more
+    (4.4.1.1), off the curve, or of small order.
+    """
