@@ -3,6 +3,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
+use sealtone_codec::codec::g722::{TOGETHER, decode_together, encode_together};
 use sealtone_codec::tone::ToneDetector;
 use sealtone_codec::{CodecKind, CodecSpec, Receiver, Resampler, Transmitter, load, open};
 
@@ -31,6 +32,9 @@ fn main() {
     load();
     resampling();
     detection();
+    let (encoding, decoding_g722) = together();
+    println!("encode g722, {TOGETHER} streams, each      {encoding:6.2}");
+    println!("decode g722, {TOGETHER} streams, each      {decoding_g722:6.2}");
     for kind in [CodecKind::Pcmu, CodecKind::G722] {
         let spec = CodecSpec::new(kind, 8_000);
         println!(
@@ -91,6 +95,33 @@ fn decoding(spec: &CodecSpec) -> f64 {
         let payload = &sent[round % sent.len()].payload;
         codec.decode(black_box(payload), &mut sound).expect("sound");
     })
+}
+
+/// Encoding and decoding of G.722, for each of the streams that are worked on together.
+fn together() -> (f64, f64) {
+    let spec = CodecSpec::new(CodecKind::G722, 8_000);
+    let mut codecs: Vec<_> = (0..TOGETHER).map(|_| open(&spec).expect("G.722")).collect();
+    let sound = voice(16_000, 20);
+    let mut payloads = vec![Vec::new(); TOGETHER];
+    let encoding = us(|_| {
+        payloads.iter_mut().for_each(Vec::clear);
+        let streams = codecs.iter_mut().zip(&mut payloads);
+        let mut packets: Vec<_> = streams
+            .filter_map(|(codec, payload)| Some((codec.as_g722()?, &sound[..], payload)))
+            .collect();
+        encode_together(black_box(&mut packets));
+    });
+    let mut heard = vec![Vec::new(); TOGETHER];
+    let decoding = us(|_| {
+        heard.iter_mut().for_each(Vec::clear);
+        let streams = codecs.iter_mut().zip(&payloads).zip(&mut heard);
+        let mut packets: Vec<_> = streams
+            .filter_map(|((codec, payload), heard)| Some((codec.as_g722()?, &payload[..], heard)))
+            .collect();
+        decode_together(black_box(&mut packets));
+    });
+    let streams = TOGETHER as f64;
+    (encoding / streams, decoding / streams)
 }
 
 fn receiving(spec: &CodecSpec, loss: f64, jitter_us: u32) -> f64 {

@@ -416,8 +416,12 @@ impl Delay {
 
     fn look(&mut self) {
         self.unlooked = 0;
-        // Memory of the moment, which for all streams is the same: of their own it would not stay in the cache.
-        let mut transits: Vec<i64> = self.transits.iter().copied().collect();
+        // Not kept: of hundreds of streams it would push everything else out of the cache.
+        let mut sorted = [0; KEPT];
+        let transits = &mut sorted[..self.transits.len()];
+        let (first, second) = self.transits.as_slices();
+        transits[..first.len()].copy_from_slice(first);
+        transits[first.len()..].copy_from_slice(second);
         let least = transits.iter().copied().min().unwrap_or(0);
         let rank = transits.len() - 1 - transits.len() / 100;
         let (_, &mut most, _) = transits.select_nth_unstable(rank);

@@ -7,8 +7,9 @@
 
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{
-    __m256i, _mm256_add_epi32, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_setzero_si256,
-    _mm256_storeu_si256,
+    __m256i, _mm_add_epi64, _mm_cvtsi128_si64, _mm_extract_epi64, _mm256_add_epi32,
+    _mm256_add_epi64, _mm256_castsi256_si128, _mm256_cvtepi32_epi64, _mm256_extracti128_si256,
+    _mm256_loadu_si256, _mm256_madd_epi16, _mm256_setzero_si256, _mm256_storeu_si256,
 };
 
 /// Samples that a scalar product takes at once; filters are as long as some of them.
@@ -90,10 +91,13 @@ fn product_avx2(taps: &[i16], samples: &[i16]) -> i64 {
         let products = _mm256_madd_epi16(load(taps), load(samples));
         sums = _mm256_add_epi32(sums, products);
     }
-    let mut lanes = [0_i32; 8];
-    // SAFETY: the array is as long as the vector, which may lie anywhere.
-    unsafe { _mm256_storeu_si256(lanes.as_mut_ptr().cast(), sums) };
-    lanes.into_iter().map(i64::from).sum()
+    let upper = _mm256_cvtepi32_epi64(_mm256_extracti128_si256::<1>(sums));
+    let four = _mm256_add_epi64(_mm256_cvtepi32_epi64(_mm256_castsi256_si128(sums)), upper);
+    let two = _mm_add_epi64(
+        _mm256_castsi256_si128(four),
+        _mm256_extracti128_si256::<1>(four),
+    );
+    _mm_cvtsi128_si64(two) + _mm_extract_epi64::<1>(two)
 }
 
 /// Sixteen numbers as a vector.
