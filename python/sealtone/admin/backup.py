@@ -90,7 +90,7 @@ def make_backup(
     it safe otherwise. Raises `BackupError`, `StoreError`; then there is no such file.
     """
     if out.exists():
-        raise BackupError(f"{out} exists already. Choose another name; a backup never overwrites one.")
+        raise BackupError("{file} exists already. Choose another name; a backup never overwrites one.", file=out)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".sealtone-backup-", dir=out.parent) as folder:
@@ -104,7 +104,9 @@ def make_backup(
             finished.replace(out)
             _sync(out.parent)
     except OSError as error:
-        raise BackupError(f"The backup was not written to {out}: {error.strerror or error}.") from error
+        raise BackupError(
+            "The backup was not written to {file}: {why}.", file=out, why=error.strerror or error
+        ) from error
     return _contents(manifest, out)
 
 

@@ -27,7 +27,7 @@ class BackupWork:
     name: str = ""
     """Of the one that is being made; empty: none is."""
     failed: str = ""
-    failure: str = ""
+    failure: AdminError | None = None
 
 
 def backup_work(shared: Parts) -> BackupWork:
@@ -67,9 +67,10 @@ async def _made(shared: Parts, work: BackupWork, name: str, wish: BackupWish, at
     folder = shared.folder / BACKUPS_FOLDER
     try:
         await asyncio.to_thread(_make, shared, name, wish, at)
-        work.failed = work.failure = ""
+        work.failed, work.failure = "", None
     except (AdminError, StoreError) as error:
-        work.failed, work.failure = name, str(error)
+        work.failed = name
+        work.failure = error if isinstance(error, AdminError) else Conflict("The database cannot be used at present.")
         shared.log(f"error panel backup: {error}")
     finally:
         work.name = ""
@@ -80,7 +81,6 @@ async def _made(shared: Parts, work: BackupWork, name: str, wish: BackupWish, at
 
 def _make(shared: Parts, name: str, wish: BackupWish, at: float) -> None:
     folder = shared.folder / BACKUPS_FOLDER
-    folder.mkdir(mode=0o700, exist_ok=True)
     make_backup(
         shared.folder.absolute(),
         shared.database,

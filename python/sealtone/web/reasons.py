@@ -95,6 +95,14 @@ REASONS: tuple[str, ...] = (
     _("No connection could be made: {why}."),
     _("Nothing is sent to {target}: {why}."),
     _("More than {most} events wait to be sent: newer ones are not kept until some have gone."),
+    # net.mail, after the server's name
+    _("its certificate cannot be trusted ({why})"),
+    _("it does not offer what is wanted (encryption by STARTTLS, or a way to sign in)"),
+    _("it does not accept the user name and password ({answer})"),
+    _("it does not take a message for this address ({answer})"),
+    _("it said {answer}"),
+    _("it ended the connection"),
+    _("it does not answer"),
     # codecs
     _("{library} is not installed; on Debian: apt-get install {package}"),
     # routing, server

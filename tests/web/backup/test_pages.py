@@ -99,6 +99,21 @@ async def test_a_backup_is_made_by_the_operator_fetched_and_deleted(panel: Panel
     assert "There is none." in (await client.get("/service/backups")).text
 
 
+async def test_why_a_backup_failed_is_said_in_the_readers_language(panel: Panel) -> None:
+    (panel.folder / "backups").write_text("a file where the folder should be")
+    client = panel.signed_in(operator=True)
+    client.headers["Accept-Language"] = "ru"
+    assert (
+        await client.send_form("/service/backups", {"passphrase": PASSPHRASE, "again": PASSPHRASE})
+    ).status_code == 303
+    for _ in range(600):
+        listed = await client.get("/service/backups/list")
+        if "Создаётся копия" not in listed.text:
+            break
+        await asyncio.sleep(0.1)
+    assert "не удалась: " in listed.text
+
+
 async def test_backups_are_for_the_operator_alone_who_proves_again_who_they_are(panel: Panel) -> None:
     for path in ("/service/backups", "/service/backups/list", "/service/backups/sealtone-20261126T093000Z.zip/file"):
         assert (await panel.signed_in().get(path)).status_code == 403

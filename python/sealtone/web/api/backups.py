@@ -38,7 +38,7 @@ async def list_backups(request: Request, user: Caller) -> Response:
     ]
     work = backup_work(parts_of(request))
     if work.failed:
-        items.insert(0, BackupOut(name=work.failed, state="failed", made_at=None, octets=None, error=work.failure))
+        items.insert(0, BackupOut(name=work.failed, state="failed", made_at=None, octets=None, error=str(work.failure)))
     if work.name:
         items.insert(0, BackupOut(name=work.name, state="making", made_at=None, octets=None, error=""))
     return answer(Backups(items=items))

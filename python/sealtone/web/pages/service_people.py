@@ -24,6 +24,7 @@ from sealtone.web.gate import gate
 from sealtone.web.invitations import Invited, invited
 from sealtone.web.mails import trial_mail
 from sealtone.web.pages.account import done
+from sealtone.web.reasons import reason_said
 from sealtone.web.tabs import add_service_tab, service_tabs
 
 SignedIn = Annotated[Actor, Depends(signed_in)]
@@ -237,5 +238,7 @@ async def try_mail(request: Request, actor: Operator, recipient: Annotated[str, 
     except InvalidInput as error:
         return await _mail(request, 422, {"recipient": recipient}, error)
     except MailError as error:
-        return await _mail(request, 502, {"recipient": recipient}, tried=("bad", str(error)))
+        server, colon, why = str(error).partition(": ")
+        said = f"{server}{colon}{reason_said(request.state.language, why)}"
+        return await _mail(request, 502, {"recipient": recipient}, tried=("bad", said))
     return await _mail(request, form={"recipient": recipient}, tried=("good", mail.recipient))
