@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benches.machine import LOAD_CPU, BenchError, raise_open_files
 from benches.media import LIMIT, OURS, PEER, MediaPlan, run_media, run_media_memory
-from benches.panel import PanelPlan, run_panel
+from benches.panel import PanelPlan, run_panel, run_panel_on_postgres
 from benches.panel_store import StorePlan, run_panel_store
 from benches.phones import run_phone_memory
 from benches.report import Outcome, human, save
@@ -76,10 +76,28 @@ def signalling_plan(arguments: argparse.Namespace, binaries: Path, work: Path) -
     )
 
 
+def panel_plan(arguments: argparse.Namespace, work: Path) -> PanelPlan:
+    quick = arguments.quick
+    size = (1_000, 50_000) if quick else (10_000, 1_000_000)
+    return PanelPlan(
+        work, *size, arguments.seconds or (6.0 if quick else 24.0), arguments.rounds or (1 if quick else 3)
+    )
+
+
 def parser() -> argparse.ArgumentParser:
     parse = argparse.ArgumentParser(prog="benches", description="Sealtone against its peers, interleaved in one run.")
     parse.add_argument("--quick", action="store_true", help="about two minutes; no calls-a-core and overload runs")
-    parts = ("media", "capacity", "transcoding", "signalling", "zrtp", "memory", "panel", "panel-store")
+    parts = (
+        "media",
+        "capacity",
+        "transcoding",
+        "signalling",
+        "zrtp",
+        "memory",
+        "panel",
+        "panel-postgresql",
+        "panel-store",
+    )
     parse.add_argument("--only", choices=parts)
     parse.add_argument("--relays", default=f"{PEER},{LIMIT},{OURS}", help="media relays, separated by commas")
     parse.add_argument("--servers", default=f"{PROXY},{B2BUA},{OURS}", help="SIP servers, separated by commas")
@@ -131,11 +149,9 @@ def main() -> int:
                 seconds = arguments.seconds or (0.5 if arguments.quick else 1.5)
                 outcomes.append(run_packets(PacketPlan(binaries, Path(work), rounds, seconds), say))
             if arguments.only in (None, "panel"):
-                seconds = arguments.seconds or (5.0 if arguments.quick else 20.0)
-                calls = 50_000 if arguments.quick else 1_000_000
-                outcomes.append(
-                    run_panel(PanelPlan(Path(work), 1_000 if arguments.quick else 10_000, calls, seconds), say)
-                )
+                outcomes.append(run_panel(panel_plan(arguments, Path(work)), say))
+            if arguments.only == "panel-postgresql":
+                outcomes.append(run_panel_on_postgres(panel_plan(arguments, Path(work)), say))
             if arguments.only in (None, "memory"):
                 outcomes.append(run_media_memory(plan, say))
                 if OURS in arguments.servers:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
 import secrets
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 from benches.servers.interface import DOMAIN
+from benches.servers.multiplied import multiply, settle
+from sealtone.config import configured_database
 from sealtone.model import CallState, KeyExchange, LegSecurity, Protection, Role
 from sealtone.model.record import CallRecord, LegRecord
 from sealtone.srtp_keys import Suite
@@ -25,33 +25,52 @@ from sealtone.store.tables import person
 from sealtone.web.security import ABSOLUTE_S, token_hash
 
 _YEAR_S = 364 * 86_400.0
-_AT_ONCE = 5_000
 _FIRST_USER = 100_000
+_CLOSED = LegSecurity(
+    "tls", "TLSv1.3", "TLS_AES_256_GCM_SHA384", Protection.SRTP, Suite.AES_CM_128_HMAC_SHA1_80,
+    Suite.AES_CM_128_HMAC_SHA1_80, KeyExchange.SDES,
+)  # fmt: skip
 
 
-def calls(count: int, users: int, account_id: int, now: float) -> Iterator[CallRecord]:
-    """Calls between two users of the domain at random, the oldest first; a third encrypted, a tenth unanswered."""
-    chance = random.Random(5)  # noqa: S311 - spreads records, guards nothing
-    suite = Suite.AES_CM_128_HMAC_SHA1_80
-    closed = LegSecurity("tls", "TLSv1.3", "TLS_AES_256_GCM_SHA384", Protection.SRTP, suite, suite, KeyExchange.SDES)
+def insert_calls_between(database: Database, count: int, users: int, account_id: int, now: float) -> None:
+    """Calls between two users of the domain, the oldest first; a third encrypted, a tenth unanswered."""
+    begins, step = now - _YEAR_S, _YEAR_S / count
+    number = "substr('0000000' || n.n, length('0000000' || n.n) - 7)"
+    caller = f"({_FIRST_USER} + (n.n % {users} * 7919) % {users}) || '@{DOMAIN}'"
+    callee = f"({_FIRST_USER} + (n.n % {users} * 104729 + n.n / {users}) % {users}) || '@{DOMAIN}'"
+    record = {
+        "id": f"'bench-' || {number}",
+        "caller": caller,
+        "callee": callee,
+        "dialled": callee,
+        "started_at": f"{begins} + n.n * {step}",
+        "answered_at": f"CASE WHEN n.n % 10 = 0 THEN NULL ELSE {begins} + n.n * {step} + 5 END",
+        "ended_at": f"{begins} + n.n * {step} + 65",
+        "status": "CASE WHEN n.n % 10 = 0 THEN 486 ELSE 200 END",
+    }
+    leg = {
+        "call_id": record["id"],
+        "aor": f"CASE WHEN t.number = 0 THEN ({caller}) ELSE ({callee}) END",
+        "sip_call_id": "'leg-' || t.number || '-' || n.n",
+    }
+    for state, which in ((CallState.PROTECTED_TO_SERVER, "n.n % 3 = 0"), (CallState.OPEN, "n.n % 3 <> 0")):
+        template = _template(state, account_id)
+        with database.write() as transaction:
+            insert_calls(transaction.connection, [template])
+        multiply(database, record, leg, count, template.id, which)
+    settle(database)
+
+
+def _template(state: CallState, account_id: int) -> CallRecord:
     leg = LegRecord(
-        "caller", "", closed, 200, True, "opus/48000", 3000, 3000, 240_000, 240_000, 2, 1.5, 20.0,
+        "caller", "", _CLOSED, 200, True, "opus/48000", 3000, 3000, 240_000, 240_000, 2, 1.5, 20.0,
         "127.0.0.1:5060", "127.0.0.1:7078", "Phone/1.0", mos_rx=4.3, mos_tx=4.2,
     )  # fmt: skip
-    for number in range(count):
-        caller, callee = (f"{_FIRST_USER + chance.randrange(users)}@{DOMAIN}" for _ in range(2))
-        at, answered = now - _YEAR_S * (count - number) / count, chance.random() > 0.1
-        is_closed = chance.random() < 0.33
-        security = closed if is_closed else LegSecurity("udp")
-        legs = (
-            leg._replace(aor=caller, sip_call_id=f"a{number}"),
-            leg._replace(role="callee", aor=callee, security=security, sip_call_id=f"b{number}"),
-        )
-        yield CallRecord(
-            f"bench-{number:08d}", account_id, caller, callee, callee, at, at + 65, "caller", 200 if answered else 486,
-            "The caller hung up.", CallState.PROTECTED_TO_SERVER if is_closed else CallState.OPEN, legs,
-            answered_at=at + 5 if answered else None,
-        )  # fmt: skip
+    security = _CLOSED if state is not CallState.OPEN else LegSecurity("udp")
+    return CallRecord(
+        f"template-{state.value}", account_id, "", "", "", 1.0, 66.0, "caller", 200, "The caller hung up.", state,
+        (leg, leg._replace(role="callee", security=security)), answered_at=6.0,
+    )  # fmt: skip
 
 
 def sign_in(transaction: Transaction, account_id: int, now: float) -> str:
@@ -87,22 +106,13 @@ def main() -> None:
     parser.add_argument("--users", type=int, required=True)
     parser.add_argument("--calls", type=int, required=True)
     arguments = parser.parse_args()
-    database, now = Database(arguments.data), time.time()
+    database, now = Database(arguments.data, configured_database(arguments.data)), time.time()
     with database.write() as transaction:
         domain = find_domain(transaction, DOMAIN)
         if domain is None:
             raise SystemExit(f"there is no domain {DOMAIN} in {arguments.data}")
         token = sign_in(transaction, domain.account_id, now)
-    records = calls(arguments.calls, arguments.users, domain.account_id, now)
-    batch: list[CallRecord] = []
-    for record in records:
-        batch.append(record)
-        if len(batch) == _AT_ONCE:
-            with database.write() as transaction:
-                insert_calls(transaction.connection, batch)
-            batch.clear()
-    with database.write() as transaction:
-        insert_calls(transaction.connection, batch)
+    insert_calls_between(database, arguments.calls, arguments.users, domain.account_id, now)
     database.close()
     print(json.dumps({"token": token, "call": f"bench-{arguments.calls // 2:08d}"}))
 

@@ -11,7 +11,7 @@ from benches.machine import BenchError
 from sealtone.store import PostgresLocation
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "tests"))
-from postgres import running_server
+from postgres import Place, running_server
 
 
 @contextmanager
@@ -21,3 +21,8 @@ def running_postgres() -> Iterator[PostgresLocation]:
         if server is None:
             raise BenchError("PostgreSQL is not installed: apt-get install postgresql")
         yield server.new_database()
+
+
+def url_of(location: PostgresLocation) -> str:
+    """For the setting `database`."""
+    return Place(Path(), location).url

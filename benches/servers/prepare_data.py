@@ -13,6 +13,7 @@ from pathlib import Path
 from benches.servers.interface import DOMAIN
 from sealtone.admin import Actor, create_sip_user, first_use
 from sealtone.admin.service import ServiceChange, update_service
+from sealtone.config import configured_database
 from sealtone.store import Database
 
 ACTOR = Actor("benchmark", "command line")
@@ -41,7 +42,7 @@ def main() -> None:
     parser.add_argument("--udp-port", type=int, required=True)
     parser.add_argument("--tls-port", type=int, required=True)
     arguments = parser.parse_args()
-    database = Database(arguments.data)
+    database = Database(arguments.data, configured_database(arguments.data))
     made = []
     with database.write() as transaction:
         now = time.time()

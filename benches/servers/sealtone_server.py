@@ -37,7 +37,8 @@ class SealtoneServer(ServerProcess):
         self._folder = tempfile.TemporaryDirectory(prefix="bench-sealtone-")
         command = [sys.executable, "-m", "benches.servers.prepare_data", "--data", str(self._data)]
         command += ["--users", str(users), "--udp-port", str(self._address[1]), "--tls-port", str(self._tls_port)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+        environment = {**os.environ, **self._environment()}
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, env=environment)
         if done.returncode:
             raise BenchError(f"no data folder for Sealtone could be made: {done.stderr[-600:]}")
         self._users = [SipUser(*pair) for pair in json.loads(done.stdout)]

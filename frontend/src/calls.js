@@ -3,6 +3,8 @@
 import htmx from "./core/htmx.js";
 
 const RETRY_MS = 5000;
+const HELD_MS = 1000;
+const LOADING_MS = 100;
 let stream = null;
 
 function live() {
@@ -11,31 +13,42 @@ function live() {
 
 function concerns(part, event) {
   const kinds = part.dataset.live.split(" ");
-  // At the beginning of a stream: a page that was only just made shows what there is.
-  if (event.kind === "lost" && part.dataset.liveSelect && performance.now() < 4000) return false;
   if (event.kind !== "lost" && part.dataset.liveCall && event.call !== part.dataset.liveCall) return false;
   return kinds.some((kind) => event.kind.startsWith(kind));
 }
 
-const waiting = new Map();
+const waiting = new Set();
+const loading = new Set();
 
-/** Asks for a part once, however much happens meanwhile. What somebody is just typing or holding open stays. */
+/** Asks for a part once, however much happens meanwhile. */
 function refresh(part, delay) {
-  const url = part.dataset.liveUrl;
-  if (!part.id || waiting.has(part.id)) return;
-  waiting.set(
-    part.id,
-    setTimeout(async () => {
-      waiting.delete(part.id);
-      const now = document.getElementById(part.id);
-      if (!now || now.contains(document.querySelector("dialog[open]")) || now.querySelector("form[data-sent]")) return;
-      const focused = now.contains(document.activeElement) ? document.activeElement.id : "";
-      const select = now.dataset.liveSelect;
-      await htmx.ajax("GET", url, { source: now, target: now, swap: "outerHTML", ...(select ? { select } : {}) });
-      say(part.id);
-      if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
-    }, delay),
-  );
+  const id = part.id;
+  if (!id || waiting.has(id)) return;
+  waiting.add(id);
+  setTimeout(() => load(id, part.dataset.liveUrl), delay);
+}
+
+/** What is on its way may be older than what has happened since, and what somebody is just typing or holding open stays:
+ * either way the part is asked for later. */
+async function load(id, url) {
+  const now = document.getElementById(id);
+  const isHeld = now && (now.contains(document.querySelector("dialog[open]")) || now.querySelector("form[data-sent]"));
+  if (loading.has(id) || isHeld) {
+    setTimeout(() => load(id, url), isHeld ? HELD_MS : LOADING_MS);
+    return;
+  }
+  waiting.delete(id);
+  if (!now) return;
+  const focused = now.contains(document.activeElement) ? document.activeElement.id : "";
+  const select = now.dataset.liveSelect;
+  loading.add(id);
+  try {
+    await htmx.ajax("GET", url, { source: now, target: now, swap: "outerHTML", ...(select ? { select } : {}) });
+  } finally {
+    loading.delete(id);
+  }
+  say(id);
+  if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
 }
 
 /** What changed by itself is read out as one short sentence, if that is another than before. */
@@ -52,7 +65,7 @@ function told(event) {
 }
 
 const KINDS = [
-  "call.started", "call.ringing", "call.answered", "call.changed", "call.ended",
+  "call.started", "call.ringing", "call.answered", "call.changed", "call.ended", "record.written",
   "recording.started", "recording.ended", "sas.verified", "sas.differs",
   "registration.added", "registration.removed", "registration.failed", "change.settled", "lost",
 ];

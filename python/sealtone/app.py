@@ -218,6 +218,7 @@ class Server:
         )
         control.update(figures.actions())
         store.on_record = figures.ended
+        store.on_written = lambda record: node.feed.tell("record.written", record.account_id, call=record.id)
         control.update({"certificates.order": self._orders.order, "certificates.state": self._orders.state})
         purges = (self._purge_calls, self._purge_recordings, self._purge_secrets)
         watched = (self._watch_changes, self._renew_daily, self._watch_domains, self._orders.watch, figures.watch)

@@ -1,5 +1,6 @@
 """What pages ask of call records and SIP users."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -28,6 +29,18 @@ async def test_calls_are_read_page_by_page_newest_first(place: Place) -> None:
     assert page.next_page is None
     assert seen == [f"call-{number:06d}" for number in reversed(range(25))]
     await store.close()
+
+
+async def test_a_record_is_told_of_once_it_can_be_read(place: Place) -> None:
+    store = place.store()
+    told: asyncio.Queue[str] = asyncio.Queue()
+    store.on_written = lambda record: told.put_nowait(record.id)
+    for number in (1, 2):
+        store.write_call_record(call(number))
+        assert await asyncio.wait_for(told.get(), 10) == call(number).id
+        assert len((await store.calls(CallFilter())).records) == number
+    await store.close()
+    assert told.empty()
 
 
 async def test_calls_are_filtered_by_party_time_state_account_and_answer(place: Place) -> None:

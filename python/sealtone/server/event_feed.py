@@ -18,6 +18,7 @@ EventKind = Literal[
     "call.answered",
     "call.changed",
     "call.ended",
+    "record.written",
     "registration.added",
     "registration.removed",
     "registration.failed",

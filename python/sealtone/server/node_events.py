@@ -48,7 +48,7 @@ class NodeEvents:
                 feed.tell(event, None)
 
     def ended(self, record: CallRecord) -> None:
-        """A call is over; its record is written within a second."""
+        """A call is over; that its record can be read is told by the store, within a second or so."""
         self.feed.tell(
             "call.ended",
             record.account_id,

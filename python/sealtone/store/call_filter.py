@@ -78,11 +78,9 @@ def _branches(connection: sqlalchemy.Connection, wanted: CallFilter) -> list[tup
         any_state = () if states is None else (_COLUMNS.state.in_(states),)
         return [(side, *any_state) for side in _sides(connection, wanted)]
     if wanted.domain and wanted.account_id is not None:
-        # The states are in these indexes too.
-        any_state = () if states is None else (_COLUMNS.state.in_(states),)
+        sides = ((_caller_domain == wanted.domain,), (_callee_domain == wanted.domain, _ELSEWHERE))
         return [
-            (_caller_domain == wanted.domain, *any_state),
-            (_callee_domain == wanted.domain, _ELSEWHERE, *any_state),
+            (*side, _COLUMNS.state == state) for side in sides for state in (CallState if states is None else states)
         ]
     if states is None:
         return [()]

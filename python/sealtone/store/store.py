@@ -6,6 +6,7 @@ Writes go through one thread in groups (`writer`); reads run on threads of their
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar, cast
@@ -16,6 +17,7 @@ from sealtone.registrar import Binding
 from sealtone.store.bindings import BindingChange, delete_expired, read_bindings
 from sealtone.store.database import Database, Transaction
 from sealtone.store.directory import KnownUsers, load_snapshot, read_users_again
+from sealtone.store.errors import StoreError
 from sealtone.store.location import PostgresLocation
 from sealtone.store.recordings import save_recording
 from sealtone.store.records import CallFilter, CallPage, delete_outdated_calls, read_calls
@@ -37,6 +39,8 @@ class Store:
         self._records: list[CallRecord] = []
         self.on_record: Callable[[CallRecord], None] = lambda record: None
         """Told of each call record as it is handed in."""
+        self.on_written: Callable[[CallRecord], None] = lambda record: None
+        """Told of each call record once it is committed; where the database had a fault, perhaps not or too early."""
         self._snapshots = 0
         self._users: KnownUsers = {}
 
@@ -89,6 +93,14 @@ class Store:
         if self._records:
             records, self._records = self._records, []
             self._writer.write_records(records)
+            with contextlib.suppress(StoreError):
+                # One group of the writer's is committed with what came before it.
+                self.submit(lambda transaction: None).add_done_callback(lambda done: self._tell(done, records))
+
+    def _tell(self, done: asyncio.Future[None], records: list[CallRecord]) -> None:
+        if not done.cancelled() and done.exception() is None:
+            for record in records:
+                self.on_written(record)
 
     async def calls(self, wanted: CallFilter) -> CallPage:
         """One page of call records."""

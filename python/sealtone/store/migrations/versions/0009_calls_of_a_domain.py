@@ -13,13 +13,13 @@ _CALLEE = "substr(callee, length(rtrim(callee, replace(callee, '@', ''))) + 1)"
 def upgrade() -> None:
     """Adds both."""
     op.create_index(
-        "ix_call_record_caller_domain", "call_record", ["account_id", sa.text(_CALLER), "started_at", "state"]
+        "ix_call_record_caller_domain", "call_record", ["account_id", sa.text(_CALLER), "state", "started_at"]
     )
     elsewhere = sa.text(f"{_CALLEE} <> {_CALLER}")
     op.create_index(
         "ix_call_record_callee_domain",
         "call_record",
-        ["account_id", sa.text(_CALLEE), "started_at", "state"],
+        ["account_id", sa.text(_CALLEE), "state", "started_at"],
         sqlite_where=elsewhere,
         postgresql_where=elsewhere,
     )
