@@ -285,11 +285,11 @@ class Server:
     async def _listen(self) -> tuple[Listening, ...]:
         config, transports = self._config, self._transports
         self._hosts = hosts = tuple(host for host in config.listen if self._is_usable(host))
-        sip = self._port(hosts, config.sip_port, Config._field_defaults["sip_port"], ("udp", "tcp"))
-        tls = self._port(hosts, config.tls_port, Config._field_defaults["tls_port"], ("tcp",))
-        shared = config.shared_tls_port
+        sip, tls, shared = config.sip_port, config.tls_port, config.shared_tls_port
+        sip = self._port(hosts, sip, Config._field_defaults["sip_port"], ("udp", "tcp"), (tls, shared))
+        tls = self._port(hosts, tls, Config._field_defaults["tls_port"], ("tcp",), (sip, shared))
         if shared:
-            shared = self._port(hosts, shared, Config._field_defaults["shared_tls_port"], ("tcp",))
+            shared = self._port(hosts, shared, Config._field_defaults["shared_tls_port"], ("tcp",), (sip, tls))
         # Where there are two TLS ports the panel is on one only, so that a firewall can keep the other to phones.
         web = self.relay.handover if config.panel else None
         listening: list[Listening] = []
@@ -350,11 +350,14 @@ class Server:
             return False
         return True
 
-    def _port(self, hosts: tuple[str, ...], wanted: int, default: int, kinds: tuple[str, ...]) -> int:
-        """The wanted port. Only where nobody chose it may it be the nearest free one instead, and that is said."""
+    def _port(
+        self, hosts: tuple[str, ...], wanted: int, default: int, kinds: tuple[str, ...], others: tuple[int, ...] = ()
+    ) -> int:
+        """The wanted port. Only where nobody chose it may it be the nearest free one instead, and that is said; never
+        one of the `others` of this server."""
         if wanted != default:
             return wanted
-        port = nearest_free_port(hosts, wanted, kinds)
+        port = nearest_free_port(hosts, wanted, kinds, spoken_for=others)
         if port != wanted:
             self._notes.append(f"Port {wanted} is taken or not permitted here, so {port} is used instead.")
         return port

@@ -36,6 +36,16 @@ async def test_a_question_is_answered_whether_its_action_waits_or_not(tmp_path: 
     await control.close()
 
 
+async def test_what_a_phone_wrote_is_answered_as_text_that_can_be_shown(tmp_path: Path) -> None:
+    name = b"M\xfcller M\xc3\xbcller\n".decode("utf-8", "surrogateescape")
+    control = ControlSocket(tmp_path / SOCKET_FILE, {"name": lambda: name})
+    await control.open()
+    answer = await asyncio.to_thread(ask, tmp_path, "name")
+    assert isinstance(answer, str)
+    assert answer.encode() == "M?ller M\u00fcller\n".encode()
+    await control.close()
+
+
 async def test_a_refusal_reaches_the_person_as_it_was_said(tmp_path: Path) -> None:
     control = await opened(tmp_path)
     with pytest.raises(ControlError, match=r"^Not now\.$"):

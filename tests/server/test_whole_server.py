@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from sealtone.admin import Actor, SipUserChange, first_use, update_sip_user
+from sealtone.config import Config
 from sealtone.model import CallState
 from sealtone.net.control import ask
 from sealtone.net.errors import ControlError, ListenError
@@ -267,6 +269,24 @@ async def test_a_taken_port_and_a_second_server_are_refused_in_words(tmp_path: P
         with pytest.raises(ListenError, match="Another Sealtone server is running"):
             async with running(config_in(tmp_path / "a")):
                 pass
+
+
+async def test_where_the_usual_ports_are_taken_each_moves_to_one_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a machine on which another telephone system runs."""
+    config = config_in(tmp_path)
+    first = free_ports(6)
+    usual = {"sip_port": first, "tls_port": first + 1, "shared_tls_port": first + 2}
+    for name, port in usual.items():
+        monkeypatch.setitem(Config._field_defaults, name, port)
+    with contextlib.ExitStack() as others:
+        for port in usual.values():
+            taken = others.enter_context(socket.socket())
+            taken.bind(("127.0.0.1", port))
+            taken.listen()
+        async with running(config._replace(**usual)) as whole:
+            assert sorted({one.port for one in whole.ready.listening}) == [first + 3, first + 4, first + 5]
 
 
 def test_ctrl_c_ends_calls_with_bye_and_writes_their_records(tmp_path: Path) -> None:

@@ -473,6 +473,23 @@ async def test_what_phones_write_into_their_names_is_stored_whatever_it_is(place
     await store.close()
 
 
+async def test_what_phones_write_in_another_encoding_costs_neither_a_record_nor_a_registration(place: Place) -> None:
+    store = place.store()
+    name = b"M\xfcller".decode("utf-8", "surrogateescape")
+    odd = call(1)._replace(caller_name=name, legs=tuple(leg._replace(user_agent=name) for leg in call(1).legs))
+    store.write_call_record(odd)
+    store.write_call_record(call(2))
+    await store.save_bindings([contact(user_agent=name)])
+    await store.flush()
+    read = {record.id: record for record in (await store.calls(CallFilter())).records}
+    (binding,) = await store.load_bindings(0.0)
+    found = [read[odd.id].caller_name, *[leg.user_agent for leg in read[odd.id].legs], binding.user_agent]
+    assert found == ["M\N{REPLACEMENT CHARACTER}ller"] * 4
+    assert len(read) == 2
+    assert store.records_lost == 0
+    await store.close()
+
+
 async def test_long_calls_have_more_octets_than_32_bits_count(place: Place) -> None:
     store = place.store()
     record = call(1)

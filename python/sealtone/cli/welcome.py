@@ -46,6 +46,7 @@ def show(console: Console, welcome: Welcome) -> None:
     if welcome.panel:
         console.print(_panel(welcome), soft_wrap=True)
     if welcome.first is not None:
+        console.print(Text("SIP users", "bold"))
         console.print(Padding(_users(welcome.first), _INDENT))
         hint = Text("The secrets are shown only now. A new one: sealtone user secret USER@DOMAIN", "dim")
         console.print(Padding(hint, _INDENT))
@@ -87,7 +88,7 @@ def _ports(listening: Iterable[Listening]) -> dict[str, list[int]]:
 
 
 def _users(first: FirstUse) -> Table:
-    table = Table("SIP user", "Secret", title="SIP users", title_justify="left")
+    table = Table("SIP user", "Secret")
     for made in first.users:
         table.add_row(made.user.aor, Text(made.secret, "bold"))
     return table

@@ -77,7 +77,7 @@ class ControlSocket:
         self._connections.add(writer)
         try:
             while line := await reader.readline():
-                writer.write(json.dumps(await self._answer(line)).encode() + b"\n")
+                writer.write(_written(await self._answer(line)))
                 await writer.drain()
         except (OSError, ValueError):
             pass  # gone, or a line beyond the limit
@@ -99,6 +99,11 @@ class ControlSocket:
             return {"ok": await result if inspect.isawaitable(result) else result}
         except ControlError as error:
             return {"error": str(error)}
+
+
+def _written(answer: dict[str, Any]) -> bytes:
+    """A line of JSON. What phones wrote that is not UTF-8 is replaced: whoever asks shows it to people."""
+    return json.dumps(answer, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
 
 
 def ask(folder: Path, do: str, **arguments: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from sealtone.net.errors import ListenError
 from sealtone.net.local_address import family_of
@@ -56,9 +56,14 @@ def widen_receive_buffer(sock: socket.socket, size: int) -> int:
 
 
 def nearest_free_port(
-    hosts: Iterable[str], wanted: int, kinds: Iterable[str] = ("udp", "tcp"), tries: int = 200
+    hosts: Iterable[str],
+    wanted: int,
+    kinds: Iterable[str] = ("udp", "tcp"),
+    tries: int = 200,
+    spoken_for: Collection[int] = (),
 ) -> int:
-    """`wanted`, or the next port that every host and kind can have; a forbidden low port moves up by 8000 first.
+    """`wanted`, or the next port that every host and kind can have and that is not spoken for; a forbidden low port
+    moves up by 8000 first.
 
     Raises `ListenError` of the wanted port when none of the tries succeeds, and at once when an address is not ours.
     """
@@ -70,7 +75,7 @@ def nearest_free_port(
         raise first
     start = wanted + 8000 if first.forbidden and wanted < _FIRST_UNPRIVILEGED else wanted + 1
     for port in range(start, min(start + tries, 65_536)):
-        if _obstacle(hosts, port, kinds) is None:
+        if port not in spoken_for and _obstacle(hosts, port, kinds) is None:
             return port
     raise first
 

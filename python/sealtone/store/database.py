@@ -21,6 +21,7 @@ from sqlalchemy import event
 
 from sealtone.store.errors import StoreError, StoreUnavailable
 from sealtone.store.location import PostgresLocation
+from sealtone.store.text import make_storable
 from sealtone.store.vault import Vault
 
 DATABASE_FILE = "sealtone.db"
@@ -74,6 +75,7 @@ class Database:
             from sealtone.store import postgres  # its driver is needed by few
 
             self.engine = postgres.connect(place)
+        make_storable(self.engine)
         try:
             self.vault = self._open(folder / KEY_FILE)
         except StoreError:

@@ -8,6 +8,7 @@ import re
 
 import pytest
 
+from sealtone.model import KeyExchange, LegSecurity, MediaPath, Protection, ZrtpFacts, ZrtpStage
 from sealtone.model.ladder import KeepLadders, Ladder, LadderMessage
 from sealtone.model.record import CallRecord
 from sealtone.store.directory import find_account
@@ -43,6 +44,22 @@ async def test_calls_are_listed_with_their_weakest_leg(office: Panel) -> None:
     assert 'href="/calls/call-000001"' in text
     assert "state-open" in text
     assert "486" in text
+
+
+@pytest.mark.parametrize("agreed", [True, False])
+async def test_of_a_sealed_call_no_more_is_said_than_was_seen_to_pass_through(office: Panel, agreed: bool) -> None:
+    seen = LegSecurity(
+        protection=Protection.ZRTP,
+        key_exchange=KeyExchange.ZRTP,
+        media_path=MediaPath.SEALED,
+        zrtp=ZrtpFacts(stage=ZrtpStage.SEEN),
+    )
+    unseen = LegSecurity(media_path=MediaPath.SEALED, zrtp=ZrtpFacts(stage=ZrtpStage.ABSENT))
+    record = call(1)
+    keep(office, record._replace(legs=tuple(leg._replace(security=seen if agreed else unseen) for leg in record.legs)))
+    text = (await office.signed_in().get("/calls/call-000001")).text
+    assert ("ZRTP seen passing through" in text) is agreed
+    assert ("no agreement on keys was seen passing through" in text) is not agreed
 
 
 async def test_another_accounts_calls_do_not_exist(office: Panel) -> None:
