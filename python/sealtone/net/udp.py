@@ -50,6 +50,8 @@ class UdpSocket:
         self._addresses = addresses
         self._is_wildcard = host in _WILDCARDS
         self._flows: dict[Any, Flow] = {}
+        # Kept: to ask for so large a piece each time makes malloc gather its small ones, again and again.
+        self._buffer = memoryview(bytearray(_LARGEST_DATAGRAM))
         self._read_at = 0.0
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._socket.fileno(), self._readable)
@@ -82,7 +84,8 @@ class UdpSocket:
         self._socket.close()
 
     def _readable(self) -> None:
-        receive = self._socket.recvfrom
+        receive = self._socket.recvfrom_into
+        buffer = self._buffer
         flows = self._flows
         on_message = self._on_message
         # To find a socket empty costs more than to be called once more. So only in a rush is there a second look.
@@ -90,12 +93,12 @@ class UdpSocket:
         count = 0
         try:
             while count < most:
-                data, source = receive(_LARGEST_DATAGRAM)
+                size, source = receive(buffer)
                 count += 1
-                if len(data) < _SHORTEST_MESSAGE:
+                if size < _SHORTEST_MESSAGE:
                     self._counters.keepalives += 1  # CRLF, NUL octets: no message is that short
                     continue
-                on_message(data, flows.get(source) or self._flow_from(source))
+                on_message(bytes(buffer[:size]), flows.get(source) or self._flow_from(source))
         except OSError:
             # BlockingIOError: all read. Anything else here is a late ICMP error of no use (see `send`).
             pass
