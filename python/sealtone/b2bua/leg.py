@@ -22,7 +22,7 @@ from sealtone.b2bua.codec_choice import Codecs
 from sealtone.b2bua.invitation import invitation
 from sealtone.b2bua.leg_media import MediaPlace, Negotiated, Packets, Refused, packets_in, place_in, plan_of
 from sealtone.b2bua.leg_security import label_of, security_of
-from sealtone.b2bua.plane import Destination, MediaCounters, MediaPlan, MediaPort, PayloadFormat
+from sealtone.b2bua.plane import NOTHING_COUNTED, Destination, MediaCounters, MediaPlan, MediaPort, PayloadFormat
 from sealtone.b2bua.record import leg_record
 from sealtone.b2bua.recording_in_call import end as end_recording
 from sealtone.b2bua.zrtp_agreement import ZrtpAgreement, agreement_of
@@ -141,7 +141,7 @@ class Leg:
         self.meanings = codec_choice.Meanings()
         self.chosen_codec: Codec | None = None  # the phone's choice: the first voice codec agreed
         self.sends: Codec | None = None  # what it has changed to by itself
-        self._baseline = self._baseline_before = MediaCounters()
+        self._baseline = self._baseline_before = NOTHING_COUNTED
         self._own = OwnDescription(int.from_bytes(call.exchange.entropy(4)) >> 1)
         self._judged: Acceptance | None = None
         self.left_keys: tuple[MasterKey, ...] = ()
@@ -561,8 +561,9 @@ class Leg:
         self.call, self.narrowed = call, False
 
     def counters(self) -> MediaCounters:
-        """Since the leg came to this call."""
+        """Since the leg came to this call, and no more once that has ended."""
         counters = self._final or self.call.exchange.plane.counters(self.port.id)
+        self._final = counters if self.call.state == "ended" else self._final
         return counters.since(self._baseline)
 
     def release(self, with_call: bool = False) -> None:
@@ -577,7 +578,7 @@ class Leg:
         self.security()
         self.sealed = None  # the path knows both legs: what knows each other waits for the collector
         plane = self.call.exchange.plane
-        self._final = plane.counters(self.port.id) if with_call else plane.close_leg(self.port.id)
+        self._final = (self._final or plane.counters(self.port.id)) if with_call else plane.close_leg(self.port.id)
         self._rx = self._tx = None
         self._end_agreement()
         self.left_keys = ()

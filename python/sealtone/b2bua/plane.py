@@ -1,7 +1,7 @@
 """What a call asks of the media plane and of the directory, as interfaces; the server brings the implementations."""
 
 from collections.abc import Mapping
-from typing import Literal, NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple, Protocol
 
 from sealtone.model import SipUser
 from sealtone.sip.flow import Hop
@@ -108,6 +108,9 @@ class MediaCounters(NamedTuple):
             concealed_ms=self.concealed_ms - earlier.concealed_ms,
             restored=self.restored - earlier.restored,
         )
+
+
+NOTHING_COUNTED: Final = MediaCounters()
 
 
 class RecordingWish(NamedTuple):

@@ -82,6 +82,8 @@ class UdpSocket:
         self._flows: dict[Any, Flow] = {}
         self._unrouted: dict[tuple[str, tuple[str, int]], list[tuple[int, int, bytes]]] = {}
         """What sends from a local address to a remote one, where the kernel would choose another."""
+        # Kept: to ask for so large a piece each time makes malloc gather its small ones, again and again.
+        self._buffer = memoryview(bytearray(_LARGEST_DATAGRAM))
         self._read_at = 0.0
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._socket.fileno(), self._readable)
@@ -118,6 +120,8 @@ class UdpSocket:
         self._socket.close()
 
     def _readable(self) -> None:
+        buffer = self._buffer
+        into = [buffer]
         flows = self._flows
         on_message = self._on_message
         # To find a socket empty costs more than to be called once more. So only in a rush is there a second look.
@@ -127,16 +131,16 @@ class UdpSocket:
             while count < most:
                 key: tuple[Any, ...]
                 if self._is_wildcard:
-                    data, control, _, source = self._socket.recvmsg(_LARGEST_DATAGRAM, _ANCILLARY)
+                    size, control, _, source = self._socket.recvmsg_into(into, _ANCILLARY)
                     key = (source, control[0][2] if control else b"")
                 else:
-                    data, source = self._socket.recvfrom(_LARGEST_DATAGRAM)
+                    size, source = self._socket.recvfrom_into(buffer)
                     key = (source, b"")
                 count += 1
-                if len(data) < _SHORTEST_MESSAGE:
+                if size < _SHORTEST_MESSAGE:
                     self._counters.keepalives += 1  # CRLF, NUL octets: no message is that short
                     continue
-                on_message(data, flows.get(key) or self._flow_from(*key))
+                on_message(bytes(buffer[:size]), flows.get(key) or self._flow_from(*key))
         except OSError:
             # BlockingIOError: all read. Anything else here is a late ICMP error of no use (see `send`).
             pass

@@ -10,7 +10,7 @@ are refused; comparisons of secrets take constant time; nothing here changes sta
 
 from __future__ import annotations
 
-import base64
+import binascii
 import hashlib
 import hmac
 import itertools
@@ -329,7 +329,7 @@ class NonceIssuer:
     def issue(self, now_wall: float) -> str:
         """A new nonce, unlike every other."""
         stamp = _STAMP.pack(int(now_wall * 1e6), self._node, next(self._counter) & 0xFFFFFFFF)
-        return base64.urlsafe_b64encode(stamp + self._mac(self._keys[0], stamp)).decode()
+        return binascii.b2a_base64(stamp + self._mac(self._keys[0], stamp), newline=False).decode()
 
     def check(self, nonce: str, now_wall: float) -> NonceState:
         """Whether `nonce` was issued with one of our keys, and not longer ago than its lifetime."""
@@ -355,7 +355,7 @@ def _decoded(nonce: str) -> bytes | None:
     if len(nonce) != 4 * length // 3 or not nonce.isascii():
         return None
     try:
-        data = base64.b64decode(nonce, altchars=b"-_", validate=True)
+        data = binascii.a2b_base64(nonce, strict_mode=True)
     except ValueError:
         return None
     return data if len(data) == length else None

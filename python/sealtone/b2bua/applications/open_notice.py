@@ -42,8 +42,9 @@ def arm(call: Call) -> None:
     call.notice = None
     if call.b is None or call.a.sealed is not None or call.b.sealed is not None:
         return
-    if any(_wish(leg, other) is not OpenNotice.OFF for leg, other in _pairs(call)):
-        call.notice = Notice()
+    for leg, other in _pairs(call):
+        if _wish(leg, other) is not OpenNotice.OFF:
+            call.notice = Notice()
 
 
 def holds_apart(call: Call) -> bool:
