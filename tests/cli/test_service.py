@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -167,3 +170,9 @@ async def test_who_ended_or_recorded_a_live_call_stands_in_the_change_log(tmp_pa
         assert newest.after.get("ended" if what == "hang-up" else "recording") == (
             "yes" if what == "hang-up" else "started"
         )
+
+
+def test_no_command_waits_for_the_panels_modules_to_load() -> None:
+    code = "import sys, sealtone.cli.main; sys.exit('fastapi' in sys.modules or 'sealtone.web' in sys.modules)"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    assert subprocess.run([sys.executable, "-c", code], env=environment, check=False, timeout=60).returncode == 0

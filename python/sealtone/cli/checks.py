@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 from rich.text import Text
@@ -11,8 +12,9 @@ from rich.text import Text
 from sealtone.cli.output import DEFAULT_DATA, DataOption, JsonOption, actor, console, look, print_json, printable
 from sealtone.net import ControlError
 from sealtone.net.control import ask
-from sealtone.web.api.schemas.checks import ChecksOut, DomainChecked, checks_out
-from sealtone.web.checked import look_around, read_stored
+
+if TYPE_CHECKING:
+    from sealtone.web.api.schemas.checks import ChecksOut, DomainChecked
 
 _SOON_DAYS = 14
 _PORTS = {
@@ -30,6 +32,10 @@ _DNS = {
 
 def checks(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
     """Domains, their certificates, ports for TLS, registered phones and the routers before them, room on the disk."""
+    # The panel's modules take long to load: no other command is to wait for them.
+    from sealtone.web.api.schemas.checks import checks_out
+    from sealtone.web.checked import look_around, read_stored
+
     stored = look(data, lambda transaction: read_stored(transaction, actor(), time.time()))
     try:
         status = ask(data, "status")
