@@ -159,7 +159,7 @@ impl Mixer {
             if due.is_empty() {
                 break;
             }
-            self.decode_ahead(&due);
+            self.decode_ahead(&due, now);
             for &tick in &due {
                 self.tick(tick, now, out);
             }

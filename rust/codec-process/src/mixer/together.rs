@@ -10,19 +10,18 @@ use crate::outbox::Outbox;
 
 impl Mixer {
     /// Decodes what these ticks will pull where it costs less for many legs together.
-    pub(super) fn decode_ahead(&mut self, due: &[Tick]) {
-        let mut ahead: Vec<LegId> = due
-            .iter()
-            .filter_map(|&(_, id, kind, clock)| {
-                let mouth = self.legs.get(&id)?.mouth.as_ref()?;
-                let source = mouth.source?;
-                let receiver = &self.legs.get(&source)?.receiver;
-                let fits = kind == Kind::Mouth
-                    && mouth.clock == clock
-                    && receiver.can_be_ahead(mouth.samples);
-                fits.then_some(source)
-            })
-            .collect();
+    pub(super) fn decode_ahead(&mut self, due: &[Tick], now: u64) {
+        let mut ahead = Vec::new();
+        for &(_, id, kind, clock) in due {
+            let mouth = self.legs.get(&id).and_then(|leg| leg.mouth.as_ref());
+            if let Some(mouth) = mouth.filter(|mouth| kind == Kind::Mouth && mouth.clock == clock)
+                && let (samples, Some(source)) = (mouth.samples, mouth.source)
+                && let Some(leg) = self.legs.get_mut(&source)
+                && leg.receiver.can_be_ahead(samples, now)
+            {
+                ahead.push(source);
+            }
+        }
         self.each_together(&mut ahead, |legs| {
             let mut receivers: Vec<_> = legs.into_iter().map(|leg| &mut leg.receiver).collect();
             Receiver::decode_together(&mut receivers);

@@ -250,10 +250,12 @@ impl Receiver {
         self.delay.note_arrival(place.position, arrival.at_us);
     }
 
-    /// Whether the next packet is sure to be decoded for the next `samples` of sound, and can be with those of others:
-    /// [`Receiver::decode_together`].
-    #[must_use]
-    pub fn can_be_ahead(&self, samples: usize) -> bool {
+    /// Whether the next packet is sure to be decoded for the next `samples` of sound, which are pulled at `now_us`, and
+    /// can be with those of others: [`Receiver::decode_together`].
+    pub fn can_be_ahead(&mut self, samples: usize, now_us: u64) -> bool {
+        let length = samples as i64 * (UNITS / i64::from(self.sample_rate));
+        self.keep_up(length, now_us);
+        self.settle(length, now_us);
         let Some((first, at)) = self.jitter.first().zip(self.present) else {
             return false;
         };
@@ -265,6 +267,7 @@ impl Receiver {
             && first.position <= self.cursor
             && !first.fresh
             && !first.new_source
+            && !self.is_far_behind(first)
             && self.ahead.sequence != Some(first.sequence)
     }
 
@@ -397,8 +400,8 @@ impl Receiver {
 
     /// Makes some sound, or takes one packet.
     fn step(&mut self, lacking: i64, now_us: u64) {
+        self.drop_what_is_far_behind();
         let (out_end, target) = (self.out_end(), self.target());
-        self.drop_what_is_far_behind(out_end, target);
         let Some(first) = self.jitter.first() else {
             self.fill_time(lacking.min(FILL));
             return;
@@ -434,16 +437,22 @@ impl Receiver {
     }
 
     /// A burst after a long standstill of the network is not played minutes late.
-    fn drop_what_is_far_behind(&mut self, out_end: i64, target: i64) {
-        while self.jitter.len() > 1
-            && let Some(first) = self.jitter.first()
-            && out_end - first.position - target > LONGEST_BEHIND
+    fn drop_what_is_far_behind(&mut self) {
+        while self
+            .jitter
+            .first()
+            .is_some_and(|first| self.is_far_behind(first))
         {
             self.jitter.drop_first();
             self.stats.discarded += 1;
             self.state = State::Pause;
             self.voice.break_off();
         }
+    }
+
+    fn is_far_behind(&self, first: &Packet) -> bool {
+        let behind = self.out_end() - first.position - self.target();
+        self.jitter.len() > 1 && behind > LONGEST_BEHIND
     }
 
     /// Takes the first packet, which is due.
