@@ -87,6 +87,7 @@ REASONS: tuple[str, ...] = (
     _("ZRTP failed: {why}"),
     _("ZRTP is required for this user, but the phone of {user} did not come to keys in time"),
     _("ZRTP is required for the other user, but the phone of {user} did not come to keys in time"),
+    _("The phone of {user} began its ZRTP anew, but did not come to keys in time"),
     # web.webhooks, admin.webhooks
     _("Switched off, since nothing had arrived for a week. {why}"),
     _("The receiver answered {status}."),
