@@ -50,7 +50,7 @@ class Server:
     """Whether who is on hold hears music."""
     DOMAINS = (DOMAIN,)
     """The first is the one meant where none is named. Each is an account's own."""
-    USERS = {"open": 20, "srtp": 250, "strict": 20, "sealed": 30, "direct": 20, "ended": 60, "wishing": 20}
+    USERS = {"open": 20, "srtp": 250, "strict": 20, "sealed": 60, "direct": 30, "ended": 60, "wishing": 20}
     """How many of each kind the first domain has; any other has `USERS_ELSEWHERE`."""
     USERS_ELSEWHERE = 8
 

@@ -89,8 +89,9 @@ def hang_up(actor: Actor, call: str) -> LiveRequest:
 def record_call(actor: Actor, call: str, *, start: bool) -> LiveRequest:
     """Begin or end a recording of a live call. Raises `Forbidden`."""
     _may_act(actor)
-    arguments = {"call": call, "start": start, "by": actor.name, "account_id": actor.account_id}
-    return LiveRequest("calls.record", arguments)
+    # A login of the machine is nobody in the account: the recording says where it came from.
+    by = actor.name if actor.account_id is not None else f"{actor.name} ({actor.origin})"
+    return LiveRequest("calls.record", {"call": call, "start": start, "by": by, "account_id": actor.account_id})
 
 
 def compare_sas(actor: Actor, call: str, aor: str, *, matches: bool) -> LiveRequest:
