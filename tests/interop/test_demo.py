@@ -13,7 +13,7 @@ from sealtone.demo import run
 
 def shown(**arguments):
     text = io.StringIO()
-    status = run(console=Console(file=text, width=100, highlight=False), seconds=2.0, **arguments)
+    status = run(console=Console(file=text, width=80, highlight=False), seconds=2.0, **arguments)
     assert status == 0, text.getvalue()
     return text.getvalue()
 
@@ -26,16 +26,21 @@ def test_the_demonstration_with_a_server_of_its_own_plays_every_scheme_and_fits_
         "1:", "2:", "3:", "3s:", "4:", "5:",
     ]  # fmt: skip
     assert text.count("AUDIBLE") == 2, "both voices on the line without encryption, and no other"
-    assert max(map(len, text.splitlines())) <= 100
+    assert max(map(len, text.splitlines())) <= 80
+    assert all("READABLE" in line for line in text.splitlines() if "…" in line), "nothing else is cut off"
     for words in (
         "Voice of B (1000 Hz)",
-        "the tone: 100% of it",
+        "the tone: 100%",
+        "noise: 7.9",
+        "bits/byte",
+        "AUDIBLE: 100% tone",
+        "READABLE: INV",
         "wiretap at B",
         "Open",
-        "Protected to the",
+        "Protected to",
         "End-to-end",
-        "relayed by the",
-        "nothing: it had",
+        "relayed by",
+        "nothing: it",
     ):
         assert words in text
 

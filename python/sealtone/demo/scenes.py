@@ -272,7 +272,7 @@ async def play(scene: Scene, access: ServerAccess, seconds: float, show: Callabl
             view = View("talking", _clearest(view.a, a.view()), _clearest(view.b, b.view()), call_id)
             show(view)
         await call.hang_up()
-        view = view._replace(phase="over")
+        view = view._replace(phase="the call is over")
         show(view)
         return view
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich import box
 from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -52,17 +53,17 @@ def _style(side: Side) -> str:
 
 def live(scene: Scene, view: View) -> RenderableType:
     """One call as it goes on."""
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("", style="bold", width=12)
-    table.add_column("Signalling", no_wrap=True, overflow="ellipsis", width=29)
-    table.add_column(f"Voice of A ({A_HZ:g} Hz)", no_wrap=True, width=24)
-    table.add_column(f"Voice of B ({B_HZ:g} Hz)", no_wrap=True, width=24)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table.add_column("", style="bold", no_wrap=True)
+    table.add_column("Signalling", min_width=15)  # the one that gives way on a narrow terminal
+    for voice in (f"Voice of A ({A_HZ:g} Hz)", f"Voice of B ({B_HZ:g} Hz)"):
+        table.add_column(voice, no_wrap=True, min_width=21)
     a, b = view.a, view.b
     table.add_row("A hears", "", "", _heard(a.phone_hears))
     table.add_row("wiretap at A", _signalling(a.signalling), _voice(a.voice_from), _voice(a.voice_to))
     table.add_row("wiretap at B", _signalling(b.signalling), _voice(b.voice_to), _voice(b.voice_from))
     table.add_row("B hears", "", _heard(b.phone_hears), "")
-    return Group(picture(scene), Text(f"  {view.phase}", "dim"), table)
+    return Group(picture(scene), Text(f"  {view.phase}", "dim"), Padding(table, (1, 0, 1, 2)))
 
 
 def told(view: View) -> RenderableType:
@@ -71,8 +72,8 @@ def told(view: View) -> RenderableType:
     for name, line in (("A", view.a), ("B", view.b)):
         if line.told:
             sas = f" {sas_words(line.zrtp, 'the other phone')}" if line.zrtp is not None and line.zrtp.sas else ""
-            lines.append(Text.assemble((f"  {name} is told:{sas} ", "bold"), line.told))
-    return Group(*lines)
+            lines.append(Text.assemble((f"{name} is told:{sas} ", "bold"), line.told))
+    return Padding(Group(*lines), (0, 0, 1, 2))
 
 
 def summary(found: list[Outcome]) -> Table:
@@ -102,24 +103,25 @@ def _heard(sound: Sound) -> Text:
     if sound.rms < 100:
         return Text("nothing yet", "dim")
     style = _SAFE if sound.is_tone else _UNSAFE
-    return Text(f"{'the tone' if sound.is_tone else 'something else'}: {sound.share:.0%} of it", style)
+    return Text(f"{'the tone' if sound.is_tone else 'something else'}: {sound.share:.0%}", style)
 
 
 def _voice(seen: VoiceSeen) -> Text:
     if not seen.packets:
         return Text("no packets yet", "dim")
     if seen.audible:
-        return Text(f"AUDIBLE: {seen.sound.share:.0%} the tone", _UNSAFE)
-    return Text(f"noise: {seen.entropy:.2f} bits a byte", _SAFE)
+        return Text(f"AUDIBLE: {seen.sound.share:.0%} tone", _UNSAFE)
+    return Text(f"noise: {seen.entropy:.2f} bits/byte", _SAFE)
 
 
 def _signalling(seen: SignallingSeen) -> Text:
     if seen.messages:
         call = next((line for line in reversed(seen.messages) if line.startswith("INVITE")), seen.messages[-1])
         keys = "KEYS TOO, " if seen.keys else ""
-        return Text(f"READABLE: {keys}{call.removesuffix(' SIP/2.0')}", _UNSAFE)
+        line = f"READABLE: {keys}{call.removesuffix(' SIP/2.0')}"
+        return Text(line, _UNSAFE, no_wrap=True, overflow="ellipsis")
     if seen.tls:
-        return Text("TLS: nothing readable", _SAFE)
+        return Text("TLS: unreadable", _SAFE)
     return Text("nothing yet", "dim")
 
 
