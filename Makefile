@@ -134,6 +134,9 @@ lint: $(STAMPS)/dev $(STAMPS)/engine ## Formatting, linters, types, floors
 	$(call say,rustfmt and clippy)
 	@cargo fmt --all --check
 	@cargo clippy --workspace --all-targets --release --locked --quiet -- -D warnings
+	$(call say,lock files of what stands outside the workspace)
+	@for at in benches/loadgen fuzz/media; do \
+		cargo metadata --locked --format-version 1 --quiet --manifest-path $$at/Cargo.toml >/dev/null; done
 
 .PHONY: fmt
 fmt: $(STAMPS)/dev ## Format everything

@@ -7,10 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from postgres import Place, PostgresServer, running_server
 from sealtone.sip import timers
 from sealtone.store.database import KEY_FILE
+
+# A property is no measure of speed, and a machine may be busy with other things.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 COMPILED = Path(timers.__file__ or "").suffix != ".py"
 
