@@ -75,7 +75,7 @@ users = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(made=users)
 def test_what_was_written_is_taken_up_elsewhere_and_changes_nothing_here(
     made: list[tuple[str, SipUserChange]], tmp_path_factory: pytest.TempPathFactory

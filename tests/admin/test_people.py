@@ -169,7 +169,7 @@ def test_the_last_owner_is_neither_removed_nor_lowered_nor_switched_off(
     assert rows.count_owners(transaction, owner.account_id) == 1
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(
         st.tuples(

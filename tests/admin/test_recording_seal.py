@@ -34,7 +34,7 @@ def test_a_finished_recording_opens_whole(tmp_path: Path, key: pyrage.x25519.Ide
     assert opened(path, pyrage.x25519.Identity.generate(), key) == (octets, True)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(size=st.integers(0, 3 * CHUNK), cut=st.integers(0, CHUNK), early=st.booleans())
 def test_a_recording_that_was_broken_off_opens_up_to_its_last_save(
     tmp_path: Path, key: pyrage.x25519.Identity, size: int, cut: int, early: bool

@@ -72,21 +72,21 @@ def test_the_primes_of_rfc_3526_are_safe_primes(prime: int) -> None:
 
 @pytest.mark.parametrize("name", SKEIN_OCTETS)
 @given(data=st.binary(max_size=300))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_skein_hashes_as_the_reference_does(name: SkeinName, data: bytes) -> None:
     assert core.zrtp_hash(name, data) == skein512(data, SKEIN_OCTETS[name])
 
 
 @pytest.mark.parametrize("name", SKEIN_OCTETS)
 @given(key=st.binary(max_size=200), data=st.binary(max_size=300))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_the_skein_mac_is_that_of_the_reference(name: SkeinName, key: bytes, data: bytes) -> None:
     assert core.zrtp_mac(name, key, data) == skein512(data, SKEIN_OCTETS[name], key)
 
 
 @pytest.mark.parametrize(("name", "standard"), [("S256", "sha256"), ("S384", "sha384")])
 @given(key=st.binary(max_size=200), data=st.binary(max_size=300))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_hmac_is_that_of_the_standard_library(name: MacName, standard: str, key: bytes, data: bytes) -> None:
     assert core.zrtp_mac(name, key, data) == hmac.digest(key, data, standard)
 
@@ -103,7 +103,7 @@ def test_skein_agrees_with_the_reference_at_the_edges_of_blocks(length: int) -> 
     iv=st.binary(min_size=16, max_size=16),
     data=st.binary(max_size=70),
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_aes_cfb_is_that_of_the_cryptography_package_both_ways(key: bytes, iv: bytes, data: bytes) -> None:
     cipher = Cipher(AES(key), CFB(iv))
     sealed = core.aes_cfb(key, iv, data, encrypt=True)
@@ -112,7 +112,7 @@ def test_aes_cfb_is_that_of_the_cryptography_package_both_ways(key: bytes, iv: b
 
 
 @given(key=TWOFISH_KEYS, iv=st.binary(min_size=16, max_size=16), data=st.binary(max_size=70))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_twofish_cfb_is_that_of_the_reference_both_ways(key: bytes, iv: bytes, data: bytes) -> None:
     sealed = core.twofish_cfb(key, iv, data, encrypt=True)
     assert sealed == cfb(key, iv, data, encrypt=True)
@@ -122,7 +122,7 @@ def test_twofish_cfb_is_that_of_the_reference_both_ways(key: bytes, iv: bytes, d
 
 @pytest.mark.parametrize("name", PRIMES)
 @given(private=st.sampled_from((32, 48, 64)).flatmap(lambda size: st.binary(min_size=size, max_size=size)))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_finite_field_diffie_hellman_is_exponentiation(name: KeyAgreementName, private: bytes) -> None:
     prime, exponent = PRIMES[name], int.from_bytes(private, "big")
     size = KEY_AGREEMENT_LENGTHS[name].public
@@ -179,7 +179,7 @@ PRIVATE_E414 = st.binary(min_size=52, max_size=52).filter(curve.scalar_of)
 
 
 @given(private=PRIVATE_E414, other=PRIVATE_E414)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_curve3617_agrees_with_the_reference(private: bytes, other: bytes) -> None:
     peer = curve.multiply(curve.scalar_of(other), curve.BASE)
     assert core.dh_public("E414", other) == curve.encode(peer)

@@ -6,7 +6,7 @@ import contextlib
 import ssl
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sealtone.net.client_hello import ClientHello, Incomplete, read_client_hello
@@ -59,7 +59,6 @@ def test_a_hello_in_pieces_is_waited_for() -> None:
 REAL = hello("office.example", "acme-tls/1")
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=400), st.integers(0, 200))
 def test_whatever_comes_is_read_or_waited_for(noise: bytes, place: int) -> None:
     for data in (noise, REAL[:place] + noise + REAL[place:], b"\x16\x03\x01" + noise):

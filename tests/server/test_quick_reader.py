@@ -97,7 +97,7 @@ def with_other_values(draw: st.DrawFn) -> bytes:
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
 
-@settings(max_examples=4000, deadline=None)
+@settings(max_examples=4000)
 @given(st.one_of(broken(), with_other_values()))
 def test_a_message_near_the_plain_form_reads_alike_or_is_left_to_the_careful_reading(data: bytes) -> None:
     seen_alike(data)

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calls.simnet import SimNet
@@ -53,7 +53,7 @@ def act(session: InviteSession, action: Action, now: float) -> None:
         session.cancel(now)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300)
 @given(
     seed=st.integers(0, 9),
     loss=st.sampled_from([0.0, 0.0, 0.2]),

@@ -137,7 +137,6 @@ def test_no_generated_request_ends_in_a_fault_of_the_servers(world: World) -> No
 
         @settings(
             max_examples=each,
-            deadline=None,
             database=None,
             derandomize="SEALTONE_GENERATED" not in os.environ,
             phases=[Phase.generate],
