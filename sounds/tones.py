@@ -5,6 +5,12 @@ import math
 import sound
 
 _LEVEL_DB = -20.0
+_KEY_LEVEL_DB = -17.0
+_KEY_S = 0.1
+_ROWS, _COLUMNS = (697, 770, 852, 941), (1209, 1336, 1477, 1633)
+"""The two tones of each key, Hz (ITU-T Q.23)."""
+_KEYS = ("123A", "456B", "789C", "*0#D")
+_SPELLED = {"*": "star", "#": "hash"}
 
 
 def all_tones() -> dict[str, list[float]]:
@@ -18,12 +24,22 @@ def all_tones() -> dict[str, list[float]]:
         "open-tone": _tone(0.22, 880) + _silence(0.06) + _tone(0.22, 660) + _silence(0.06) + _tone(0.4, 440),
         "recording-tone": _tone(0.4, 1400),  # ITU-T E.182, recording tone: 1,400 Hz
         "word": _tone(0.12, 600) + _silence(0.1),  # stands for a prompt where there is no voice
+        **_keys(),
     }
 
 
-def _tone(duration_s: float, hz: float) -> list[float]:
-    samples = [math.sin(2 * math.pi * hz * index / sound.RATE) for index in range(sound.seconds(duration_s))]
-    return sound.faded(sound.at_level(samples, _LEVEL_DB), 0.01)
+def _keys() -> dict[str, list[float]]:
+    return {
+        f"key-{_SPELLED.get(key, key)}": _tone(_KEY_S, low, high, level_db=_KEY_LEVEL_DB)
+        for low, row in zip(_ROWS, _KEYS, strict=True)
+        for high, key in zip(_COLUMNS, row, strict=True)
+    }
+
+
+def _tone(duration_s: float, *hz: float, level_db: float = _LEVEL_DB) -> list[float]:
+    turns = [2 * math.pi * index / sound.RATE for index in range(sound.seconds(duration_s))]
+    samples = [sum(math.sin(each * turn) for each in hz) for turn in turns]
+    return sound.faded(sound.at_level(samples, level_db), 0.01)
 
 
 def _silence(duration_s: float) -> list[float]:

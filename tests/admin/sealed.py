@@ -2,11 +2,13 @@
 
 import io
 import os
+import tempfile
 from pathlib import Path
 
 import pyrage
 
 from sealtone.admin.recording_files import folder_of
+from sealtone.cli.recording_sound import converting, put_sizes
 from sealtone.model import ConsentNotice, RecordingFacts, RecordingFormat
 from sealtone.model.recording import path_of
 from sealtone.store import Transaction
@@ -20,6 +22,17 @@ def seal(octets: bytes, key: Key) -> bytes:
     out = io.BytesIO()
     pyrage.encrypt_io(io.BytesIO(octets), out, [key.to_public()])
     return out.getvalue()
+
+
+def wav_of(octets: bytes, kind: RecordingFormat = RecordingFormat.OPUS) -> bytes:
+    """A recording that was opened, as a WAV; it comes in pieces as age gives it, or smaller."""
+    with tempfile.TemporaryFile() as out:
+        with converting(kind, RecordingFormat.WAV, out) as sink:
+            for at in range(0, len(octets), 7_001):
+                sink.write(octets[at : at + 7_001])
+        put_sizes(out)
+        out.seek(0)
+        return out.read()
 
 
 def write_finished(path: Path, octets: bytes, key: Key) -> None:

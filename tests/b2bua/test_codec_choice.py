@@ -172,7 +172,7 @@ def test_phones_that_follow_an_offers_order_are_transcoded_only_where_they_share
     assert (joining(*legs, server) == "pass") is share or has_ilbc
 
 
-@settings(suppress_health_check=[HealthCheck.filter_too_much])
+@settings(suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow], deadline=None)
 @given(phones(), phones(), names, names)
 def test_phones_that_choose_by_their_own_order_can_be_brought_to_the_common_codec_they_listed(
     a: tuple[Codec, ...], b: tuple[Codec, ...], of_a: tuple[str, ...], of_b: tuple[str, ...]

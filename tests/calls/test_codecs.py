@@ -16,7 +16,7 @@ from calls.codec_scenes import (
     sends,
     talk_both_ways,
 )
-from calls.listening import press
+from calls.listening import hear_out, playing, press
 from calls.media import ALL_CODECS
 from calls.scenes import (
     all_gone,
@@ -183,6 +183,55 @@ def test_a_phone_may_switch_between_agreed_codecs_at_any_packet() -> None:
     assert not is_transcoded(world)
     assert [sends(world, a, number) for number in (8, 0, 8, 101)] == [8, 0, 8, 101]
     assert [sends(world, b, number) for number in (0, 8, 101)] == [0, 8, 101]
+
+
+# keys
+
+
+@pytest.mark.parametrize("who", [0, 1])
+def test_a_key_pressed_as_an_event_is_a_tone_to_a_phone_that_takes_none_and_nothing_is_transcoded(who: int) -> None:
+    world = able()
+    phones = three(world)[:2]
+    presses, hears = phones[who], phones[1 - who]
+    presses.codecs, hears.codecs = (PCMA, EVENTS), (PCMA,)
+    in_call(world, *phones)
+    assert not is_transcoded(world)
+    assert presses.heard is not None
+    assert EVENTS.payload_type in [codec.payload_type for codec in presses.heard.codecs]
+    for key, sound in (("5", "key-5"), ("*", "key-star")):
+        press(world, presses, key)
+        assert playing(world, hears) == (sound,)
+        hear_out(world, hears)
+        press(world, hears, key)
+        assert playing(world, presses) == (), "its own tone is in its voice"
+    presses.hold(presses.session)
+    world.run(1)
+    presses.resume(presses.session)
+    world.run(1)
+    assert EVENTS.payload_type in [codec.payload_type for codec in presses.heard.codecs]
+    assert not is_transcoded(world)
+    talk_both_ways(world, *phones)
+
+
+@pytest.mark.parametrize("theirs", [(PCMA, EVENTS), (G722, EVENTS)])
+def test_no_tone_is_played_where_the_event_reaches_the_other_phone(theirs: tuple[Codec, ...]) -> None:
+    world = able()
+    a, b, _ = three(world)
+    a.codecs, b.codecs = (PCMA, EVENTS), theirs
+    in_call(world, a, b)
+    press(world, a, "5")
+    assert playing(world, b) == ()
+
+
+def test_events_are_not_offered_where_nothing_could_be_made_of_them() -> None:
+    for world in (World(), World(codecs={**ALL_CODECS, "pcma": "no"}), World(codecs={"pcma": ""})):
+        a, b, _ = three(world)
+        a.codecs, b.codecs = (PCMA,), (PCMA, EVENTS)
+        in_call(world, a, b)
+        assert b.heard is not None
+        assert not any(codec.is_telephone_event for codec in b.heard.codecs)
+        press(world, b, "5")
+        assert playing(world, a) == ()
 
 
 # packets

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -16,8 +18,19 @@ from sealtone.store import Database
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def command(data: Path, *arguments: str, columns: int = 100, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Runs `sealtone` on a data folder; `environment`: variables besides the test's own."""
+def command(
+    data: Path,
+    *arguments: str,
+    columns: int = 100,
+    limits: Mapping[int, int] = MappingProxyType({}),
+    **environment: str,
+) -> subprocess.CompletedProcess[str]:
+    """Runs `sealtone` on a data folder; `environment`: variables besides the test's own, `limits` as of `resource`."""
+
+    def limit() -> None:
+        for what, most in limits.items():
+            resource.setrlimit(what, (most, most))
+
     variables = os.environ | {
         "PYTHONPATH": os.pathsep.join(sys.path),
         "SEALTONE_DATA": str(data),
@@ -31,6 +44,7 @@ def command(data: Path, *arguments: str, columns: int = 100, **environment: str)
         timeout=60,
         check=False,
         env=variables | environment,
+        preexec_fn=limit if limits else None,
     )
 
 

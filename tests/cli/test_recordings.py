@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import shutil
 import stat
 import struct
@@ -14,10 +15,9 @@ from typing import Any
 import pyrage
 import pytest
 
-from admin.sealed import facts_of, keep, noise, write_broken_off, write_finished
+from admin.sealed import facts_of, keep, noise, wav_of, write_broken_off, write_finished
 from cli.conftest import Run
 from sealtone.admin.recording_files import folder_of
-from sealtone.cli.recording_sound import opus_to_wav
 from sealtone.model import RecordingFacts
 from sealtone.store import Database
 from sealtone.store.recordings import save_recording
@@ -225,6 +225,62 @@ def test_a_domain_and_a_user_say_what_is_recorded(run: Run) -> None:
     assert users["1001@office.example"]["recording"] == "never"
 
 
+def test_without_the_program_that_a_kind_needs_it_is_named_and_no_file_is_left(
+    run: Run, data: Path, tmp_path: Path
+) -> None:
+    key_file = tmp_path / "key.txt"
+    key = made(run, data, key_file)
+    facts = kept(data, facts_of(), streamed_wav([(1, 1)]), key)
+    out = tmp_path / "out"
+    arguments = ("recordings", "export", facts.id, "-i", str(key_file), "--to", str(out), "--as")
+    for wanted, package in (("flac", "flac"), ("opus", "opus-tools")):
+        done = run(*arguments, wanted, PATH=str(tmp_path))
+        assert (done.returncode, f"apt-get install {package}" in done.stderr) == (1, True)
+        assert not out.exists()
+
+
+@pytest.mark.parametrize("command", ["export", "rotate-key"])
+def test_a_long_recording_takes_no_more_memory_than_a_short_one(
+    run: Run, data: Path, tmp_path: Path, command: str
+) -> None:
+    key_file = tmp_path / "key.txt"
+    key = made(run, data, key_file)
+    long = bytes(256 * 2**20)
+    facts = kept(data, facts_of(), streamed_wav([]) + long, key)
+    arguments = {
+        "export": ("export", facts.id, "-i", str(key_file), "--to", str(tmp_path / "out")),
+        "rotate-key": ("rotate-key", "--to", str(tmp_path / "new"), "--old-identity", str(key_file)),
+    }[command]
+    done = run("recordings", *arguments, limits={resource.RLIMIT_DATA: 200 * 2**20})
+    assert done.returncode == 0, done.stderr
+    if command == "export":
+        assert (tmp_path / "out").stat().st_size == len(long) + 44
+    else:
+        assert "1 recordings were sealed" in done.stdout
+
+
+@pytest.mark.parametrize("command", ["export", "rotate-key"])
+def test_where_the_disk_takes_no_more_that_is_said_and_nothing_is_lost(
+    run: Run, data: Path, tmp_path: Path, command: str
+) -> None:
+    key_file = tmp_path / "key.txt"
+    key = made(run, data, key_file)
+    facts = kept(data, facts_of(), streamed_wav([(1, 1)] * 600_000), key)
+    file = folder_of(data) / facts.path
+    before, out = file.read_bytes(), tmp_path / "out"
+    arguments = {
+        "export": ("export", facts.id, "-i", str(key_file), "--to", str(out)),
+        "rotate-key": ("rotate-key", "--to", str(tmp_path / "new"), "--old-identity", str(key_file)),
+    }[command]
+    done = run("recordings", *arguments, limits={resource.RLIMIT_FSIZE: 2**20})
+    assert "File too large" in " ".join(done.stderr.split())
+    assert "damaged" not in done.stderr
+    assert done.returncode == (1 if command == "export" else 0)
+    assert file.read_bytes() == before
+    assert not out.exists()
+    assert [one.name for one in file.parent.iterdir()] == [file.name]
+
+
 @pytest.mark.skipif(shutil.which("opusenc") is None, reason="needs opus-tools")
 def test_sound_that_is_not_ours_is_not_taken_for_a_recording(tmp_path: Path) -> None:
     from sealtone.cli.recording_sound import SoundError
@@ -235,5 +291,6 @@ def test_sound_that_is_not_ours_is_not_taken_for_a_recording(tmp_path: Path) -> 
         sound.setframerate(48_000)
         sound.writeframes(bytes(48_000))
     subprocess.run(["opusenc", "--quiet", str(tmp_path / "a.wav"), str(tmp_path / "a.ogg")], check=True)
-    with pytest.raises(SoundError, match="not an Ogg Opus file as Sealtone records it"):
-        opus_to_wav((tmp_path / "a.ogg").read_bytes())
+    for octets in ((tmp_path / "a.ogg").read_bytes(), b"something else", b"OggT"):
+        with pytest.raises(SoundError, match="not an Ogg Opus file as Sealtone records it"):
+            wav_of(octets)

@@ -86,7 +86,7 @@ class Baresip(RealPhone):
         lines = [
             "poll_method epoll",
             f"sip_listen {LOOPBACK}:{self.sip_port}",
-            f"audio_source aufile,{self.tone_file}",
+            f"audio_source aufile,{self.played_file}",
             "ausrc_srate 8000",  # the tone's, whatever the codec's
             "ausrc_channels 1",
             "audio_player aubridge,far",

@@ -110,7 +110,7 @@ class Linphone(RealPhone):
         eventually(lambda: "linphonec>" in self._program_output(), 10, "linphonec starts", self.evidence)
         self._program.say("soundcard use files")
         self._program.say(f"record {self._heard}")
-        self._program.say(f"play {self.tone_file}")
+        self._program.say(f"play {self.played_file}")
         if self.setup.auto_answer:
             self._program.say("autoanswer enable")
         eventually(lambda: "Using wav files" in self._program_output(), 10, "linphonec takes files", self.evidence)

@@ -17,7 +17,8 @@ class Setup:
     `host`: the address that it has, on the loopback of ours or in the network namespace named.
 
     `encryption`: "none", "srtp" (offered, not insisted on), "required" (SRTP) or "zrtp". `authority`: PEM file that a TLS server is
-    checked against. `tone_hz`: the sine that it plays for as long as a call lasts.
+    checked against. `tone_hz`: the sine that it plays for as long as a call lasts, in place of which `speech` is played,
+    a mono WAV of 8 kHz.
     """
 
     user: str
@@ -36,6 +37,7 @@ class Setup:
     expires_s: int = 300
     host: str = LOOPBACK
     namespace: str = ""
+    speech: Path | None = None
 
 
 class RealPhone(ABC):
@@ -48,7 +50,7 @@ class RealPhone(ABC):
         self.setup = setup
         self.first_port = free_ports(self.PORTS)
         self.sip_port = self.first_port
-        self.tone_file = tone.write_tone(setup.folder / "tone.wav", setup.tone_hz)
+        self.played_file = setup.speech or tone.write_tone(setup.folder / "tone.wav", setup.tone_hz)
 
     @property
     def ports(self) -> tuple[int, int]:

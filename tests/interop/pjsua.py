@@ -35,7 +35,7 @@ class Pjsua(RealPhone):
             "rtp_port": self.first_port + 4,
             "codecs": setup.codecs,
             "auto_answer": setup.auto_answer,
-            "play": str(self.tone_file),
+            "play": str(self.played_file),
             "record": str(self._heard),
             "log": str(setup.folder / "log"),
         }

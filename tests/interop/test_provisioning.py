@@ -96,7 +96,7 @@ class FreshLinphone(Linphone):
     def wait_registered(self, timeout_s: float = 12.0) -> None:
         """What it plays and records is forgotten with the configuration that it had before."""
         super().wait_registered(timeout_s)
-        for line in ("soundcard use files", f"record {self._heard}", f"play {self.tone_file}"):
+        for line in ("soundcard use files", f"record {self._heard}", f"play {self.played_file}"):
             self._say(line)
 
     def kept(self) -> dict[str, dict[str, str]]:

@@ -203,6 +203,15 @@ def event_packets(phone: Phone, leg: MediaLeg, code: int, payload_type: int = 10
             time.sleep(0.02)
 
 
+def press_nine(phone: Phone, leg: MediaLeg) -> None:
+    """200 ms of the key's tones in PCMU, with silence before and after."""
+    both = mixed(sine(852, 1600, amplitude=6000), sine(1477, 1600, amplitude=6000))
+    sound = ulaw(bytes(3200) + both + bytes(4800))
+    for at in range(0, len(sound), 160):
+        phone.send(leg, sound[at : at + 160])
+        time.sleep(0.02)
+
+
 def drained(engine: Engine, until: Callable[[MediaEvent], bool], seconds: float = 3.0) -> list[MediaEvent]:
     """Events up to the one that is waited for."""
     events: list[MediaEvent] = []

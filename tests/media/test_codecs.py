@@ -23,8 +23,8 @@ from media.codec_calls import (
     heard_for,
     joined,
     key,
-    mixed,
     plan,
+    press_nine,
     sequence_of,
     share,
     sine,
@@ -32,7 +32,6 @@ from media.codec_calls import (
     steps,
     timestamp_of,
     transcoded,
-    ulaw,
 )
 from media.conftest import LOCAL, Phone, config, settle, wait_for
 from sealtone.media import Engine, PayloadFormat, Played, Srtp
@@ -277,14 +276,43 @@ def test_digits_cross_from_one_codec_to_another_and_are_told_once(engine: Engine
 def test_a_tone_of_a_phone_without_events_is_a_digit_to_the_phone_with_them(engine: Engine) -> None:
     alice, bob = Phone(ssrc=1), Phone(ssrc=2)
     _, leg_a, _ = transcoded(engine, plan(alice, PCMU), plan(bob, PCMA, EVENTS))
-    both = mixed(sine(852, 1600, amplitude=6000), sine(1477, 1600, amplitude=6000))
-    sound = ulaw(bytes(3200) + both + bytes(6400))
-    for at in range(0, len(sound), 160):
-        alice.send(leg_a, sound[at : at + 160])
-        time.sleep(0.02)
+    press_nine(alice, leg_a)
     packets = heard_for(bob, 0.5)
     assert {packet[12] for packet in packets if packet[1] & 0x7F == 101} == {9}
     assert digits(engine.events()) == [(leg_a.id, "9")]
+
+
+@pytest.mark.parametrize("joined_as", ["played to", "echoed"])
+def test_a_tone_of_a_phone_without_events_is_a_digit_to_the_server_that_it_talks_with(
+    engine: Engine, joined_as: str
+) -> None:
+    alice = Phone(ssrc=1)
+    leg = engine.open_leg(engine.open_call(), LOCAL)
+    engine.update_leg(leg.id, plan(alice, PCMU))
+    if joined_as == "echoed":
+        engine.echo(leg.id)
+    else:
+        engine.load_sound("prompt", 8000, sine(400, 32000))
+        engine.play(leg.id, ("prompt",))
+    settle()
+    press_nine(alice, leg)
+    press_nine(alice, leg)
+    assert digits(engine.events()) == [(leg.id, "9"), (leg.id, "9")]
+    if joined_as == "echoed":
+        assert len(heard_for(alice, 0.1)) == 70, "each packet came back as it was"
+
+
+def test_a_phone_with_events_is_not_listened_to_while_it_is_echoed(engine: Engine) -> None:
+    alice = Phone(ssrc=1)
+    leg = engine.open_leg(engine.open_call(), LOCAL)
+    engine.update_leg(leg.id, plan(alice, PCMU, EVENTS))
+    engine.echo(leg.id)
+    settle()
+    press_nine(alice, leg)
+    event_packets(alice, leg, 3)
+    time.sleep(0.05)
+    assert digits(engine.events()) == [(leg.id, "3")]
+    assert engine.leg_stats(leg.id).codec_packets == 0
 
 
 def test_a_digit_of_ours_is_sent_as_an_event_or_as_a_tone(engine: Engine) -> None:

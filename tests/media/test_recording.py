@@ -21,10 +21,12 @@ import numpy
 import pyrage
 import pytest
 
+from admin.sealed import wav_of
 from media.conftest import LOCAL, Phone, config, settle
 from sealtone.admin.recording_seal import open_recording
-from sealtone.cli.recording_sound import opus_to_wav, wav_with_sizes
+from sealtone.cli.recording_sound import converting
 from sealtone.media import Engine, LegPlan, MediaLeg, PayloadFormat, RecordingEnded, RecordingWish, UnknownLeg
+from sealtone.model import RecordingFormat
 
 PCMU = PayloadFormat(0, "pcmu", 8000)
 PCMA = PayloadFormat(8, "pcma", 8000)
@@ -112,11 +114,7 @@ def octets_of(path: Path) -> bytes:
 
 def sound_of(octets: bytes, kind: str) -> tuple[int, numpy.ndarray, numpy.ndarray]:
     """Sample rate, left and right."""
-    if kind == "flac":
-        octets = subprocess.run(
-            ["flac", "--silent", "--decode", "--stdout", "-"], input=octets, capture_output=True, check=True
-        ).stdout
-    wav = opus_to_wav(octets) if kind == "opus" else wav_with_sizes(octets)
+    wav = wav_of(octets, RecordingFormat(kind))
     with wave.open(io.BytesIO(wav)) as sound:
         assert sound.getnchannels() == 2
         samples = numpy.frombuffer(sound.readframes(sound.getnframes()), "<i2").reshape(-1, 2)
@@ -163,12 +161,21 @@ def test_each_phone_is_in_its_channel(engine: Engine, tmp_path: Path, kind: str,
     engine.close_call(call)
 
 
-@pytest.mark.parametrize(("kind", "check"), [("opus", ["opusdec", "--quiet", "IN", "OUT"]),
-                                             ("flac", ["flac", "--silent", "--test", "IN"]),
-                                             ("wav", ["sox", "--ignore-length", "-t", "wav", "IN", "-t", "wav", "OUT"])])  # fmt: skip
-def test_other_programs_read_what_was_recorded(engine: Engine, tmp_path: Path, kind: str, check: list[str]) -> None:
-    if shutil.which(check[0]) is None:
-        pytest.skip(f"needs {check[0]}")
+READERS = {
+    "opus": ["opusdec", "--quiet", "IN", "OUT"],
+    "flac": ["flac", "--silent", "--decode", "--output-name", "OUT", "IN"],
+    "wav": ["sox", "--ignore-length", "-t", "wav", "IN", "-t", "wav", "OUT"],
+}
+"""Programs of others, and what they are to be told to make a WAV."""
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_other_programs_read_what_was_recorded_and_what_it_is_exported_as(
+    engine: Engine, tmp_path: Path, kind: str
+) -> None:
+    for program in ("opusdec", "opusenc", "flac", "sox"):
+        if shutil.which(program) is None:
+            pytest.skip(f"needs {program}")
     alice, bob = Phone(ssrc=1), Phone(ssrc=2)
     _, leg_a, leg_b = call_of(engine, plan(alice, PCMU), plan(bob, PCMU))
     engine.bridge(leg_a.id, leg_b.id)
@@ -177,11 +184,15 @@ def test_other_programs_read_what_was_recorded(engine: Engine, tmp_path: Path, k
         time.sleep(1.5)
         engine.stop_recording(number)
         ended(engine)
-    plain, out = tmp_path / f"a.{kind}", tmp_path / "out.wav"
-    plain.write_bytes(octets_of(tmp_path / "a.age"))
-    command = [{"IN": str(plain), "OUT": str(out)}.get(word, word) for word in check]
-    subprocess.run(command, check=True, capture_output=True)
-    if "OUT" in check:
+    for wanted in FORMATS:
+        plain, out = tmp_path / f"a.{wanted}", tmp_path / f"{wanted}.wav"
+        with (
+            plain.open("wb") as file,
+            converting(RecordingFormat(kind), RecordingFormat(wanted), file) as sink,
+        ):
+            open_recording(tmp_path / "a.age", [KEY], sink)
+        command = [{"IN": str(plain), "OUT": str(out)}.get(word, word) for word in READERS[wanted]]
+        subprocess.run(command, check=True, capture_output=True)
         with wave.open(str(out)) as sound:
             rate, frames = sound.getframerate(), sound.readframes(sound.getnframes())
         samples = numpy.frombuffer(frames, "<i2").reshape(-1, 2).astype(float)

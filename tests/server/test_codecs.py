@@ -175,3 +175,23 @@ async def test_a_key_is_a_tone_to_a_phone_without_events_and_its_tones_are_keys_
             await asyncio.sleep(0.3)
             await call.hang_up()
     assert pressed == ["9", "5", "#"]
+
+
+async def test_a_key_is_a_tone_to_a_phone_without_events_that_shares_the_codec_and_the_call_stays_relayed(
+    tmp_path: Path,
+) -> None:
+    ear = Ear()
+    async with running(config_in(tmp_path)) as whole:
+        wish = Wish(codecs=("PCMU",))
+        async with (
+            whole.phone("1000", wish=wish, source=Silence) as a,
+            whole.phone("1001", wish=wish, source=Silence, sink=lambda: ear, ring_s=None) as b,
+        ):
+            call, _ = await called(a, b, PCMU)
+            await asyncio.sleep(0.5)
+            for key in "15":
+                began = time.monotonic()
+                call.send_dtmf(key)
+                await until(lambda key=key, began=began: ear.first_after(began, *KEYS[key]) is not None)
+            assert not leg_at(whole, "1001").transcoded
+            await call.hang_up()

@@ -18,11 +18,11 @@ from pathlib import Path
 import pyrage
 import pytest
 
+from admin.sealed import wav_of
 from sealtone import admin
 from sealtone.admin import Actor, SipUserChange
 from sealtone.admin.recording_files import folder_of
 from sealtone.admin.recording_seal import SealError, open_recording
-from sealtone.cli.recording_sound import opus_to_wav
 from sealtone.model import RecordingFacts
 from sealtone.net.control import ask
 from sealtone.phone import Call, Encryption, Phone, PhoneConfig, Tone, Wish, measure
@@ -89,7 +89,7 @@ def channels(wav: bytes) -> tuple[array.array[int], array.array[int]]:
 
 
 def assert_tones(data: Path, facts: RecordingFacts, seconds: float, *, finished: bool = True) -> None:
-    left, right = channels(opus_to_wav(octets_of(data, facts, finished=finished)))
+    left, right = channels(wav_of(octets_of(data, facts, finished=finished)))
     assert len(left) / 8000 == pytest.approx(seconds, abs=0.8)
     assert tone_share(left, LEFT_HZ) > 0.8
     assert tone_share(right, RIGHT_HZ) > 0.8
@@ -298,7 +298,7 @@ async def test_a_server_that_is_killed_loses_at_most_the_last_second(tmp_path: P
         (facts,) = read_recordings(transaction.connection, RecordingFilter()).recordings
     database.close()
     assert facts.ended_at is None
-    left, _ = channels(opus_to_wav(octets_of(tmp_path, facts, finished=False)))
+    left, _ = channels(wav_of(octets_of(tmp_path, facts, finished=False)))
     assert len(left) / 8000 >= lasted - 1.0, f"{len(left) / 8000:.2f} s of {lasted:.2f} s"
     assert_tones(tmp_path, facts, lasted, finished=False)
     async with running(config_in(tmp_path), secrets) as whole:

@@ -76,7 +76,7 @@ def test_every_prompt_was_made_at_one_level_without_silence_around_it(language: 
 def test_tones_begin_and_end_in_silence_at_a_bearable_level(name: str) -> None:
     samples = read(FOLDER / f"{name}.wav")
     assert samples[0] == samples[-1] == 0
-    assert max(map(abs, samples)) < 0.2
+    assert max(map(abs, samples)) < (0.3 if name.startswith("key-") else 0.2)
 
 
 def test_music_on_hold_is_quieter_than_speech_and_lasts_for_a_while() -> None:

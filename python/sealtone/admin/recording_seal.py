@@ -6,11 +6,11 @@ filled no chunk yet; see `rust/media/src/record`.
 
 from __future__ import annotations
 
-import io
 import os
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple, Protocol
 
 import pyrage
 from pyrage import x25519
@@ -29,6 +29,16 @@ _SECRET = "AGE-SECRET-KEY-1"
 
 class SealError(AdminError):
     """A recording, or a key, does not open."""
+
+
+class Sink(Protocol):
+    """What takes the octets of a recording, piece by piece."""
+
+    def write(self, octets: bytes, /) -> int:
+        """Takes all of them."""
+        ...
+
+    def flush(self) -> None: ...
 
 
 class Opened(NamedTuple):
@@ -91,9 +101,10 @@ def recipient_of(text: str) -> str:
 
 
 def open_recording(
-    path: Path, identities: Sequence[x25519.Identity], out: BinaryIO, *, was_finished: bool = False
+    path: Path, identities: Sequence[x25519.Identity], out: Sink, *, was_finished: bool = False
 ) -> Opened:
-    """Writes what was recorded to `out`. Raises `SealError` where nothing opens, or something was changed.
+    """Writes what was recorded to `out`. Raises `SealError` where nothing opens, or something was changed, and what
+    `out` raises.
 
     What was authentic before that place has been written by then. `was_finished`: it is known to have been, so that a
     file without its end was changed; else its end may be missing, or be one that was still being written.
@@ -109,6 +120,8 @@ def open_recording(
     except pyrage.DecryptError as error:
         raise SealError(f"The key does not open this recording ({error}). It was sealed to another one.") from error
     except OSError as error:
+        if counted.has_failed:
+            raise
         if was_finished or counted.octets < _whole_chunks(path) * _CHUNK:
             raise SealError(
                 f"The recording was changed or damaged on the disk: {counted.octets} octets of it are authentic."
@@ -124,30 +137,82 @@ def open_recording(
 def reseal(path: Path, identities: Sequence[x25519.Identity], recipient: str, *, was_finished: bool = False) -> None:
     """Seals a recording to another key: the new file takes the place of the old one, or nothing changes.
 
-    `was_finished` as in `open_recording`: what was cut short meanwhile must not look whole afterwards. It is held in
-    memory meanwhile. Raises `SealError`, `OSError`.
+    `was_finished` as in `open_recording`: what was cut short meanwhile must not look whole afterwards. Raises
+    `SealError`, `OSError`.
     """
-    plain = io.BytesIO()
-    open_recording(path, identities, plain, was_finished=was_finished)
-    plain.seek(0)
     fresh = path.with_name(path.name + ".resealed")
-    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
-        pyrage.encrypt_io(plain, out, [x25519.Recipient.from_str(recipient)])
-        out.flush()
-        os.fsync(out.fileno())
+    try:
+        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
+            sealing = _Sealing(out, x25519.Recipient.from_str(recipient))
+            try:
+                open_recording(path, identities, sealing, was_finished=was_finished)
+            finally:
+                sealing.end()
+            out.flush()
+            os.fsync(out.fileno())
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
     fresh.replace(path)
     path.with_name(path.name + TAIL).unlink(missing_ok=True)
 
 
-class _Counted:
-    """Counts what passes."""
+class _Sealing:
+    """Seals what is written to it into `out`, on a thread at the other end of a pipe: age reads, and is not written
+    to, and so long a recording is never in memory or in the clear on the disk."""
 
-    def __init__(self, out: BinaryIO) -> None:
+    def __init__(self, out: Sink, recipient: x25519.Recipient) -> None:
         self._out = out
-        self.octets = 0
+        self._recipient = recipient
+        self._fault: OSError | None = None
+        self._is_whole = False
+        reading, writing = os.pipe()
+        self._pipe = open(writing, "wb")  # noqa: SIM115
+        self._thread = threading.Thread(target=self._seal, args=(reading,))
+        self._thread.start()
 
     def write(self, octets: bytes) -> int:
-        self._out.write(octets)
+        return self._pipe.write(octets)
+
+    def flush(self) -> None:
+        self._pipe.flush()
+
+    def end(self) -> None:
+        """All was written. Raises `OSError`, `SealError` where it is not in `out`."""
+        try:
+            self._pipe.close()
+        except BrokenPipeError:
+            pass  # the thread says why
+        finally:
+            self._thread.join()
+        if self._fault is not None:
+            raise self._fault
+        if not self._is_whole:
+            raise SealError("The recording could not be sealed.")
+
+    def _seal(self, reading: int) -> None:
+        try:
+            with open(reading, "rb") as plain:
+                pyrage.encrypt_io(plain, self._out, [self._recipient])
+            self._is_whole = True
+        except OSError as fault:
+            self._fault = fault
+
+
+class _Counted:
+    """Counts what passes, and remembers that something did not."""
+
+    def __init__(self, out: Sink) -> None:
+        self._out = out
+        self.octets = 0
+        self.has_failed = False
+
+    def write(self, octets: bytes) -> int:
+        try:
+            self._out.write(octets)
+        except BaseException:
+            self.has_failed = True
+            raise
         self.octets += len(octets)
         return len(octets)
 

@@ -8,7 +8,8 @@ How it works, and its rules:
    comes second. A phone that has chosen by its own order all the same, and has listed a common codec too, is offered
    the common ones alone once the call is up; until then it is heard through codecs.
 2. Else the server decodes and encodes: each phone is answered with its best codec that the server has, and with
-   telephone-event of the same clock (RFC 4733 2.1).
+   telephone-event of the same clock (RFC 4733 2.1). That it is given in any case where the server makes its codec: what
+   the other phone does not take as an event it hears as a tone (`key_tones.py`).
 3. Each leg has payload types of its own. A number means one format for the whole session (RFC 3264 8.3.2).
 4. A phone's choice is the first voice codec of its answer. Two legs pass packets on where each one's choice is a codec
    that the other agreed to, in frames that both read, in packets that are not longer than the other takes. A phone may
@@ -51,14 +52,17 @@ def encodings_of(known: Mapping[str, str]) -> Encodings:
 
 
 @remembered
-def offered(source: Codecs, names: tuple[str, ...], server: Encodings, known: Codecs) -> Codecs:
+def offered(
+    source: Codecs, names: tuple[str, ...], server: Encodings, known: Codecs, common_alone: bool = False
+) -> Codecs:
     """What to offer to a phone of a user with the codecs `names`, where the other phone has `source`.
 
     `server`: what the server may decode in this call; none where media passes it unseen. `known`: what payload types
-    mean in this session already. Raises `Refused` where nothing is left.
+    mean in this session already. `common_alone`: no voice codec that the other phone has not. Raises `Refused` where
+    nothing is left.
     """
     common = permitted_codecs(source, names)
-    added = _added(source, names, common, server) if server and decodable(source, server) else ()
+    added = _added(names, common, server, common_alone) if server and decodable(source, server) else ()
     if not any(map(is_voice, (*common, *added))):
         raise Refused(488, without_common(source, names))
     try:
@@ -80,21 +84,18 @@ def offered(source: Codecs, names: tuple[str, ...], server: Encodings, known: Co
     return (*filter(is_voice, everything), *(codec for codec in everything if not is_voice(codec)))
 
 
-def _added(source: Codecs, names: tuple[str, ...], common: Codecs, server: Encodings) -> Codecs:
+def _added(names: tuple[str, ...], common: Codecs, server: Encodings, common_alone: bool = False) -> Codecs:
     """What the server offers of its own beside `common`: voice codecs, and telephone-event for clocks that lack it.
 
-    Events are added where the other phone has them too, or where they have to go through codecs in any case: in a call
-    that is passed on they would be lost.
+    Where `common` has events they are passed on, in its clocks; so it gets no others.
     """
     has = {name_of(codec) for codec in common}
-    voice = [fmtp.ours(CATALOGUE[name].codec) for name in _in_order(names) if name not in has]
+    voice = [fmtp.ours(CATALOGUE[name].codec) for name in _in_order(names) if name not in has and not common_alone]
     voice = [codec for codec in voice if codec.encoding.lower() in server]
-    takes_events = _EVENTS in server and (
-        any(codec.is_telephone_event for codec in source) or not any(map(is_voice, common))
-    )
     clocks = [codec.clock for codec in common if codec.is_telephone_event]
+    spoken = voice if clocks else [*(codec for codec in common if decodable((codec,), server)), *voice]
     events: list[Codec] = []
-    for codec in voice if takes_events else ():
+    for codec in spoken if _EVENTS in server else ():
         if codec.clock not in clocks:
             clocks.append(codec.clock)
             events.append(fmtp.ours(Codec(EVENT_CLOCKS[codec.clock], _EVENTS, codec.clock)))
@@ -104,7 +105,7 @@ def _added(source: Codecs, names: tuple[str, ...], common: Codecs, server: Encod
 @remembered
 def of_our_own(names: tuple[str, ...], server: Encodings) -> Codecs:
     """What the server itself offers to a phone of a user with the codecs `names`: all that it can decode of these."""
-    return _added((), names, (), server)
+    return _added(names, (), server)
 
 
 @remembered
@@ -129,7 +130,8 @@ def answered(asked: Codecs, accepted: Codecs, names: tuple[str, ...], server: En
     """
     shared = _relayed(asked, accepted, names)
     if shared:
-        return shared  # though the other phone may have chosen what this one has not: it can still be told to change
+        # Though the other phone may have chosen what this one has not: it can still be told to change.
+        return (*shared, *_unshared_events(asked, shared, server))
     if decodable(accepted, server):
         mine = permitted_codecs(asked, names)
         best = next((codec for codec in mine if is_voice(codec) and decodable((codec,), server)), None)
@@ -142,6 +144,14 @@ def _relayed(asked: Codecs, accepted: Codecs, names: tuple[str, ...]) -> Codecs:
     shared = answer_codecs(asked, permitted_codecs(accepted, names))
     by_number = {codec.payload_type: codec for codec in asked}
     return tuple([fmtp.relayed(by_number[codec.payload_type], codec) for codec in shared])
+
+
+def _unshared_events(asked: Codecs, shared: Codecs, server: Encodings) -> Codecs:
+    """telephone-event for a phone whose voice is passed on to one that has none."""
+    if any(codec.is_telephone_event for codec in shared) or not decodable(shared, server):
+        return ()
+    voice = first_voice(shared)
+    return tuple(codec for codec in _companions(asked, voice, server) if codec.is_telephone_event) if voice else ()
 
 
 def _companions(asked: Codecs, voice: Codec, server: Encodings) -> Codecs:

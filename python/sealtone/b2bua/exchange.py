@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sealtone.b2bua import change, placed_call, recording_in_call, transfer, zrtp_in_call
+from sealtone.b2bua import change, key_tones, placed_call, recording_in_call, transfer, zrtp_in_call
 from sealtone.b2bua.applications import in_call, open_notice
 from sealtone.b2bua.applications.playing import Playing
 from sealtone.b2bua.call import Call
@@ -160,12 +160,18 @@ class Exchange:
             self._step(leg, zrtp_in_call.on_packet, leg, packet, now)
 
     def receive_digit(self, port: int, digit: str, now: float) -> None:
-        """A key (0-9, *, #, A-D) that the phone of a leg pressed: in its media, or in an INFO."""
+        """A key (0-9, *, #, A-D) that the phone of a leg pressed, as it came in its media."""
         leg = self._by_port.get(port)
         if leg is not None and leg.call.state != "ended":
-            self._step(leg, in_call.on_digit, leg, digit, now)
-            if leg.call.state == "answered" and leg.call.run is None:  # else its keys are the application's
-                self.guarded(leg.call, recording_in_call.on_digit, leg, digit, now)
+            if leg.call.state == "answered":
+                self.guarded(leg.call, key_tones.on_digit, leg, digit, now)
+            self.press(leg, digit, now)
+
+    def press(self, leg: Leg, digit: str, now: float) -> None:
+        """A key of a leg's phone, in its media or in an INFO."""
+        self._step(leg, in_call.on_digit, leg, digit, now)
+        if leg.call.state == "answered" and leg.call.run is None:  # else its keys are the application's
+            self.guarded(leg.call, recording_in_call.on_digit, leg, digit, now)
 
     def receive_unmapped(self, port: int, payload_type: int, now: float) -> None:
         """The phone of a leg sends an agreed payload type that the other leg's phone has no number for."""

@@ -348,8 +348,7 @@ class Leg:
             raise Refused(planned.status, planned.reason)
         self.offer_plan = plan = planned
         said = self._remote
-        known = self.meanings.known if self.sealed is None else ()
-        codecs = codec_choice.offered(codecs, self.user.codecs, leg_codecs.needed(self, codecs, fully), known)
+        codecs = leg_codecs.offered(self, codecs, fully)
         self.meanings.note(codecs)
         entropy = self.call.exchange.entropy
         if not plan.suites:

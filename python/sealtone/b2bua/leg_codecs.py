@@ -36,11 +36,12 @@ def encodings(leg: Leg) -> codec_choice.Encodings:
     return call.exchange.encodings if leg.sealed is None and call.service is None else codec_choice.NOTHING
 
 
-def needed(leg: Leg, codecs: tuple[Codec, ...], fully: bool) -> codec_choice.Encodings:
-    """What the server offers of its own to a phone beside `codecs`: nothing where it is known to have one of these."""
-    if leg.media is not None and not fully and codec_choice.shares(codecs, leg.user.codecs, leg.said.codecs):
-        return codec_choice.NOTHING
-    return encodings(leg)
+def offered(leg: Leg, codecs: tuple[Codec, ...], fully: bool) -> tuple[Codec, ...]:
+    """What to offer to the phone, where the other one has `codecs`: these alone where it is known to have one of them,
+    else, or `fully`, what the server can turn them into too. Raises `Refused`."""
+    known = leg.meanings.known if leg.sealed is None else ()
+    suffice = leg.media is not None and not fully and codec_choice.shares(codecs, leg.user.codecs, leg.said.codecs)
+    return codec_choice.offered(codecs, leg.user.codecs, encodings(leg), known, suffice)
 
 
 def answer_with(leg: Leg, codecs: tuple[Codec, ...]) -> tuple[Codec, ...]:

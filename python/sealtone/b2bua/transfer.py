@@ -225,7 +225,7 @@ def on_in_dialog_request(leg: Leg, event: sip.InDialogRequest, now: float) -> No
     elif method in ("INFO", "MESSAGE"):
         other = leg.call.other(leg)
         if method == "INFO" and (key := in_call.key_in(event.request)):
-            leg.call.exchange.receive_digit(leg.port.id, key, now)
+            leg.call.exchange.press(leg, key, now)
         if other is None or other.session.state != "confirmed":
             endpoint.respond(event.tx, 200 if leg.call.service is not None else 480, now)
             return

@@ -1,15 +1,19 @@
-"""From a recording's file to sound that this machine plays, or to another kind of file.
+"""From a recording's file to sound that this machine plays, or to another kind of file, as it comes.
 
-Ogg Opus is decoded by the libopus that the server uses as well. Other changes of kind are left to ffmpeg.
+Ogg Opus is decoded by the libopus that the server uses as well. Into FLAC and out of it, and into Ogg Opus, goes what
+Debian's `flac` and `opusenc` make of it.
 """
 
 from __future__ import annotations
 
 import ctypes
+import os
 import shutil
 import struct
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Protocol
 
 from sealtone.admin import AdminError
 from sealtone.model import RecordingFormat
@@ -17,50 +21,167 @@ from sealtone.model import RecordingFormat
 _LIBRARY = "libopus.so.0"
 _RATE = 48_000
 _LONGEST_PACKET = 5_760  # samples of 120 ms at 48 kHz
+_FRAME = 4  # octets of a sample of both channels
 _WAV_HEADER = 44
+_PAGE_HEADER = 27
+_UNKNOWN = 0xFFFFFFFF
+_MAKING = {
+    RecordingFormat.FLAC: ("flac", "--silent", "--ignore-chunk-sizes", "--stdout", "-"),
+    RecordingFormat.WAV: ("flac", "--silent", "--decode", "--stdout", "-"),
+    RecordingFormat.OPUS: ("opusenc", "--quiet", "--ignorelength", "-", "-"),
+}
+"""Programs that make a kind out of another one that they read."""
+_PACKAGES = {"flac": "flac", "opusenc": "opus-tools"}
 
 
 class SoundError(AdminError):
     """The sound cannot be had in that form here."""
 
 
-def converted(octets: bytes, kind: RecordingFormat, wanted: RecordingFormat) -> bytes:
-    """The file in another kind; where it is of that kind already, as it is. Raises `SoundError`."""
+class Sink(Protocol):
+    """What takes a recording piece by piece."""
+
+    def write(self, octets: bytes, /) -> int:
+        """Takes all of it."""
+        ...
+
+    def flush(self) -> None: ...
+
+
+@contextmanager
+def converting(kind: RecordingFormat, wanted: RecordingFormat, out: IO[bytes]) -> Iterator[Sink]:
+    """What takes a file of one kind, and writes to `out`, which has a descriptor, one of another kind, or the same.
+
+    A WAV has no sizes in its header: see `put_sizes`. Raises `SoundError`.
+    """
     if kind is wanted:
-        return wav_with_sizes(octets) if kind is RecordingFormat.WAV else octets
-    if kind is RecordingFormat.OPUS and wanted is RecordingFormat.WAV:
-        return opus_to_wav(octets)
-    return _by_ffmpeg(octets, wanted)
+        yield out
+    elif kind is not RecordingFormat.OPUS:
+        with _through(_MAKING[wanted], out) as sink:
+            yield sink
+    elif wanted is RecordingFormat.WAV:
+        yield _OpusDecoder(out)
+    else:
+        with _through(_MAKING[wanted], out) as sink:
+            yield _OpusDecoder(sink)
+    out.flush()
 
 
-def wav_with_sizes(octets: bytes) -> bytes:
-    """A WAV that was written as a stream, with its sizes in its header."""
-    whole = len(octets) - (len(octets) - _WAV_HEADER) % 4
-    head = bytearray(octets[:_WAV_HEADER])
-    struct.pack_into("<I", head, 4, min(whole - 8, 0xFFFFFFFF))
-    struct.pack_into("<I", head, 40, min(whole - _WAV_HEADER, 0xFFFFFFFF))
-    return bytes(head) + octets[_WAV_HEADER:whole]
+def put_sizes(out: IO[bytes]) -> None:
+    """Writes the sizes of a WAV that was written as a stream into its header, and leaves out half a sample.
+
+    `out` can be written anywhere.
+    """
+    whole = out.seek(0, os.SEEK_END)
+    if whole < _WAV_HEADER:
+        return
+    whole -= (whole - _WAV_HEADER) % _FRAME
+    out.truncate(whole)
+    for place, size in ((4, whole - 8), (40, whole - _WAV_HEADER)):
+        out.seek(place)
+        out.write(struct.pack("<I", min(size, _UNKNOWN)))
+    out.flush()
 
 
-def opus_to_wav(octets: bytes) -> bytes:
-    """Decodes our Ogg Opus: two mono streams in one (RFC 7845 5.1.1.2). Raises `SoundError`."""
-    packets, end = _packets(octets)
-    head = next(packets, b"")
-    if head[:8] != b"OpusHead" or head[18:] != bytes([1, 2, 0, 0, 1]):
+@contextmanager
+def _through(command: tuple[str, ...], out: IO[bytes]) -> Iterator[Sink]:
+    """What takes the input of a program that writes to `out`."""
+    program = shutil.which(command[0])
+    if program is None:
+        raise SoundError(
+            f"For that, {command[0]} is needed: apt-get install {_PACKAGES[command[0]]}. "
+            "Or export the recording as it was made, or as WAV."
+        )
+    with subprocess.Popen(
+        [program, *command[1:]], stdin=subprocess.PIPE, stdout=out, stderr=subprocess.PIPE
+    ) as running:
+        assert running.stdin is not None
+        assert running.stderr is not None
+        cut_short = False
+        try:
+            yield running.stdin
+            running.stdin.close()
+        except BrokenPipeError:
+            cut_short = True
+        except BaseException:
+            running.kill()
+            raise
+        said = running.stderr.read().decode(errors="replace").strip()
+    if running.returncode or cut_short:
+        raise SoundError(f"{command[0]} could not convert it: {said or f'status {running.returncode}'}")
+
+
+class _OpusDecoder:
+    """Takes our Ogg Opus, two mono streams in one (RFC 7845 5.1.1.2), and writes a WAV to `out`, without sizes."""
+
+    def __init__(self, out: Sink) -> None:
+        self._out = out
+        self._held = b""
+        self._packet = b""
+        self._headers = 2
+        self._skip = 0
+        self._decoder = _Decoder()
+        self._decoded = 0
+        """Samples, each of both channels."""
+
+    def write(self, octets: bytes) -> int:
+        self._held += octets
+        at = 0
+        while (page := _page(self._held, at)) is not None:
+            position, packets, at = page
+            self._take(position, packets)
+        self._held = self._held[at:]
+        return len(octets)
+
+    def flush(self) -> None:
+        self._out.flush()
+
+    def _take(self, position: int, parts: list[tuple[bytes, bool]]) -> None:
+        """The parts of packets in a page, each with whether it is the last of its packet. The page's position says how
+        many samples there are by its end, which may be fewer than were decoded (RFC 7845 4)."""
+        before, sound = self._decoded, bytearray()
+        for part, is_last in parts:
+            self._packet += part
+            if is_last:
+                packet, self._packet = self._packet, b""
+                if self._headers:
+                    self._read_header(packet)
+                else:
+                    sound += self._decoder.decode(packet)
+        self._decoded += len(sound) // _FRAME
+        first, last = max(self._skip - before, 0), max(position - before, 0)
+        self._out.write(bytes(sound[first * _FRAME : last * _FRAME]))
+
+    def _read_header(self, packet: bytes) -> None:
+        self._headers -= 1
+        if not self._headers:
+            return  # the tags
+        if packet[:8] != b"OpusHead" or packet[18:] != bytes([1, 2, 0, 0, 1]):
+            raise SoundError("This is not an Ogg Opus file as Sealtone records it. Play it with another program.")
+        self._skip = struct.unpack_from("<H", packet, 10)[0]
+        layout = (16, 1, 2, _RATE, _RATE * _FRAME, _FRAME, 16)
+        header = struct.pack("<4sI8sIHHIIHH4sI", b"RIFF", _UNKNOWN, b"WAVEfmt ", *layout, b"data", _UNKNOWN)
+        self._out.write(header)
+
+
+def _page(octets: bytes, at: int) -> tuple[int, list[tuple[bytes, bool]], int] | None:
+    """The position of the Ogg page at `at`, its parts of packets, and where the next one begins (RFC 3533 6).
+
+    None where it is not there as a whole. Raises `SoundError` where there is none.
+    """
+    if not b"OggS".startswith(octets[at : at + 4]):
         raise SoundError("This is not an Ogg Opus file as Sealtone records it. Play it with another program.")
-    next(packets, b"")  # tags
-    skip = struct.unpack_from("<H", head, 10)[0]
-    pcm = bytearray()
-    with _Decoder() as decoder:
-        for packet in packets:
-            pcm += decoder.decode(packet)
-    last = max(end[-1], 0) * 4 if end else len(pcm)
-    sound = bytes(pcm[skip * 4 : last])
-    header = struct.pack(
-        "<4sI8sIHHIIHH4sI",
-        *(b"RIFF", 36 + len(sound), b"WAVEfmt ", 16, 1, 2, _RATE, _RATE * 4, 4, 16, b"data", len(sound)),
-    )
-    return header + sound
+    if len(octets) < at + _PAGE_HEADER:
+        return None
+    body = at + _PAGE_HEADER + octets[at + 26]
+    lacing = octets[at + _PAGE_HEADER : body]
+    if len(lacing) < octets[at + 26] or len(octets) < body + sum(lacing):
+        return None
+    parts = []
+    for length in lacing:
+        parts.append((octets[body : body + length], length < 255))
+        body += length
+    return struct.unpack_from("<q", octets, at + 6)[0], parts, body
 
 
 class _Decoder:
@@ -83,11 +204,9 @@ class _Decoder:
             raise SoundError("Opus cannot be started on this machine.")
         self._out = (ctypes.c_int16 * (2 * _LONGEST_PACKET))()
 
-    def __enter__(self) -> _Decoder:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._opus.opus_multistream_decoder_destroy(self._state)
+    def __del__(self) -> None:
+        if getattr(self, "_state", None):
+            self._opus.opus_multistream_decoder_destroy(self._state)
 
     def decode(self, packet: bytes) -> bytes:
         samples = self._opus.opus_multistream_decode(
@@ -95,44 +214,4 @@ class _Decoder:
         )
         if samples < 0:
             raise SoundError("The recording holds a packet that is no Opus.")
-        return ctypes.string_at(ctypes.byref(self._out), samples * 4)
-
-
-def _packets(octets: bytes) -> tuple[Iterator[bytes], list[int]]:
-    """The packets of an Ogg stream; the list has the last page's position once all are taken."""
-    end: list[int] = []
-
-    def take() -> Iterator[bytes]:
-        at, begun = 0, b""
-        while at + 27 <= len(octets) and octets[at : at + 4] == b"OggS":
-            segments = octets[at + 26]
-            lacing = octets[at + 27 : at + 27 + segments]
-            body = at + 27 + segments
-            if body + sum(lacing) > len(octets):
-                return  # broken off in this page
-            end[:] = [struct.unpack_from("<q", octets, at + 6)[0]]
-            for length in lacing:
-                begun += octets[body : body + length]
-                body += length
-                if length < 255:
-                    yield begun
-                    begun = b""
-            at = body
-
-    return take(), end
-
-
-def _by_ffmpeg(octets: bytes, wanted: RecordingFormat) -> bytes:
-    program = shutil.which("ffmpeg")
-    if program is None:
-        raise SoundError(
-            f"To make {wanted.value} of this recording, ffmpeg is needed: apt-get install ffmpeg. "
-            "Or export it as it was recorded."
-        )
-    kinds = {RecordingFormat.OPUS: ("libopus", "ogg"), RecordingFormat.WAV: ("pcm_s16le", "wav")}
-    codec, container = kinds.get(wanted, ("flac", "flac"))
-    command = [program, "-v", "error", "-i", "pipe:0", "-c:a", codec, "-f", container, "pipe:1"]
-    done = subprocess.run(command, input=octets, capture_output=True, check=False)
-    if done.returncode:
-        raise SoundError(f"ffmpeg could not convert it: {done.stderr.decode(errors='replace').strip()}")
-    return wav_with_sizes(done.stdout) if wanted is RecordingFormat.WAV else done.stdout
+        return ctypes.string_at(ctypes.byref(self._out), samples * _FRAME)

@@ -5,14 +5,14 @@ The private key is read here, by the person's own command, and by nothing else: 
 
 from __future__ import annotations
 
-import io
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import IO, Annotated, Any
 
 import typer
 from rich.text import Text
@@ -101,18 +101,21 @@ def play(
     data: DataOption = DEFAULT_DATA,
 ) -> None:
     """Open a recording and play it: the caller on the left, the called one on the right."""
-    facts, octets = _open(data, recording, identity)
-    from sealtone.cli.recording_sound import SoundError, converted
-
-    sound = converted(octets, facts.format, RecordingFormat.WAV)
+    facts, identities = _found(data, recording, identity)
     if to is not None:
-        _write(to, sound)
+        _write(to, data, facts, identities, RecordingFormat.WAV)
         return
+    from sealtone.cli.recording_sound import SoundError
+
     player = shutil.which("aplay")
     if player is None:
         raise SoundError("There is no aplay here (apt-get install alsa-utils). Write a file instead with --to.")
-    done = subprocess.run([player, "-q", "-"], input=sound, check=False)
-    if done.returncode:
+    with subprocess.Popen([player, "-q", "-"], stdin=subprocess.PIPE) as running:
+        assert running.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            _open(data, facts, identities, RecordingFormat.WAV, running.stdin)
+            running.stdin.close()
+    if running.returncode:
         raise SoundError("The sound card cannot be used. Write a file instead with --to.")
 
 
@@ -128,10 +131,8 @@ def export(
 ) -> None:
     """Open a recording and write it as a plain file."""
     wanted = recording_format(kind) if kind is not None else None
-    facts, octets = _open(data, recording, identity)
-    from sealtone.cli.recording_sound import converted
-
-    _write(to, converted(octets, facts.format, wanted or facts.format))
+    facts, identities = _found(data, recording, identity)
+    _write(to, data, facts, identities, wanted or facts.format)
 
 
 @app.command()
@@ -288,19 +289,25 @@ def _reseal_all(data: Path, account: Account, identities: list[Any], recipient: 
         print(f"Recording {recording_id} stays sealed to the old key: {why}", file=sys.stderr)
 
 
-def _open(data: Path, recording: str, identity: Path | None) -> tuple[RecordingFacts, bytes]:
+def _found(data: Path, recording: str, identity: Path | None) -> tuple[RecordingFacts, list[Any]]:
+    """A recording, and the keys that may open it."""
     if identity is None:
         raise typer.BadParameter("Name the file with the private key.", param_hint="--identity")
-    from sealtone.admin import recording_seal as seal
-
     facts = look(data, lambda transaction: admin.recording_of(transaction, actor(), recording))
-    out = io.BytesIO()
+    return facts, _identities(identity)
+
+
+def _open(data: Path, facts: RecordingFacts, identities: list[Any], wanted: RecordingFormat, out: IO[bytes]) -> None:
+    """Opens a recording and writes it to `out`, in the kind that is wanted, as it comes."""
+    from sealtone.admin import recording_seal as seal
+    from sealtone.cli.recording_sound import converting
+
     path = recording_files.folder_of(data) / facts.path
-    found = seal.open_recording(path, _identities(identity), out, was_finished=_was_finished(facts))
+    with converting(facts.format, wanted, out) as sink:
+        found = seal.open_recording(path, identities, sink, was_finished=_was_finished(facts))
     if not found.whole:
         still = "still runs" if facts.ended_at is None else "was broken off"
         print(f"The recording {still}: this is what was written of it.", file=sys.stderr)
-    return facts, out.getvalue()
 
 
 def _was_finished(facts: RecordingFacts) -> bool:
@@ -330,15 +337,28 @@ def _account(data: Path, number: int | None) -> Account:
     return look(data, lambda transaction: chosen_account(transaction, actor(), number))
 
 
-def _write(to: Path, octets: bytes) -> None:
+def _write(to: Path, data: Path, facts: RecordingFacts, identities: list[Any], wanted: RecordingFormat) -> None:
+    """Writes an opened recording to a new file, which is there as a whole or not at all."""
     if str(to) == "-":
-        sys.stdout.buffer.write(octets)
+        _open(data, facts, identities, wanted, sys.stdout.buffer)
         return
+    from sealtone.cli.recording_sound import put_sizes
+
     try:
-        with open(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(octets)
+        file = open(os.open(to, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "w+b")  # noqa: SIM115
     except OSError as error:
         raise admin.AdminError(f"{to} was not written: {error.strerror}.") from error
+    try:
+        with file:
+            _open(data, facts, identities, wanted, file)
+            if wanted is RecordingFormat.WAV:
+                put_sizes(file)
+    except OSError as error:
+        to.unlink()
+        raise admin.AdminError(f"{to} was not written: {error.strerror}.") from error
+    except BaseException:
+        to.unlink()
+        raise
 
 
 def _row(data: Path, facts: RecordingFacts) -> dict[str, Any]:

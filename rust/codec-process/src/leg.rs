@@ -97,6 +97,11 @@ impl Leg {
         }
     }
 
+    /// Whether its sound is wanted though no mouth pulls it: it is recorded, or keys are to be found in it.
+    pub(crate) fn needs_ear(&self) -> bool {
+        !self.recordings.is_empty() || !sends_events(&self.formats)
+    }
+
     /// The rate at which this leg's codec hears best, Hz.
     pub(crate) fn natural_rate(&self) -> u32 {
         voice_rate(&self.formats).unwrap_or(DEFAULT_RATE)
@@ -164,10 +169,14 @@ fn receiver_config(formats: &[Format], sample_rate: u32) -> ReceiverConfig {
             .collect(),
         sample_rate,
         // Who can send events sends no tones.
-        detect_tones: !formats
-            .iter()
-            .any(|format| format.spec.kind == CodecKind::TelephoneEvent),
+        detect_tones: !sends_events(formats),
     }
+}
+
+fn sends_events(formats: &[Format]) -> bool {
+    formats
+        .iter()
+        .any(|format| format.spec.kind == CodecKind::TelephoneEvent)
 }
 
 /// Opus encodes from, and decodes to, the rate of the sound at its other side, where it has that: what is above is not

@@ -2,7 +2,7 @@
 //!
 //! What a leg is sent is made by its *mouth*, tick by tick of a clock of its own: a tick pulls sound from the *ear*
 //! of the leg it hears, plays what there is to play, and encodes. An ear that no mouth pulls, of a leg that is only
-//! recorded, has a clock itself. Clocks begin in different milliseconds, so that many of them do not meet.
+//! recorded or whose keys are looked for in its sound, has a clock itself. Clocks begin in different milliseconds, so that many of them do not meet.
 
 mod together;
 
@@ -79,7 +79,7 @@ impl Mixer {
     pub fn obey(&mut self, order: Order<'_>, now: u64, out: &mut Outbox) {
         self.mark.set(order.leg().unwrap_or(0));
         match order {
-            Order::Packet(packet) => self.take(&packet),
+            Order::Packet(packet) => self.take(&packet, now),
             Order::SetUp {
                 leg,
                 formats,
@@ -348,7 +348,7 @@ impl Mixer {
         if let Some(leg) = self.legs.get_mut(&id)
             && leg.heard_by.is_none()
             && leg.ear_clock.is_none()
-            && !leg.recordings.is_empty()
+            && leg.needs_ear()
         {
             leg.ear_clock = Some(clock);
             self.ticks.push(Reverse((first, id, Kind::Ear, clock)));
@@ -389,7 +389,7 @@ impl Mixer {
 
     // ---- sound ----
 
-    fn take(&mut self, packet: &Packet<'_>) {
+    fn take(&mut self, packet: &Packet<'_>, now: u64) {
         if let Some(leg) = self.legs.get_mut(&packet.leg) {
             leg.receiver.push(&Arrival {
                 sequence: packet.sequence,
@@ -400,6 +400,10 @@ impl Mixer {
                 at_us: packet.at_us,
                 payload: packet.payload,
             });
+            // Packets of a leg that nobody hears come where something is to be found in them.
+            if leg.heard_by.is_none() && leg.ear_clock.is_none() {
+                self.wind_ear(packet.leg, now);
+            }
         }
     }
 
@@ -454,7 +458,7 @@ impl Mixer {
             .legs
             .get(&id)
             .filter(|leg| leg.ear_clock == Some(clock))?;
-        if leg.recordings.is_empty() {
+        if !leg.needs_ear() {
             self.legs.get_mut(&id)?.ear_clock = None;
             return None;
         }

@@ -460,7 +460,11 @@ impl Worker {
         let new_socket = plan.rtcp_socket.is_some();
         let (unused, restarts) = leg.apply(plan, self.now);
         let target = leg.target;
-        if leg.copied || leg.mouth == Mouth::Codecs || leg.playing().is_some() {
+        if leg.copied
+            || leg.mouth == Mouth::Codecs
+            || leg.playing().is_some()
+            || leg.is_heard_for_tones()
+        {
             self.unsettle(slot);
         }
         if let Some(socket) = unused {

@@ -2,7 +2,7 @@
 
 use sealtone_codec_protocol::{CodecKind, Format, LegId, Packet, Sent, Statistics};
 
-use super::{Heard, Leg};
+use super::{Heard, Leg, Target};
 use crate::bridge::Fields;
 use crate::clock::{Micros, SECOND};
 use crate::codecs::Link;
@@ -236,8 +236,23 @@ impl Leg {
         }
     }
 
+    /// Whether the remote talks to the server alone, and can press keys as tones only: the codec process finds them.
+    #[must_use]
+    pub fn is_heard_for_tones(&self) -> bool {
+        let is_alone = match self.target {
+            Target::Echo => true,
+            Target::None => self.playing().is_some(),
+            Target::Leg(_) | Target::Codecs(_) => false,
+        };
+        is_alone && self.sends_no_events() && !self.cold.codecs.formats.is_empty()
+    }
+
+    fn sends_no_events(&self) -> bool {
+        self.event_types == [DROP; 2]
+    }
+
     fn tells_digits_by_codecs(&self) -> bool {
-        matches!(self.target, super::Target::Codecs(_))
+        matches!(self.target, Target::Codecs(_)) || self.sends_no_events()
     }
 
     fn event_clock(&self, payload_type: u8) -> u32 {

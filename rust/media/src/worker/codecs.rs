@@ -123,7 +123,8 @@ impl Worker {
         let Some(leg) = leg_at(&mut self.legs, slot) else {
             return;
         };
-        leg.copied = (heard || leg.is_recorded()) && !barred && !leg.is_sealed();
+        let listened_to = heard || leg.is_recorded() || leg.is_heard_for_tones();
+        leg.copied = listened_to && !barred && !leg.is_sealed();
         // What would play over or in place of a relayed call waits for the process; the call does not.
         let speaks = spoken_for.is_some() && (up || matches!(leg.target, Target::Codecs(_)));
         leg.set_mouth(if speaks { Mouth::Codecs } else { Mouth::Relay });
