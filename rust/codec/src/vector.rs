@@ -12,6 +12,30 @@ use std::arch::x86_64::{
     _mm256_loadu_si256, _mm256_madd_epi16, _mm256_setzero_si256, _mm256_storeu_si256,
 };
 
+/// What is worth the widest vectors, in loops that the compiler makes them out of by itself. Its `run`, and whatever of
+/// weight that calls, is `#[inline(always)]`: else it is compiled for every processor alike.
+pub(crate) trait Work {
+    type Output;
+
+    fn run(self) -> Self::Output;
+}
+
+/// Does the work with what the processor has. The outcome is the same: nothing is fused or put in another order.
+pub(crate) fn widest<W: Work>(work: W) -> W::Output {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") {
+        // SAFETY: the processor has what the function needs.
+        return unsafe { run_avx2(work) };
+    }
+    work.run()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn run_avx2<W: Work>(work: W) -> W::Output {
+    work.run()
+}
+
 /// Samples that a scalar product takes at once; filters are as long as some of them.
 pub(crate) const STRIDE: usize = 16;
 

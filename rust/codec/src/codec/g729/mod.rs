@@ -1,16 +1,60 @@
-//! G.729 with the arithmetic of annex A and the silence of annex B (RFC 3551 section 4.5.6), by bcg729.
+//! G.729 with the methods of annex A (ITU-T G.729), and how RFC 3551 section 4.5.6 puts its frames into packets.
+//!
+//! A frame is 10 ms of speech at 8 kHz: a filter, and for each of two sub-frames an excitation of it, the one before
+//! repeated a pitch lag later and four pulses. The encoder is an implementation of our own in floating point, after the text of the
+//! Recommendation and with its tables. Decoding, and the silence of annex B, are bcg729's.
+
+mod acelp;
+mod analysis;
+mod encoder;
+mod filter;
+mod frame;
+mod gain;
+mod lsf;
+mod lsf_codebooks;
+mod lsf_quantiser;
+mod pitch;
+mod taming;
 
 use sealtone_codec_protocol::CodecSpec;
 
-use super::ffi::bcg729::{Decoder, Encoder, Frame, OCTETS, SAMPLES, SID_OCTETS};
+use super::ffi::bcg729::{self, Decoder, SID_OCTETS};
 use super::{Codec, CodecError, MOST_MS, frames_of};
+use encoder::Encoder;
+
+/// Samples of a frame, 10 ms.
+const FRAME: usize = 80;
+/// Sub-frames of a frame.
+const SUBFRAMES: usize = 2;
+/// Samples of a sub-frame.
+const SUBFRAME: usize = FRAME / SUBFRAMES;
+/// Octets of a frame of voice.
+const OCTETS: usize = 10;
+/// Order of the linear prediction.
+const ORDER: usize = 10;
+
+/// A(z) without its leading 1: the first coefficient belongs to the sample before.
+type Lpc = [f32; ORDER];
+/// Line spectral frequencies, radians, rising.
+type Lsf = [f32; ORDER];
+
+/// The cosines of the frequencies before a stream's first ones.
+const FIRST_LSP: [f32; ORDER] = [
+    0.915_5, 0.793_5, 0.640_9, 0.457_8, 0.244_1, 0.0, -0.244_1, -0.457_8, -0.640_9, -0.793_5,
+];
 
 /// Frames of 10 ms in a packet that is taken.
 const MOST_FRAMES: usize = MOST_MS as usize / 10;
 
+/// Who encodes: silence is bcg729's.
+enum Encoding {
+    Voice(Box<Encoder>),
+    VoiceAndSilence(bcg729::Encoder),
+}
+
 pub(super) struct G729 {
     dtx: bool,
-    encoder: Option<Encoder>,
+    encoder: Option<Encoding>,
     decoder: Option<Decoder>,
 }
 
@@ -47,11 +91,21 @@ impl Codec for G729 {
     /// A packet is voice frames, then at most one of silence. Where the encoder begins to speak within a packet, what
     /// was silent before it is left out, since silence cannot come first.
     fn encode(&mut self, sound: &[i16], payload: &mut Vec<u8>) -> Result<(), CodecError> {
-        let frames = frames_of::<SAMPLES>(sound)?;
+        let frames = frames_of::<FRAME>(sound)?;
         if self.encoder.is_none() {
-            self.encoder = Encoder::new(self.dtx);
+            self.encoder = if self.dtx {
+                bcg729::Encoder::new(true).map(Encoding::VoiceAndSilence)
+            } else {
+                Some(Encoding::Voice(Box::new(Encoder::new())))
+            };
         }
-        let encoder = self.encoder.as_mut().ok_or(CodecError::Failed)?;
+        let encoder = match self.encoder.as_mut().ok_or(CodecError::Failed)? {
+            Encoding::Voice(encoder) => {
+                payload.extend(frames.iter().flat_map(|frame| encoder.encode(frame)));
+                return Ok(());
+            }
+            Encoding::VoiceAndSilence(encoder) => encoder,
+        };
         let (mut voice, mut silence) = (Vec::with_capacity(OCTETS * MOST_FRAMES), None);
         for samples in frames {
             let mut frame = [0; OCTETS];
@@ -75,9 +129,9 @@ impl Codec for G729 {
             self.decoder = Decoder::new();
         }
         let decoder = self.decoder.as_mut().ok_or(CodecError::Failed)?;
-        let frames = voice.iter().map(Frame::Voice);
-        for frame in frames.chain(silence.map(Frame::Silence)) {
-            let mut samples = [0; SAMPLES];
+        let frames = voice.iter().map(bcg729::Frame::Voice);
+        for frame in frames.chain(silence.map(bcg729::Frame::Silence)) {
+            let mut samples = [0; FRAME];
             decoder.decode(&frame, &mut samples);
             sound.extend_from_slice(&samples);
         }
@@ -88,13 +142,13 @@ impl Codec for G729 {
         let Some(decoder) = self.decoder.as_mut() else {
             return false;
         };
-        if samples > MOST_FRAMES * SAMPLES {
+        if samples > MOST_FRAMES * FRAME {
             return false;
         }
         let end = sound.len() + samples;
         while sound.len() < end {
-            let mut made = [0; SAMPLES];
-            decoder.decode(&Frame::Lost, &mut made);
+            let mut made = [0; FRAME];
+            decoder.decode(&bcg729::Frame::Lost, &mut made);
             sound.extend_from_slice(&made);
         }
         sound.truncate(end);
@@ -103,6 +157,6 @@ impl Codec for G729 {
 
     fn samples_in(&self, payload: &[u8]) -> Option<usize> {
         let (voice, silence) = split(payload)?;
-        Some((voice.len() + usize::from(silence.is_some())) * SAMPLES)
+        Some((voice.len() + usize::from(silence.is_some())) * FRAME)
     }
 }

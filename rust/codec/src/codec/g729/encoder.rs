@@ -1,0 +1,230 @@
+//! The encoder (ITU-T G.729 annex A).
+
+use super::acelp;
+use super::analysis::{self, WINDOW};
+use super::filter::{
+    HighPass, analyse, convolve, dot, energy, filter_backwards, fold_memory, impulse_responses,
+    settled, widened,
+};
+use super::frame::{Excitation, Frame, parity, second_lags_begin};
+use super::gain::{self, Products};
+use super::pitch::{self, OpenLoop};
+use super::taming::{self, Taming};
+use super::{FIRST_LSP, FRAME, Lpc, Lsf, OCTETS, ORDER, SUBFRAME, lsf, lsf_quantiser};
+use crate::vector::{Work, widest};
+
+/// Where the frame lies among the samples that are analysed.
+const PRESENT: usize = 120;
+/// How far formants are widened to weigh errors: under them, more of an error is heard (clause A.3.3).
+const WEIGHTING: f32 = 0.75;
+/// Of the low-pass that the open-loop pitch is looked for behind (clause A.3.4).
+const LOW_PASS: f32 = 0.7;
+/// Bounds of the pitch gain that pulses are repeated with (equation 47).
+pub const REPETITION: [f32; 2] = [0.2, 0.794_5];
+
+/// An encoder of one stream.
+pub struct Encoder {
+    high_pass: HighPass,
+    /// What is analysed of the last frame.
+    speech: [f32; WINDOW],
+    /// The frequencies of the last frame, and their quantised cosines.
+    lsf: Lsf,
+    lsp: [f32; ORDER],
+    lsf_prediction: lsf_quantiser::Prediction,
+    open_loop: OpenLoop,
+    /// The weighted speech before the frame.
+    weighted: [f32; ORDER],
+    /// The excitation before the frame.
+    excitation: [f32; pitch::PAST],
+    /// What the weighted error ended with.
+    error: [f32; ORDER],
+    /// The last pitch gain, within its bounds.
+    repetition: f32,
+    gain_prediction: gain::Prediction,
+    taming: Taming,
+}
+
+impl Encoder {
+    pub fn new() -> Self {
+        Self {
+            high_pass: HighPass::before_encoder(),
+            speech: [0.0; WINDOW],
+            lsf: FIRST_LSP.map(f32::acos),
+            lsp: FIRST_LSP,
+            lsf_prediction: lsf_quantiser::Prediction::new(),
+            open_loop: OpenLoop::new(),
+            weighted: [0.0; ORDER],
+            excitation: [0.0; pitch::PAST],
+            error: [0.0; ORDER],
+            repetition: REPETITION[0],
+            gain_prediction: gain::Prediction::new(),
+            taming: Taming::new(),
+        }
+    }
+
+    /// Encodes one frame's sound.
+    pub fn encode(&mut self, sound: &[i16; FRAME]) -> [u8; OCTETS] {
+        widest(Encoding {
+            encoder: self,
+            sound,
+        })
+    }
+
+    #[inline(always)]
+    fn frame(&mut self, sound: &[i16; FRAME]) -> Frame {
+        self.speech.copy_within(FRAME.., 0);
+        let newest = &mut self.speech[WINDOW - FRAME..];
+        for (sample, &heard) in newest.iter_mut().zip(sound) {
+            *sample = heard.into();
+        }
+        self.high_pass.pass(newest);
+
+        let mut frame = Frame::default();
+        let lpc = analysis::predict(&analysis::autocorrelate(&self.speech));
+        if let Some(found) = lpc.and_then(|lpc| lsf::from_lpc(&lpc)) {
+            self.lsf = found;
+        }
+        let quantised;
+        (frame.lsf, quantised) = self.lsf_prediction.quantise(&self.lsf);
+        let lsp = quantised.map(f32::cos);
+        let filters = lsf::filters(&self.lsp, &lsp);
+        self.lsp = lsp;
+
+        let weighting = filters.map(|lpc| widened(&lpc, WEIGHTING));
+        let low_passed = weighting.map(|lpc| low_pass(&lpc));
+        let [first, second, first_low_passed, second_low_passed] =
+            impulse_responses([&weighting[0], &weighting[1], &low_passed[0], &low_passed[1]]);
+        let responses = [first, second];
+
+        let mut weighted = [0.0; FRAME];
+        let mut residuals = [[0.0; SUBFRAME]; 2];
+        let low_passes = low_passed.iter().zip([first_low_passed, second_low_passed]);
+        for (at, (low_passed, response)) in low_passes.enumerate() {
+            let begin = PRESENT + at * SUBFRAME;
+            let mut speech = [0.0; ORDER + SUBFRAME];
+            speech.copy_from_slice(&self.speech[begin - ORDER..begin + SUBFRAME]);
+            residuals[at] = analyse(&filters[at], &speech);
+            let mut fed = residuals[at];
+            fold_memory(low_passed, &self.weighted, &mut fed);
+            let part = convolve(&response, &fed);
+            weighted[at * SUBFRAME..(at + 1) * SUBFRAME].copy_from_slice(&part);
+            self.weighted = std::array::from_fn(|k| settled(part[SUBFRAME - ORDER + k]));
+        }
+        self.open_loop.push(&weighted);
+        let mut lags = pitch::around(self.open_loop.lag());
+
+        for at in 0..2 {
+            let last_in_thirds = if at == 0 {
+                pitch::THIRDS_UP_TO
+            } else {
+                usize::MAX
+            };
+            let (excitation, lag) = self.subframe(
+                &weighting[at],
+                &responses[at],
+                &residuals[at],
+                lags,
+                last_in_thirds,
+            );
+            frame.excitations[at] = excitation;
+            if at == 0 {
+                lags = (second_lags_begin(lag.whole), 10);
+                frame.excitations[at].lag = lag.code();
+                frame.parity = parity(lag.code());
+            } else {
+                frame.excitations[at].lag = lag.code_from(lags.0);
+            }
+        }
+        frame
+    }
+
+    /// Everything about a sub-frame but the code of its lag.
+    #[inline(always)]
+    fn subframe(
+        &mut self,
+        weighting: &Lpc,
+        response: &[f32; SUBFRAME],
+        residual: &[f32; SUBFRAME],
+        lags: (usize, usize),
+        last_in_thirds: usize,
+    ) -> (Excitation, super::frame::Lag) {
+        let mut fed = *residual;
+        fold_memory(weighting, &self.error, &mut fed);
+        let target = convolve(response, &fed);
+
+        let mut line = [0.0; pitch::PAST + SUBFRAME];
+        line[..pitch::PAST].copy_from_slice(&self.excitation);
+        line[pitch::PAST..].copy_from_slice(residual);
+        let backwards = filter_backwards(response, &target);
+        let (lag, repeated) = pitch::search(&backwards, &line, lags, last_in_thirds);
+        let repeated_filtered = convolve(response, &repeated);
+
+        let (xy, yy) = (dot(&target, &repeated_filtered), energy(&repeated_filtered));
+        let is_tamed = self.taming.is_needed(lag);
+        let most = if is_tamed { taming::MOST_GAIN } else { 1.2 };
+        let pitch_gain = if xy > 0.0 { (xy / yy).min(most) } else { 0.0 };
+
+        let left = std::array::from_fn(|n| target[n] - pitch_gain * repeated_filtered[n]);
+        let mut pitched = *response;
+        acelp::repeat(&mut pitched, lag.whole, self.repetition);
+        let pulses = acelp::search(&left, &pitched);
+        let signal = pulses.signal(lag.whole, self.repetition);
+        let filtered = pulses.filtered(&pitched);
+
+        let products = Products {
+            xy,
+            yy,
+            xz: dot(&target, &filtered),
+            yz: dot(&repeated_filtered, &filtered),
+            zz: energy(&filtered),
+        };
+        let (gain_codes, gains) = self.gain_prediction.quantise(&signal, &products, is_tamed);
+        self.taming.follow(gains.pitch, lag);
+        self.repetition = gains.pitch.clamp(REPETITION[0], REPETITION[1]);
+
+        self.excitation.copy_within(SUBFRAME.., 0);
+        for (n, sample) in self.excitation[pitch::PAST - SUBFRAME..]
+            .iter_mut()
+            .enumerate()
+        {
+            *sample = settled(gains.pitch * repeated[n] + gains.fixed * signal[n]);
+        }
+        for (k, error) in self.error.iter_mut().enumerate() {
+            let n = SUBFRAME - ORDER + k;
+            let made = gains.pitch * repeated_filtered[n] + gains.fixed * filtered[n];
+            *error = settled(target[n] - made);
+        }
+        let excitation = Excitation {
+            lag: 0,
+            positions: pulses.positions(),
+            signs: pulses.signs(),
+            gains: gain_codes,
+        };
+        (excitation, lag)
+    }
+}
+
+struct Encoding<'a> {
+    encoder: &'a mut Encoder,
+    sound: &'a [i16; FRAME],
+}
+
+impl Work for Encoding<'_> {
+    type Output = [u8; OCTETS];
+
+    #[inline(always)]
+    fn run(self) -> Self::Output {
+        self.encoder.frame(self.sound).pack()
+    }
+}
+
+/// A(z) times 1 - 0.7/z, up to the order of A(z).
+#[inline(always)]
+fn low_pass(lpc: &Lpc) -> Lpc {
+    let mut before = 1.0;
+    lpc.map(|coefficient| {
+        let passed = coefficient - LOW_PASS * before;
+        before = coefficient;
+        passed
+    })
+}
