@@ -164,6 +164,11 @@ class Transports:
             self.counters.displaced += 1
         return True
 
+    @property
+    def is_gathering(self) -> bool:
+        """Whether messages come so fast that the loop takes many at once (`moderation`)."""
+        return self.moderation.is_gathering
+
     # Sending
 
     def send(self, data: bytes, hop: Hop) -> None:
