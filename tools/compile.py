@@ -40,6 +40,7 @@ MODULES = (
     "b2bua/applications/open_notice",
     "b2bua/applications/playing",
     "media/engine",
+    "net/moderation",
     "net/udp",
     "server/authentication",
     "server/dialog_admission",

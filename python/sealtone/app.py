@@ -172,7 +172,11 @@ class Server:
         await store.submit(lambda transaction: recording_files.close_interrupted(transaction, config.data))
         node.registrar.load(await store.load_bindings(time.time()))
         self._transports = transports = Transports(
-            node.on_message, node.on_closed, node.on_send_failed, certificates=self._certificates
+            node.on_message,
+            node.on_closed,
+            node.on_send_failed,
+            certificates=self._certificates,
+            urgent=(engine.event_fd(),),
         )
         self._parts.push_async_callback(transports.close)
         node.start(transports, loop)

@@ -1,4 +1,4 @@
-"""The one timer of a node, under simulated time."""
+"""The one timer of a node, and what it does together, under simulated time."""
 
 import contextlib
 import heapq
@@ -54,6 +54,9 @@ class Loop:
     def call_later(self, delay_s: float, action: Callable[[], object]) -> Timer:
         return self.call_at(self.now + delay_s, action)
 
+    def call_soon(self, action: Callable[[], object]) -> Timer:
+        return self.call_at(self.now, action)
+
     def run_until(self, end: float) -> None:
         while self._due and self._due[0][0] <= end:
             self.now, _, timer = heapq.heappop(self._due)
@@ -65,6 +68,7 @@ class Loop:
 class Wire:
     def __init__(self) -> None:
         self.sent: list[bytes] = []
+        self.is_gathering = False
 
     def send(self, data: bytes, hop: Hop) -> None:
         self.sent.append(data)
@@ -102,6 +106,38 @@ def test_timers_run_though_messages_come_in_without_a_pause() -> None:
         loop.run_until(step * 0.003)
         server.on_message(b"no SIP at all", FLOW)
     assert server.endpoint.transaction_count == 0
+
+
+def options(number: int) -> bytes:
+    return OPTIONS.replace(b"z9hG4bK1", b"z9hG4bK%d" % number).replace(b"Call-ID: 1", b"Call-ID: %d" % number)
+
+
+def test_messages_that_are_gathered_are_answered_together_and_in_order() -> None:
+    loop, wire = Loop(), Wire()
+    server = node(loop, wire)
+    wire.is_gathering = True
+    for number in range(1, 6):
+        server.on_message(options(number), FLOW)
+    assert not wire.sent
+    loop.run_until(loop.now)
+    assert [b"Call-ID: %d\r\n" % number in data for number, data in enumerate(wire.sent, 1)] == [True] * 5
+    server.on_message(options(6), FLOW)
+    wire.is_gathering = False
+    server.on_message(options(7), FLOW)
+    assert len(wire.sent) == 7
+    loop.run_until(60)
+    assert server.endpoint.transaction_count == 0
+
+
+def test_what_waits_to_be_sent_together_is_limited() -> None:
+    loop, wire = Loop(), Wire()
+    server = node(loop, wire)
+    wire.is_gathering = True
+    for number in range(1, 65):
+        server.on_message(options(number), FLOW)
+    assert not wire.sent
+    server.on_message(options(65), FLOW)
+    assert wire.sent
 
 
 @pytest.mark.interpreted

@@ -39,6 +39,10 @@ class Limits(NamedTuple):
     """Of each UDP socket, in the kernel. A burst must wait there while Python works, or calls are dropped."""
     datagrams_per_wake: int = 64
     """Read from one UDP socket before other sockets and timers get their turn."""
+    gathered_from: int = 400
+    """Messages a second from which on they are gathered (`net.moderation`)."""
+    gathering_s: float = 0.005
+    """For how long at most, each time: INVITE, what follows the challenge, and the callee's 180 have waited in turn."""
     accepts_per_wake: int = 16
     """A TLS handshake costs half a millisecond; a storm of connections must not silence the rest."""
 

@@ -17,6 +17,7 @@ from typing import Protocol, cast
 from sealtone.net.errors import IdentityError
 from sealtone.net.identity import check_identity
 from sealtone.net.limits import Counters, Limits
+from sealtone.net.moderation import Moderation
 from sealtone.sip.errors import FramingError
 from sealtone.sip.flow import Flow, Target, TlsInfo, TransportName
 from sealtone.sip.framing import KeepAlive, StreamFramer
@@ -44,6 +45,7 @@ class StreamOwner(Protocol):
 
     limits: Limits
     counters: Counters
+    moderation: Moderation
 
     def message(self, data: bytes, flow: Flow) -> None: ...
 
@@ -159,6 +161,7 @@ class StreamConnection(asyncio.Protocol):
         self._take(arrived, flow)
 
     def _take(self, arrived: Sequence[bytes | KeepAlive], flow: Flow) -> None:
+        self._owner.moderation.came(len(arrived))
         for message in arrived:
             if isinstance(message, bytes):
                 self.last_message_at = self._loop.time()

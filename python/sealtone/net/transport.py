@@ -18,11 +18,12 @@ import contextlib
 import itertools
 import ssl
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from sealtone.net.limits import Counters, Limits
 from sealtone.net.local_address import LocalAddresses, family_of
+from sealtone.net.moderation import Moderation
 from sealtone.net.outbound import OutboundConnections
 from sealtone.net.probation import Probation
 from sealtone.net.stream import Handover, StreamConnection
@@ -74,7 +75,8 @@ class Transports:
     """The transports of a node; create it within a running event loop.
 
     `on_message(data, flow)`: one whole message, as far as framing can tell. `on_closed(flow)`: a connection ended.
-    `on_send_failed(hop)`: something sent to `hop` will not arrive.
+    `on_send_failed(hop)`: something sent to `hop` will not arrive. `urgent`: descriptors that the loop reads too, and
+    that no gathering of messages holds up.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class Transports:
         on_send_failed: Callable[[Hop], None],
         limits: Limits | None = None,
         certificates: Certificates | None = None,
+        urgent: Sequence[int] = (),
     ) -> None:
         self.message = on_message
         self._on_closed = on_closed
@@ -92,6 +95,7 @@ class Transports:
         self.counters = Counters()
         self._certificates = certificates
         self._loop = asyncio.get_running_loop()
+        self.moderation = Moderation(self._loop, self.limits, urgent)
         self._ids = itertools.count(1)
         self._addresses = LocalAddresses()
         self._udp: dict[int, UdpSocket] = {}
@@ -110,7 +114,9 @@ class Transports:
 
     async def listen_udp(self, host: str, port: int) -> Listening:
         """Listens on an IP literal; port 0 lets the system choose. Raises `ListenError`."""
-        udp = UdpSocket(next(self._ids), host, port, self.message, self.limits, self.counters, self._addresses)
+        udp = UdpSocket(
+            next(self._ids), host, port, self.message, self.limits, self.counters, self._addresses, self.moderation
+        )
         self._udp[udp.id] = udp
         return Listening("udp", host, udp.port, udp.receive_buffer)
 
@@ -157,6 +163,11 @@ class Transports:
             self._probation.end_oldest(source)
             self.counters.displaced += 1
         return True
+
+    @property
+    def is_gathering(self) -> bool:
+        """Whether messages come so fast that the loop takes many at once (`moderation`)."""
+        return self.moderation.is_gathering
 
     # Sending
 
@@ -298,6 +309,7 @@ class Transports:
         if self._closing:
             return
         self._closing = True
+        self.moderation.stop()
         self._sweep_timer.cancel()
         for listener in self._listeners:
             listener.close()

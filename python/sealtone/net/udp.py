@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from sealtone.net.limits import Counters, Limits
 from sealtone.net.listen import bound_socket, widen_receive_buffer
 from sealtone.net.local_address import LocalAddresses
+from sealtone.net.moderation import Moderation
 from sealtone.sip.flow import Flow
 
 _REMEMBERED_REMOTES = 65_536
@@ -64,6 +65,7 @@ class UdpSocket:
         limits: Limits,
         counters: Counters,
         addresses: LocalAddresses,
+        moderation: Moderation,
     ) -> None:
         self.id = socket_id
         self._socket = bound_socket("udp", host, port)
@@ -75,6 +77,7 @@ class UdpSocket:
         self._burst = limits.datagrams_per_wake
         self._counters = counters
         self._addresses = addresses
+        self._moderation = moderation
         self._is_wildcard = host in _WILDCARDS
         self._info = _INFO[self._socket.family]
         if self._is_wildcard:
@@ -124,8 +127,10 @@ class UdpSocket:
         into = [buffer]
         flows = self._flows
         on_message = self._on_message
-        # To find a socket empty costs more than to be called once more. So only in a rush is there a second look.
-        most = self._burst if monotonic() - self._read_at < _RUSH_S else 1
+        # To find a socket empty costs more than to be called once more. So there is a second look only in a rush, and
+        # where datagrams were let come.
+        gathered = self._moderation.is_gathering
+        most = self._burst if gathered or monotonic() - self._read_at < _RUSH_S else 1
         count = 0
         try:
             while count < most:
@@ -145,6 +150,7 @@ class UdpSocket:
             # BlockingIOError: all read. Anything else here is a late ICMP error of no use (see `send`).
             pass
         self._counters.datagrams_in += count
+        self._moderation.came(count)
         self._read_at = monotonic()
 
     def _flow_from(self, source: tuple[Any, ...], told: bytes) -> Flow:

@@ -1,8 +1,9 @@
 """One running node: bytes from the transports to the pure objects, and what these want sent, stored and told.
 
 Every message takes one way: `on_message` → `Endpoint.receive` → `_drain`, which gives each event to whom it concerns
-(a call, the registrar, the message relay), sends what has to be sent, stores records and arms the one timer. Nothing
-here waits: a REGISTER is answered when the store's commit comes back.
+(a call, the registrar, the message relay), → `_send`, which sends what has to be sent, stores records and arms the one
+timer. Nothing here waits: a REGISTER is answered when the store's commit comes back. Where messages are gathered
+(`net.moderation`), those of one turn of the loop are all handled before what they call for is sent together.
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ if TYPE_CHECKING:
 
 _TIMER_GRAIN_S = 0.025  # no timer of SIP is shorter than 200 ms
 _HOUSEKEEPING_S = 5.0
+_HANDLED_TOGETHER = 64
+"""Messages and timers before what they call for is sent, at most."""
 _MAX_TRANSACTIONS = 400_000  # ended ones are kept 32 s to absorb repetitions: 1,000 calls a second for that long
 
 
@@ -116,6 +119,8 @@ class Node:
         self._loop: asyncio.AbstractEventLoop
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = float("inf")
+        self._unsent = 0
+        """How often something was handled since anything was sent."""
         self._housekeeping: asyncio.TimerHandle | None = None
         self._stopping = False
         self._handlers: dict[type, Callable[..., None]] = {
@@ -209,6 +214,20 @@ class Node:
                     else:
                         handler(event, now)
                 events = endpoint.events()
+        if not self._transports.is_gathering or self._unsent >= _HANDLED_TOGETHER:
+            self._send(now)
+            return
+        if not self._unsent:
+            self._loop.call_soon(self._send_together)
+        self._unsent += 1
+
+    def _send_together(self) -> None:
+        if self._unsent:
+            self._send(self._loop.time())
+
+    def _send(self, now: float) -> None:
+        endpoint, exchange = self.endpoint, self.exchange
+        self._unsent = 0
         self._plane.flush()  # what a message says is in force before it leaves
         send = self._transports.send
         tracing = self.journal.tracing
@@ -488,6 +507,7 @@ class Node:
         had_calls = bool(self.exchange.calls)
         self.exchange.end_all(now)
         self._drain(now)
+        self._send(now)
         if had_calls:
             await asyncio.sleep(patience_s)
         self.ladders.flush(float("inf"))

@@ -1,0 +1,150 @@
+"""Messages that come fast are gathered; what comes alone, and what is urgent, does not wait."""
+
+import asyncio
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+from net.conftest import OPTIONS, Node
+from net.test_udp import phone
+from sealtone.net import Limits
+from sealtone.net.moderation import Moderation
+
+Nodes = Callable[..., Node]
+LONG = Limits(gathering_s=0.3)
+
+
+class Rush:
+    """A moderation that has just seen more messages than it lets pass one by one, until `end`."""
+
+    def __init__(self, urgent: tuple[int, ...] = ()) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.moderation = Moderation(self.loop, LONG, urgent)
+        self.moderation.came(100)
+
+    async def begun(self) -> None:
+        await asyncio.sleep(0)
+        assert self.moderation.is_gathering
+
+
+async def late_by(write: Callable[[], object], fd: int) -> float:
+    """Seconds from `write` on another thread, 20 ms from now, to the loop's seeing that `fd` can be read."""
+    loop = asyncio.get_running_loop()
+    seen: asyncio.Future[float] = loop.create_future()
+    written = 0.0
+
+    def later() -> None:
+        nonlocal written
+        time.sleep(0.02)
+        written = time.monotonic()
+        write()
+
+    def readable() -> None:
+        loop.remove_reader(fd)
+        seen.set_result(time.monotonic())
+
+    loop.add_reader(fd, readable)
+    thread = threading.Thread(target=later)
+    thread.start()
+    at = await asyncio.wait_for(seen, 2)
+    thread.join()
+    return at - written
+
+
+async def test_what_comes_while_messages_are_gathered_waits_for_the_next_round() -> None:
+    rush = Rush()
+    await rush.begun()
+    reader, writer = os.pipe()
+    try:
+        assert 0.05 < await late_by(lambda: os.write(writer, b"x"), reader) < 0.6
+    finally:
+        rush.moderation.stop()
+        os.close(reader)
+        os.close(writer)
+
+
+async def test_what_is_urgent_is_seen_at_once_while_messages_are_gathered() -> None:
+    reader, writer = os.pipe()
+    rush = Rush((reader,))
+    await rush.begun()
+    try:
+        assert await late_by(lambda: os.write(writer, b"x"), reader) < 0.05
+    finally:
+        rush.moderation.stop()
+        os.close(reader)
+        os.close(writer)
+
+
+async def test_what_a_round_calls_soon_is_done_before_the_next_is_waited_for() -> None:
+    rush = Rush()
+    await rush.begun()
+    begun = time.monotonic()
+    steps: list[float] = []
+
+    def step() -> None:
+        steps.append(time.monotonic() - begun)
+        rush.moderation.came(1000)
+        if len(steps) == 1:
+            rush.loop.call_soon(step)
+
+    # A timer stands for whatever the round found.
+    rush.loop.call_later(0.01, step)
+    await asyncio.sleep(0.5)
+    rush.moderation.stop()
+    assert len(steps) == 2
+    assert steps[1] - steps[0] < 0.05
+
+
+async def test_gathering_ends_when_messages_come_slowly_again() -> None:
+    rush = Rush()
+    await rush.begun()
+    async with asyncio.timeout(2):
+        while rush.moderation.is_gathering:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+async def test_a_stopped_moderation_holds_nothing_up() -> None:
+    rush = Rush()
+    await rush.begun()
+    rush.moderation.stop()
+    await asyncio.sleep(0.4)
+    rush.moderation.came(1000)
+    assert not rush.moderation.is_gathering
+
+
+def send_slowly(sock: socket.socket, port: int, count: int, pause_s: float) -> None:
+    for _ in range(count):
+        sock.sendto(OPTIONS, ("127.0.0.1", port))
+        time.sleep(pause_s)
+
+
+async def test_a_lone_call_is_not_gathered(nodes: Nodes) -> None:
+    """Some 13 messages within a second, again and again."""
+    node = nodes()
+    place = await node.transports.listen_udp("127.0.0.1", 0)
+    with phone() as sock:
+        for _ in range(4):
+            await asyncio.to_thread(send_slowly, sock, place.port, 13, 0.0)
+            assert not node.transports.moderation.is_gathering
+            await asyncio.sleep(0.25)
+    assert len(node.messages) == 52
+
+
+async def test_messages_that_come_fast_are_all_delivered_in_order(nodes: Nodes) -> None:
+    node = nodes()
+    place = await node.transports.listen_udp("127.0.0.1", 0)
+
+    def send(sock: socket.socket) -> bool:
+        gathered = False
+        for number in range(1500):
+            sock.sendto(OPTIONS + b"%d" % number, ("127.0.0.1", place.port))
+            gathered = gathered or node.transports.moderation.is_gathering
+            time.sleep(0.0002)
+        return gathered
+
+    with phone() as sock:
+        assert await asyncio.to_thread(send, sock)
+        await node.until(lambda n: len(n.messages) == 1500)
+    assert [data for data, _ in node.messages] == [OPTIONS + b"%d" % number for number in range(1500)]
