@@ -27,7 +27,7 @@ pub enum KeyChange<T> {
     /// No key.
     Clear,
     /// Another key.
-    Set(Box<T>),
+    Set(T),
 }
 
 /// Everything about a leg that signalling decides, applied between two packets.

@@ -94,7 +94,7 @@ fn change<T>(
         Some(_) if before == after => Ok(KeyChange::Keep),
         Some(key) => {
             let context = make(key.suite, key.key, key.salt).map_err(EngineError::Key)?;
-            Ok(KeyChange::Set(Box::new(context)))
+            Ok(KeyChange::Set(context))
         }
     }
 }
