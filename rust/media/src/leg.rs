@@ -17,7 +17,7 @@ mod sealed;
 
 use crate::bridge::{Fields, Rewriter};
 use crate::clock::Micros;
-use crate::command::{DROP, PayloadMap};
+use crate::command::{DROP, Formats, PayloadMap};
 use crate::event::{EventQueue, MediaEvent, What};
 use crate::port::{self, Datagram, Port};
 use crate::rate::Rate;
@@ -162,7 +162,9 @@ struct Cold {
     silence: Micros,
     reporter: Reporter,
     source_clock: Option<SourceClock>,
-    codecs: codecs::CodecLeg,
+    formats: Arc<Formats>,
+    /// From when codecs, sounds or recordings first have to do with the leg.
+    codecs: Option<Box<codecs::CodecLeg>>,
     digits: digits::DigitReader,
 }
 
@@ -216,7 +218,8 @@ impl Leg {
                 silence,
                 reporter: Reporter::new(),
                 source_clock: None,
-                codecs: codecs::CodecLeg::default(),
+                formats: Arc::default(),
+                codecs: None,
                 digits: digits::DigitReader::default(),
             }),
         }
