@@ -6,12 +6,12 @@ use sealtone_media::srtp::{SrtpReceiver, SrtpSender, Suite};
 
 pub enum Outbound {
     Plain,
-    Srtp(Box<SrtpSender>),
+    Srtp(SrtpSender),
 }
 
 pub enum Inbound {
     Plain,
-    Srtp(Box<SrtpReceiver>),
+    Srtp(SrtpReceiver),
 }
 
 fn octets(hexadecimal: &str) -> Result<Vec<u8>, String> {
@@ -41,7 +41,7 @@ impl Outbound {
     /// Key and salt in hexadecimal.
     pub fn srtp(suite: &str, key: &str, salt: &str) -> Result<Self, String> {
         SrtpSender::new(suite_named(suite)?, &octets(key)?, &octets(salt)?)
-            .map(|sender| Outbound::Srtp(Box::new(sender)))
+            .map(Outbound::Srtp)
             .map_err(|error| error.to_string())
     }
 
@@ -62,7 +62,7 @@ impl Inbound {
     /// Key and salt in hexadecimal.
     pub fn srtp(suite: &str, key: &str, salt: &str) -> Result<Self, String> {
         SrtpReceiver::new(suite_named(suite)?, &octets(key)?, &octets(salt)?)
-            .map(|receiver| Inbound::Srtp(Box::new(receiver)))
+            .map(Inbound::Srtp)
             .map_err(|error| error.to_string())
     }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crossbeam_queue::ArrayQueue;
 use rustix::event::{EventfdFlags, eventfd};
 
-use sealtone_codec_protocol::{Format, LegId};
+use sealtone_codec_protocol::{CodecKind, Format, LegId};
 
 use crate::codecs::Sound;
 use crate::leg::{Leg, Playing};
@@ -27,7 +27,7 @@ pub enum KeyChange<T> {
     /// No key.
     Clear,
     /// Another key.
-    Set(Box<T>),
+    Set(T),
 }
 
 /// Everything about a leg that signalling decides, applied between two packets.
@@ -59,12 +59,31 @@ pub struct Plan {
     pub new_latch: bool,
     /// Packets pass as they are, to and from another sealed leg only.
     pub sealed: bool,
-    /// What the remote may send, by payload type, where it is heard through codecs.
-    pub formats: Vec<Format>,
-    /// What it is sent where the codec process makes it.
-    pub transmit: Vec<Format>,
+    /// What passes through codecs, where they are needed.
+    pub formats: Arc<Formats>,
     /// A new RTCP socket, when rtcp-mux was given up.
     pub rtcp_socket: Option<OwnedFd>,
+}
+
+/// What a leg's remote may send and is sent where that passes through codecs; one object for all legs that have the same.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Formats {
+    /// What the remote may send.
+    pub receive: Vec<Format>,
+    /// What it is sent where the codec process makes it.
+    pub transmit: Vec<Format>,
+}
+
+impl Formats {
+    /// The payload types of the first two RFC 4733 formats that the remote may send, or [`DROP`].
+    #[must_use]
+    pub fn event_types(&self) -> [u8; 2] {
+        let mut events = self
+            .receive
+            .iter()
+            .filter(|format| format.spec.kind == CodecKind::TelephoneEvent);
+        std::array::from_fn(|_| events.next().map_or(DROP, |format| format.payload_type))
+    }
 }
 
 /// Outgoing payload type for each incoming one; [`DROP`] stops it.

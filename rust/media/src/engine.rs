@@ -338,7 +338,10 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let (map_a, map_b) = (payload_map(map_a)?, payload_map(map_b)?);
         let mut registry = self.registry()?;
-        let (map_a, map_b) = (registry.shared_map(map_a), registry.shared_map(map_b));
+        let (map_a, map_b) = (
+            map_a.map(|map| registry.maps.of(map)),
+            map_b.map(|map| registry.maps.of(map)),
+        );
         let (worker, entry) = registry.open_leg(a)?;
         let (call, slot_a) = (entry.call, entry.slot);
         let (_, entry) = registry.open_leg(b)?;

@@ -17,7 +17,7 @@ mod sealed;
 
 use crate::bridge::{Fields, Rewriter};
 use crate::clock::Micros;
-use crate::command::{DROP, PayloadMap};
+use crate::command::{DROP, Formats, PayloadMap};
 use crate::event::{EventQueue, MediaEvent, What};
 use crate::port::{self, Datagram, Port};
 use crate::rate::Rate;
@@ -126,8 +126,8 @@ pub struct Leg {
     /// The payload types of RFC 4733 events, which may have two clocks.
     event_types: [u8; 2],
     remote: Option<SocketAddr>,
-    rx: Option<Box<SrtpReceiver>>,
-    tx: Option<Box<SrtpSender>>,
+    rx: Option<SrtpReceiver>,
+    tx: Option<SrtpSender>,
     clock_rate: u32,
     rx_ssrc: u32,
     accepted: u128,
@@ -151,7 +151,7 @@ struct Cold {
     signalled_rtcp: Option<SocketAddr>,
     signalling_ip: Option<IpAddr>,
     rtcp_latch: Option<SocketAddr>,
-    former_rx: Option<(Box<SrtpReceiver>, Micros)>,
+    former_rx: Option<(SrtpReceiver, Micros)>,
     trials: Rate,
     slow_path: Rate,
     zrtp: Rate,
@@ -162,7 +162,9 @@ struct Cold {
     silence: Micros,
     reporter: Reporter,
     source_clock: Option<SourceClock>,
-    codecs: codecs::CodecLeg,
+    formats: Arc<Formats>,
+    /// From when codecs, sounds or recordings first have to do with the leg.
+    codecs: Option<Box<codecs::CodecLeg>>,
     digits: digits::DigitReader,
 }
 
@@ -216,7 +218,8 @@ impl Leg {
                 silence,
                 reporter: Reporter::new(),
                 source_clock: None,
-                codecs: codecs::CodecLeg::default(),
+                formats: Arc::default(),
+                codecs: None,
                 digits: digits::DigitReader::default(),
             }),
         }

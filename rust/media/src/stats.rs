@@ -1,7 +1,7 @@
 //! Counters of a leg: one worker writes them, any thread reads them, nobody waits.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::sync::atomic::{AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
 use crate::clock::Micros;
 
@@ -31,12 +31,38 @@ impl Counter {
     }
 }
 
+/// A [`Counter`] of what is rare, in half the space: it stays at its largest value, 2^32 - 1.
+#[derive(Debug, Default)]
+pub struct SmallCounter(AtomicU32);
+
+impl SmallCounter {
+    /// Adds `amount`; only the owning worker may call this.
+    #[inline]
+    pub fn add(&self, amount: u64) {
+        self.set(self.get().saturating_add(amount));
+    }
+
+    /// Replaces the value; only the owning worker may call this.
+    #[inline]
+    pub fn set(&self, value: u64) {
+        let value = u32::try_from(value).unwrap_or(u32::MAX);
+        self.0.store(value, Ordering::Relaxed);
+    }
+
+    /// The present value, from any thread.
+    #[inline]
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed).into()
+    }
+}
+
 macro_rules! counters {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
+    ($($(#[$doc:meta])* $name:ident: $kind:ty,)*) => {
         /// The live counters of a leg, shared between its worker and readers.
         #[derive(Debug, Default)]
         pub struct LegCounters {
-            $($(#[$doc])* pub $name: Counter,)*
+            $($(#[$doc])* pub $name: $kind,)*
             /// Where the leg is latched.
             pub latched: SharedAddress,
         }
@@ -72,92 +98,92 @@ macro_rules! counters {
 
 counters! {
     /// RTP packets accepted from the remote.
-    rx_packets,
+    rx_packets: Counter,
     /// RTP payload octets accepted from the remote.
-    rx_octets,
+    rx_octets: Counter,
     /// When the last RTP packet was accepted, in microseconds of the engine's clock; 0 is never.
-    last_rx_us,
+    last_rx_us: Counter,
     /// RTP packets sent to the remote.
-    tx_packets,
+    tx_packets: Counter,
     /// RTP payload octets sent to the remote.
-    tx_octets,
+    tx_octets: Counter,
     /// RTP packets that were expected from the remote and never came.
-    rx_lost,
+    rx_lost: SmallCounter,
     /// Runs of such packets, one after the other.
-    rx_gaps,
+    rx_gaps: SmallCounter,
     /// Interarrival jitter of what the remote sends (RFC 3550 A.8), microseconds.
-    rx_jitter_us,
+    rx_jitter_us: SmallCounter,
     /// Round trip to the remote measured by its reception reports, microseconds; 0 is unknown.
-    rtt_us,
+    rtt_us: SmallCounter,
     /// Packets of ours that the remote reports as lost.
-    remote_lost,
+    remote_lost: SmallCounter,
     /// The remote's latest report of the fraction lost, in 1/256.
-    remote_fraction_lost,
+    remote_fraction_lost: SmallCounter,
     /// The remote's latest report of jitter, microseconds.
-    remote_jitter_us,
+    remote_jitter_us: SmallCounter,
     /// Packets that failed SRTP or SRTCP authentication.
-    auth_failures,
+    auth_failures: SmallCounter,
     /// SRTP or SRTCP packets that were replayed or too old.
-    replays,
+    replays: SmallCounter,
     /// Packets from an address the leg may not be latched to.
-    source_drops,
+    source_drops: SmallCounter,
     /// Packets not even tried for authentication, their strange source being over its rate.
-    trial_drops,
+    trial_drops: SmallCounter,
     /// Packets stopped by the leg's send or receive gate, because no bridge stands, or left from before the
     /// leg was sealed or unsealed.
-    gate_drops,
+    gate_drops: SmallCounter,
     /// Packets stopped because the leg must be secure and has no keys, or is sealed and the other is not.
-    insecure_drops,
+    insecure_drops: SmallCounter,
     /// Packets of a payload type that was not negotiated.
-    payload_type_drops,
+    payload_type_drops: SmallCounter,
     /// Packets not sent because their number was sent before or is too old.
-    duplicate_drops,
+    duplicate_drops: SmallCounter,
     /// Packets thrown away unread because the engine was behind.
-    overload_drops,
+    overload_drops: SmallCounter,
     /// Datagrams that are no RTP, RTCP or other known packet.
-    malformed,
+    malformed: SmallCounter,
     /// Packets the kernel did not take.
-    send_errors,
+    send_errors: SmallCounter,
     /// Times the leg was latched to an address.
-    latches,
+    latches: SmallCounter,
     /// RTCP compounds accepted.
-    rtcp_rx,
+    rtcp_rx: SmallCounter,
     /// RTCP compounds sent.
-    rtcp_tx,
+    rtcp_tx: SmallCounter,
     /// RTCP feedback messages (RTPFB and PSFB) taken in.
-    feedback_rx,
+    feedback_rx: SmallCounter,
     /// STUN packets seen.
-    stun_rx,
+    stun_rx: SmallCounter,
     /// DTLS packets seen.
-    dtls_rx,
+    dtls_rx: SmallCounter,
     /// ZRTP packets seen.
-    zrtp_rx,
+    zrtp_rx: SmallCounter,
     /// ZRTP packets sent to the remote: ours, and those of the phone at the other sealed leg.
-    zrtp_tx,
+    zrtp_tx: SmallCounter,
     /// ZRTP packets of a sealed leg not passed on, over its rate.
-    zrtp_drops,
+    zrtp_drops: SmallCounter,
     /// Packets given to the codec process.
-    codec_packets,
+    codec_packets: SmallCounter,
     /// Packets sent to the remote that the codec process made.
-    codec_tx_packets,
+    codec_tx_packets: SmallCounter,
     /// Packets of the codec process that were not sent: more than anybody can use, or none of the leg's formats.
-    codec_refused,
+    codec_refused: SmallCounter,
     /// Milliseconds of sound made up where the remote's packets were lost or late.
-    concealed_ms,
+    concealed_ms: SmallCounter,
     /// Packets whose sound was taken from the redundancy of the next.
-    fec_used,
+    fec_used: SmallCounter,
     /// Packets that came too late to be heard.
-    late,
+    late: SmallCounter,
     /// Packets that could not be decoded, or were too many.
-    undecoded,
+    undecoded: SmallCounter,
     /// Mean time that sound of the remote waits in the jitter buffer, ms.
-    jitter_buffer_ms,
+    jitter_buffer_ms: SmallCounter,
     /// Codec processes that died while they worked on the leg; after three it is heard through none any more.
-    codec_deaths,
+    codec_deaths: SmallCounter,
     /// Digits the remote sent.
-    digits,
+    digits: SmallCounter,
     /// STUN, DTLS and ZRTP packets not handed up, over the leg's rate or the queue full.
-    slow_path_drops,
+    slow_path_drops: SmallCounter,
 }
 
 /// A socket address that one thread writes and others read, by sequence lock.
@@ -239,6 +265,19 @@ impl LegStats {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_small_counter_stays_at_its_largest_value() {
+        let counter = SmallCounter::default();
+        counter.add(u64::from(u32::MAX) - 1);
+        counter.add(1);
+        assert_eq!(counter.get(), u64::from(u32::MAX));
+        counter.add(1);
+        counter.set(u64::MAX);
+        assert_eq!(counter.get(), u64::from(u32::MAX));
+        counter.set(7);
+        assert_eq!(counter.get(), 7);
+    }
 
     #[test]
     fn an_address_is_read_as_it_was_written() {

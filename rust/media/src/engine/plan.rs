@@ -5,7 +5,7 @@ use std::hash::BuildHasher;
 use sealtone_codec_protocol::MAX_FORMATS;
 
 use super::{Engine, EngineError, Key, LegPlan};
-use crate::command::{Command, KeyChange, Plan};
+use crate::command::{Command, Formats, KeyChange, Plan};
 use crate::srtp::{SrtpError, SrtpReceiver, SrtpSender, Suite};
 
 impl Engine {
@@ -36,6 +36,10 @@ impl Engine {
             self.fingerprint(plan.tx.as_ref()),
         );
         let mut registry = self.registry()?;
+        let formats = registry.formats.of(Formats {
+            receive: plan.formats.to_vec(),
+            transmit: plan.transmit.to_vec(),
+        });
         let (worker, entry) = registry.open_leg(leg)?;
         let rx = change(entry.rx, rx_print, plan.rx.as_ref(), SrtpReceiver::new)?;
         let tx = change(entry.tx, tx_print, plan.tx.as_ref(), SrtpSender::new)?;
@@ -62,8 +66,7 @@ impl Engine {
             clock_rate: plan.clock_rate,
             new_latch: plan.new_latch,
             sealed: plan.sealed,
-            formats: plan.formats.to_vec(),
-            transmit: plan.transmit.to_vec(),
+            formats,
             rtcp_socket,
         };
         let (mux, sealed) = (plan.rtcp_mux, plan.sealed);
@@ -94,7 +97,7 @@ fn change<T>(
         Some(_) if before == after => Ok(KeyChange::Keep),
         Some(key) => {
             let context = make(key.suite, key.key, key.salt).map_err(EngineError::Key)?;
-            Ok(KeyChange::Set(Box::new(context)))
+            Ok(KeyChange::Set(context))
         }
     }
 }

@@ -5,11 +5,34 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::EngineError;
-use crate::command::PayloadMap;
+use crate::command::{Formats, PayloadMap};
 use crate::stats::LegCounters;
 
-/// Calls are alike: a few maps of payload types serve nearly all of them.
-const SHARED_MAPS: usize = 16;
+/// Calls are alike: a few maps of payload types and a few lists of formats serve nearly all of them.
+const SHARED: usize = 16;
+
+/// One object for all that is the same, of the latest [`SHARED`].
+pub(super) struct Shared<T>(VecDeque<Arc<T>>);
+
+impl<T> Default for Shared<T> {
+    fn default() -> Self {
+        Self(VecDeque::new())
+    }
+}
+
+impl<T: PartialEq> Shared<T> {
+    pub(super) fn of(&mut self, value: T) -> Arc<T> {
+        if let Some(known) = self.0.iter().find(|known| ***known == value) {
+            return Arc::clone(known);
+        }
+        if self.0.len() == SHARED {
+            self.0.pop_front();
+        }
+        let shared = Arc::new(value);
+        self.0.push_back(Arc::clone(&shared));
+        shared
+    }
+}
 
 pub(super) struct LegEntry {
     pub(super) call: u64,
@@ -42,7 +65,8 @@ pub(super) struct Registry {
     pub(super) slots: Vec<u32>,
     pub(super) load: Vec<usize>,
     pub(super) stopped: bool,
-    pub(super) maps: VecDeque<Arc<PayloadMap>>,
+    pub(super) maps: Shared<PayloadMap>,
+    pub(super) formats: Shared<Formats>,
 }
 
 impl Registry {
@@ -50,20 +74,6 @@ impl Registry {
         let id = self.next_id;
         self.next_id += 1;
         id
-    }
-
-    /// The map as one object for all bridges that have the same: of the latest [`SHARED_MAPS`].
-    pub(super) fn shared_map(&mut self, map: Option<PayloadMap>) -> Option<Arc<PayloadMap>> {
-        let map = map?;
-        if let Some(known) = self.maps.iter().find(|known| ***known == map) {
-            return Some(Arc::clone(known));
-        }
-        if self.maps.len() == SHARED_MAPS {
-            self.maps.pop_front();
-        }
-        let shared = Arc::new(map);
-        self.maps.push_back(Arc::clone(&shared));
-        Some(shared)
     }
 
     pub(super) fn take_slot(&mut self, worker: usize) -> u32 {

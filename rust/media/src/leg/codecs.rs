@@ -1,12 +1,14 @@
 //! A leg that the codec process hears, or speaks for.
 
-use sealtone_codec_protocol::{CodecKind, Format, LegId, Packet, Sent, Statistics};
+use std::sync::Arc;
+
+use sealtone_codec_protocol::{LegId, Packet, Sent, Statistics};
 
 use super::{Heard, Leg, Target};
 use crate::bridge::Fields;
 use crate::clock::{Micros, SECOND};
 use crate::codecs::Link;
-use crate::command::DROP;
+use crate::command::Formats;
 use crate::event::{EventQueue, What};
 use crate::port::Datagram;
 use crate::rate::Rate;
@@ -62,12 +64,6 @@ pub struct Told {
 /// What a leg is to the codec process.
 #[derive(Debug, Default)]
 pub(super) struct CodecLeg {
-    formats: Vec<Format>,
-    transmit: Vec<Format>,
-    /// Bit n: the process may send payload type n.
-    may_send: u128,
-    /// RTP clock of what the process sends, Hz.
-    clock_rate: u32,
     playing: Option<Playing>,
     /// Recordings that hear it.
     recorded: u32,
@@ -83,21 +79,16 @@ pub(super) struct CodecLeg {
 }
 
 impl Leg {
-    pub(super) fn apply_formats(&mut self, formats: Vec<Format>, transmit: Vec<Format>) {
-        let mut events = formats
-            .iter()
-            .filter(|format| format.spec.kind == CodecKind::TelephoneEvent);
-        self.event_types =
-            std::array::from_fn(|_| events.next().map_or(DROP, |format| format.payload_type));
-        let codecs = &mut self.cold.codecs;
-        if (&codecs.formats, &codecs.transmit) != (&formats, &transmit) {
-            codecs.told.outdated = true;
+    pub(super) fn apply_formats(&mut self, formats: Arc<Formats>) {
+        self.event_types = formats.event_types();
+        if let Some(codecs) = &mut self.cold.codecs {
+            codecs.told.outdated |= self.cold.formats != formats;
         }
-        codecs.clock_rate = transmit.first().map_or(0, |voice| voice.spec.clock_rate);
-        codecs.may_send = transmit
-            .iter()
-            .fold(0, |types, format| types | 1 << format.payload_type);
-        (codecs.formats, codecs.transmit) = (formats, transmit);
+        self.cold.formats = formats;
+    }
+
+    fn codecs(&mut self) -> &mut CodecLeg {
+        self.cold.codecs.get_or_insert_default()
     }
 
     /// This leg's name with the codec process: never that of another, even in the same slot.
@@ -108,25 +99,26 @@ impl Leg {
 
     /// What the remote may send, and what it is sent.
     #[must_use]
-    pub fn formats(&self) -> (&[Format], &[Format]) {
-        (&self.cold.codecs.formats, &self.cold.codecs.transmit)
+    pub fn formats(&self) -> &Formats {
+        &self.cold.formats
     }
 
     /// What plays to the leg.
     #[must_use]
     pub fn playing(&self) -> Option<&Playing> {
-        self.cold.codecs.playing.as_ref()
+        self.cold.codecs.as_ref()?.playing.as_ref()
     }
 
     /// Whether anything records the leg.
     #[must_use]
     pub fn is_recorded(&self) -> bool {
-        self.cold.codecs.recorded > 0
+        let codecs = self.cold.codecs.as_ref();
+        codecs.is_some_and(|codecs| codecs.recorded > 0)
     }
 
     /// One recording more, or one less.
     pub fn record(&mut self, begins: bool) {
-        let recorded = &mut self.cold.codecs.recorded;
+        let recorded = &mut self.codecs().recorded;
         *recorded = if begins {
             *recorded + 1
         } else {
@@ -136,17 +128,20 @@ impl Leg {
 
     /// Plays something else, or nothing.
     pub fn play(&mut self, playing: Option<Playing>) {
-        self.cold.codecs.playing = playing;
+        if playing.is_some() || self.cold.codecs.is_some() {
+            self.codecs().playing = playing;
+        }
     }
 
     /// Everything was played; false if that was something else.
     pub fn has_played(&mut self, number: u32, events: &EventQueue) -> bool {
-        let playing = &mut self.cold.codecs.playing;
-        let ended = playing
+        let codecs = self.codecs();
+        let ended = codecs
+            .playing
             .take_if(|playing| playing.number == number)
             .is_some();
         if ended {
-            self.cold.codecs.told.playing = None;
+            codecs.told.playing = None;
             self.tell(What::Played(number), events);
         }
         ended
@@ -154,12 +149,18 @@ impl Leg {
 
     /// What the codec process has been told of it.
     pub fn told(&mut self) -> &mut Told {
-        &mut self.cold.codecs.told
+        &mut self.codecs().told
+    }
+
+    /// The codec process knows nothing of it, or no more. True if it had the leg.
+    pub fn forget_told(&mut self) -> bool {
+        let codecs = self.cold.codecs.as_mut();
+        codecs.is_some_and(|codecs| std::mem::take(&mut codecs.told).set_up)
     }
 
     /// A codec process died while it worked on this leg.
     pub fn blame(&mut self, now: Micros) {
-        let codecs = &mut self.cold.codecs;
+        let codecs = self.codecs();
         if now.saturating_sub(codecs.died_at) > FORGIVEN_AFTER {
             codecs.deaths = 0;
         }
@@ -168,16 +169,20 @@ impl Leg {
         self.counters.codec_deaths.add(1);
     }
 
+    fn deaths(&self) -> u8 {
+        self.cold.codecs.as_ref().map_or(0, |codecs| codecs.deaths)
+    }
+
     /// Too many died of it: what its remote sends reaches no codec any more.
     #[must_use]
     pub fn is_barred(&self) -> bool {
-        self.cold.codecs.deaths >= DEATHS
+        self.deaths() >= DEATHS
     }
 
     /// They died all the same: nothing is encoded for it either.
     #[must_use]
     pub fn is_silenced(&self) -> bool {
-        self.cold.codecs.deaths >= 2 * DEATHS
+        self.deaths() >= 2 * DEATHS
     }
 
     /// Lets the codec process speak for the leg, or the leg that it is joined to. The stream goes on.
@@ -256,10 +261,8 @@ impl Leg {
     }
 
     fn event_clock(&self, payload_type: u8) -> u32 {
-        let formats = &self.cold.codecs.formats;
-        let format = formats
-            .iter()
-            .find(|format| format.payload_type == payload_type);
+        let mut formats = self.cold.formats.receive.iter();
+        let format = formats.find(|format| format.payload_type == payload_type);
         format.map_or(8_000, |format| format.spec.clock_rate)
     }
 
@@ -289,19 +292,21 @@ impl Leg {
     /// Sends a packet that the codec process made: only of a format of the leg's, not more than anybody can use,
     /// and through the gates that stand before everything else. True if it may have gone.
     pub fn send_made(&mut self, sent: &Sent<'_>, datagram: &mut Datagram, now: Micros) -> bool {
-        let codecs = &mut self.cold.codecs;
+        let mut transmit = self.cold.formats.transmit.iter();
         let wanted = self.mouth == Mouth::Codecs
-            && codecs.may_send >> sent.payload_type & 1 == 1
-            && codecs.sent.take(SENT_RATE, SECOND, now);
+            && transmit.any(|format| format.payload_type == sent.payload_type)
+            && self.codecs().sent.take(SENT_RATE, SECOND, now);
         if !wanted {
             self.counters.codec_refused.add(1);
             return false;
         }
+        let codecs = self.codecs();
         codecs.sequence = codecs.sequence.wrapping_add(1);
+        let sequence = codecs.sequence;
         let heard = Heard {
             fields: Fields {
                 ssrc: sent.stream,
-                sequence: codecs.sequence,
+                sequence,
                 timestamp: sent.timestamp,
                 marker: sent.marker,
             },
@@ -322,8 +327,8 @@ impl Leg {
     /// RTP clock of what is sent to the remote, Hz.
     #[must_use]
     pub fn sent_clock_rate(&self) -> u32 {
-        match (self.mouth, self.cold.codecs.clock_rate) {
-            (Mouth::Codecs, rate) if rate > 0 => rate,
+        match (self.mouth, self.cold.formats.transmit.first()) {
+            (Mouth::Codecs, Some(voice)) => voice.spec.clock_rate,
             _ => self.clock_rate,
         }
     }
@@ -331,8 +336,11 @@ impl Leg {
     /// How much of what the codec process sends gets lost, percent, where it has not been told yet.
     pub fn untold_loss(&mut self) -> Option<u8> {
         let lost = (self.counters.remote_fraction_lost.get() * 100).div_ceil(256) as u8;
-        let told = &mut self.cold.codecs.told;
-        let news = self.mouth == Mouth::Codecs && told.set_up && told.loss != lost;
+        if self.mouth != Mouth::Codecs {
+            return None;
+        }
+        let told = self.told();
+        let news = told.set_up && told.loss != lost;
         news.then(|| {
             told.loss = lost;
             lost
@@ -341,7 +349,7 @@ impl Leg {
 
     /// The codec process cannot do what it was told.
     pub fn tell_fault(&mut self, reason: &str, now: Micros, events: &EventQueue) {
-        if self.cold.codecs.faults.take(FAULT_RATE, SECOND, now) {
+        if self.codecs().faults.take(FAULT_RATE, SECOND, now) {
             self.tell(What::CodecFault(reason.to_owned()), events);
         }
     }
@@ -349,7 +357,7 @@ impl Leg {
     /// The remote sends what the leg that hears it has not agreed to.
     #[cold]
     pub(super) fn tell_unmapped(&mut self, payload_type: u8, now: Micros, events: &EventQueue) {
-        let codecs = &mut self.cold.codecs;
+        let codecs = self.codecs();
         let bit = 1 << (payload_type & 0x7f);
         if codecs.unmapped & bit == 0 && codecs.unmapped_told.take(UNMAPPED_RATE, SECOND, now) {
             codecs.unmapped |= bit;
@@ -359,7 +367,9 @@ impl Leg {
 
     /// The leg is joined otherwise: what is not passed on is told anew.
     pub(super) fn forget_unmapped(&mut self) {
-        self.cold.codecs.unmapped = 0;
+        if let Some(codecs) = &mut self.cold.codecs {
+            codecs.unmapped = 0;
+        }
     }
 
     /// What the codec process says came of the remote's packets.

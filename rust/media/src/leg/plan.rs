@@ -50,7 +50,7 @@ impl Leg {
         self.apply_keys(plan.rx, plan.tx, now);
         self.apply_remote(plan.remote, plan.new_latch);
         self.accepted = plan.payload_types;
-        self.apply_formats(plan.formats, plan.transmit);
+        self.apply_formats(plan.formats);
         self.clock_rate = clock_rate;
         self.reception.set_clock_rate(clock_rate);
         if self.gates.sendable {

@@ -6,7 +6,6 @@ use aes::{Aes128Enc, Aes192Enc, Aes256Enc};
 use sealtone_crypto::twofish::Twofish;
 
 use super::SrtpError;
-use super::suite::Cipher;
 
 /// One block of every cipher here, in octets.
 pub(super) const BLOCK: usize = 16;
@@ -17,51 +16,16 @@ pub(super) const BATCH: usize = 16;
 pub(super) type Block = Array<u8, U16>;
 
 /// A keyed 128-bit block cipher.
-#[allow(
-    clippy::large_enum_variant,
-    reason = "the larger one is the one most calls use; a box would cost a miss"
-)]
-pub(super) enum BlockCipher {
-    Aes128(Aes128Enc),
-    Aes192(Aes192Enc),
-    Aes256(Aes256Enc),
-    /// Apart, since it is rare and several times as large.
-    Twofish(Box<Twofish>),
-}
+pub(super) trait BlockCipher: Sized + Send + 'static {
+    /// # Errors
+    /// [`SrtpError::BadKey`] for a key of another length.
+    fn new(key: &[u8]) -> Result<Self, SrtpError>;
 
-impl BlockCipher {
-    /// `cipher` with the key size that `key` has.
-    pub(super) fn new(cipher: Cipher, key: &[u8]) -> Result<Self, SrtpError> {
-        match cipher {
-            Cipher::Aes => Self::aes(key),
-            Cipher::Twofish => Twofish::new(key)
-                .map(|twofish| Self::Twofish(Box::new(twofish)))
-                .map_err(|_| SrtpError::BadKey),
-        }
-    }
-
-    pub(super) fn aes(key: &[u8]) -> Result<Self, SrtpError> {
-        match key.len() {
-            16 => Aes128Enc::new_from_slice(key).map(Self::Aes128),
-            24 => Aes192Enc::new_from_slice(key).map(Self::Aes192),
-            _ => Aes256Enc::new_from_slice(key).map(Self::Aes256),
-        }
-        .map_err(|_| SrtpError::BadKey)
-    }
-
-    #[inline]
-    pub(super) fn encrypt_blocks(&self, blocks: &mut [Block]) {
-        match self {
-            Self::Aes128(cipher) => cipher.encrypt_blocks(blocks),
-            Self::Aes192(cipher) => cipher.encrypt_blocks(blocks),
-            Self::Aes256(cipher) => cipher.encrypt_blocks(blocks),
-            Self::Twofish(cipher) => cipher.encrypt_blocks(Array::cast_slice_to_core_mut(blocks)),
-        }
-    }
+    fn encrypt_blocks(&self, blocks: &mut [Block]);
 
     /// XORs the keystream whose first counter block is `counter` into `data`.
     #[inline]
-    pub(super) fn xor_keystream(&self, mut counter: u128, data: &mut [u8]) {
+    fn xor_keystream(&self, mut counter: u128, data: &mut [u8]) {
         for chunk in data.chunks_mut(BATCH * BLOCK) {
             let mut keystream = [Block::default(); BATCH];
             let used = &mut keystream[..chunk.len().div_ceil(BLOCK)];
@@ -69,6 +33,34 @@ impl BlockCipher {
             self.encrypt_blocks(used);
             xor_in_place(chunk, used);
         }
+    }
+}
+
+macro_rules! aes {
+    ($($cipher:ty),*) => {$(
+        impl BlockCipher for $cipher {
+            fn new(key: &[u8]) -> Result<Self, SrtpError> {
+                Self::new_from_slice(key).map_err(|_| SrtpError::BadKey)
+            }
+
+            #[inline]
+            fn encrypt_blocks(&self, blocks: &mut [Block]) {
+                BlockCipherEncrypt::encrypt_blocks(self, blocks);
+            }
+        }
+    )*};
+}
+
+aes!(Aes128Enc, Aes192Enc, Aes256Enc);
+
+impl BlockCipher for Twofish {
+    fn new(key: &[u8]) -> Result<Self, SrtpError> {
+        Self::new(key).map_err(|_| SrtpError::BadKey)
+    }
+
+    #[inline]
+    fn encrypt_blocks(&self, blocks: &mut [Block]) {
+        self.encrypt_blocks(Array::cast_slice_to_core_mut(blocks));
     }
 }
 

@@ -14,22 +14,21 @@ use super::cipher::{BATCH, BLOCK, Block, BlockCipher, write_counters, xor_in_pla
 
 pub(super) const TAG_LEN: usize = 16;
 
-pub(super) struct Gcm {
-    cipher: BlockCipher,
+pub(super) struct Gcm<C> {
+    cipher: C,
     hash: Polyval,
 }
 
-impl Gcm {
-    pub(super) fn new(key: &[u8]) -> Result<Self, SrtpError> {
-        let cipher = BlockCipher::aes(key)?;
+impl<C: BlockCipher> Gcm<C> {
+    pub(super) fn new(cipher: C) -> Self {
         let mut h = [Block::default()];
         cipher.encrypt_blocks(&mut h);
         // GHASH by way of POLYVAL: RFC 8452 appendix A.
         let h = FieldElement::from(h[0].0).reverse().mulx();
-        Ok(Self {
+        Self {
             cipher,
             hash: Polyval::new(&h.into()),
-        })
+        }
     }
 
     /// Encrypts `text` in place and returns the tag over it and the associated data, given in two parts.

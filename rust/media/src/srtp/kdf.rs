@@ -1,6 +1,7 @@
 //! Key derivation (RFC 3711 section 4.3, RFC 6188, RFC 7714 section 11) with a key derivation rate of zero. The
 //! suites with Twofish derive with Twofish, as GNU ZRTP and Jitsi do.
 
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::cipher::BlockCipher;
@@ -13,9 +14,6 @@ pub(super) enum Stream {
     Rtcp = 3,
 }
 
-/// Label of a check value that tells whether two masters are equal; no stream uses it.
-const FINGERPRINT_LABEL: u8 = 0xf0;
-
 /// Session keys of one stream. Of the keys only as many octets count as the suite asks for.
 pub(super) struct SessionKeys {
     pub(super) cipher_key: Zeroizing<[u8; 32]>,
@@ -24,50 +22,66 @@ pub(super) struct SessionKeys {
     pub(super) salt: Zeroizing<[u8; 14]>,
 }
 
-/// The pseudo-random function of RFC 3711 section 4.3.3: the suite's cipher in counter mode under the master key.
+/// A master key and its salt.
+#[derive(Clone)]
 pub(super) struct Master {
     suite: Suite,
-    cipher: BlockCipher,
+    /// As many octets count as the suite asks for; the rest are zero, of the salt too.
+    key: Zeroizing<[u8; 32]>,
     salt: Zeroizing<[u8; 14]>,
 }
 
 impl Master {
+    /// # Errors
+    /// [`SrtpError::BadKey`] when key or salt is not as long as the suite asks for.
     pub(super) fn new(suite: Suite, key: &[u8], salt: &[u8]) -> Result<Self, SrtpError> {
         suite.check(key, salt)?;
-        let mut padded = Zeroizing::new([0; 14]);
-        padded[..salt.len()].copy_from_slice(salt);
-        Ok(Self {
+        let mut master = Self {
             suite,
-            cipher: BlockCipher::new(suite.cipher(), key)?,
-            salt: padded,
+            key: Zeroizing::new([0; 32]),
+            salt: Zeroizing::new([0; 14]),
+        };
+        master.key[..key.len()].copy_from_slice(key);
+        master.salt[..salt.len()].copy_from_slice(salt);
+        Ok(master)
+    }
+
+    pub(super) fn suite(&self) -> Suite {
+        self.suite
+    }
+
+    pub(super) fn is(&self, suite: Suite, key: &[u8], salt: &[u8]) -> bool {
+        Self::new(suite, key, salt).is_ok_and(|other| {
+            let same = self.key.ct_eq(&*other.key) & self.salt.ct_eq(&*other.salt);
+            self.suite == suite && same.into()
         })
     }
 
-    fn fill(&self, label: u8, out: &mut [u8]) {
-        out.fill(0);
-        let mut block = Zeroizing::new([0; 16]);
-        block[..14].copy_from_slice(&*self.salt);
-        block[7] ^= label;
-        self.cipher.xor_keystream(u128::from_be_bytes(*block), out);
-    }
-
-    pub(super) fn session_keys(&self, stream: Stream) -> SessionKeys {
+    /// Session keys by the pseudo-random function of RFC 3711 section 4.3.3: the suite's cipher, which `C` has to be,
+    /// in counter mode under the master key.
+    ///
+    /// # Errors
+    /// [`SrtpError::BadKey`] when `C` is none for keys of that length.
+    pub(super) fn session_keys<C: BlockCipher>(
+        &self,
+        stream: Stream,
+    ) -> Result<SessionKeys, SrtpError> {
+        let cipher = C::new(&self.key[..self.suite.key_len()])?;
+        let fill = |label: u8, out: &mut [u8]| {
+            let mut block = Zeroizing::new([0; 16]);
+            block[..14].copy_from_slice(&*self.salt);
+            block[7] ^= label;
+            cipher.xor_keystream(u128::from_be_bytes(*block), out);
+        };
         let mut keys = SessionKeys {
             cipher_key: Zeroizing::new([0; 32]),
             auth_key: Zeroizing::new([0; 32]),
             salt: Zeroizing::new([0; 14]),
         };
         let label = stream as u8;
-        self.fill(label, &mut keys.cipher_key[..self.suite.key_len()]);
-        self.fill(label + 1, &mut keys.auth_key[..self.suite.auth_key_len()]);
-        self.fill(label + 2, &mut keys.salt[..self.suite.salt_len()]);
-        keys
-    }
-
-    /// A one-way check value of suite, key and salt.
-    pub(super) fn fingerprint(&self) -> Zeroizing<[u8; 16]> {
-        let mut value = Zeroizing::new([0; 16]);
-        self.fill(FINGERPRINT_LABEL, &mut *value);
-        value
+        fill(label, &mut keys.cipher_key[..self.suite.key_len()]);
+        fill(label + 1, &mut keys.auth_key[..self.suite.auth_key_len()]);
+        fill(label + 2, &mut keys.salt[..self.suite.salt_len()]);
+        Ok(keys)
     }
 }

@@ -15,28 +15,21 @@ const SHA1_INITIAL: [u32; 5] = [
     0xc3d2_e1f0,
 ];
 
-/// A keyed MAC.
-pub(super) enum Mac {
-    HmacSha1(HmacSha1),
-    /// The Skein-512 MAC, keyed for the one length of its tags.
-    Skein(Skein512),
-}
-
 /// Length in octets of the longest MAC value here.
 pub(super) const MAC_LEN: usize = 20;
 
-impl Mac {
+/// A keyed MAC.
+pub(super) trait Mac: Send + 'static {
     /// MAC over `data` followed by `suffix`, which has at most four octets.
+    fn compute(&self, data: &[u8], suffix: &[u8]) -> [u8; MAC_LEN];
+}
+
+impl Mac for Skein512 {
     #[inline]
-    pub(super) fn compute(&self, data: &[u8], suffix: &[u8]) -> [u8; MAC_LEN] {
-        match self {
-            Self::HmacSha1(hmac) => hmac.compute(data, suffix),
-            Self::Skein(skein) => {
-                let mut mac = [0; MAC_LEN];
-                mac.copy_from_slice(&skein.digest(data, suffix)[..MAC_LEN]);
-                mac
-            }
-        }
+    fn compute(&self, data: &[u8], suffix: &[u8]) -> [u8; MAC_LEN] {
+        let mut mac = [0; MAC_LEN];
+        mac.copy_from_slice(&self.digest(data, suffix)[..MAC_LEN]);
+        mac
     }
 }
 
@@ -54,7 +47,9 @@ impl HmacSha1 {
             outer: pad_state(key, 0x5c),
         }
     }
+}
 
+impl Mac for HmacSha1 {
     #[inline]
     fn compute(&self, data: &[u8], suffix: &[u8]) -> [u8; MAC_LEN] {
         let mut state = self.inner;

@@ -1,11 +1,8 @@
 //! Protecting packets.
 
-use subtle::ConstantTimeEq;
-use zeroize::Zeroizing;
-
-use super::kdf::{self, Master, SessionKeys};
+use super::kdf::{self, Master};
 use super::streams::{Stream, Streams, estimate};
-use super::transform::{Position, RTCP_CLEAR, Transform};
+use super::transform::{Keyed, Position, RTCP_CLEAR};
 use super::{SrtpError, SrtpReceiver, Suite};
 use crate::rtp::RtpHeader;
 
@@ -20,19 +17,19 @@ const MAX_RTCP_PACKETS: u32 = 1 << 31;
 /// RTP sequence numbers may come out of order, and the roll-over counter follows them, but a number that was sent
 /// before is refused: what leaves under one key never uses an (SSRC, index) twice. SRTCP indices are counted here,
 /// over all SSRCs.
-pub struct SrtpSender {
-    rtp: Transform,
+pub struct SrtpSender(Box<Keyed<Sending>>);
+
+/// What changes from packet to packet, and what RTCP needs.
+struct Sending {
     streams: Streams,
     packets: u64,
-    suite: Suite,
+    /// Session keys of RTCP are derived for each packet: they are few.
+    master: Master,
     rtp_tag_len: u8,
     rtcp_tag_len: u8,
     rtcp_next: u32,
-    /// Set up anew for each RTCP packet: they are few, and most of a transform is worked out from its keys.
-    rtcp: SessionKeys,
     /// Streams of the previous key whose roll-over counters go on.
-    continued: Vec<Stream>,
-    fingerprint: Zeroizing<[u8; 16]>,
+    continued: Option<Box<Streams>>,
 }
 
 impl SrtpSender {
@@ -42,18 +39,16 @@ impl SrtpSender {
     /// [`SrtpError::BadKey`] when key or salt is not as long as the suite asks for.
     pub fn new(suite: Suite, key: &[u8], salt: &[u8]) -> Result<Self, SrtpError> {
         let master = Master::new(suite, key, salt)?;
-        Ok(Self {
-            rtp: Transform::new(suite, &master.session_keys(kdf::Stream::Rtp))?,
-            rtcp: master.session_keys(kdf::Stream::Rtcp),
+        let state = Sending {
             streams: Streams::default(),
             packets: 0,
-            suite,
+            master: master.clone(),
             rtp_tag_len: suite.rtp_tag_len() as u8,
             rtcp_tag_len: suite.rtcp_tag_len() as u8,
             rtcp_next: 0,
-            continued: Vec::new(),
-            fingerprint: master.fingerprint(),
-        })
+            continued: None,
+        };
+        Keyed::new(&master, kdf::Stream::Rtp, state).map(Self)
     }
 
     /// Protects the RTP packet `buffer[..len]` in place. Give [`super::MAX_RTP_TRAILER`] octets of tailroom.
@@ -67,46 +62,32 @@ impl SrtpSender {
     pub fn protect(&mut self, buffer: &mut [u8], len: usize) -> Result<usize, SrtpError> {
         let packet = buffer.get(..len).ok_or(SrtpError::Malformed)?;
         let header = RtpHeader::parse(packet).map_err(|_| SrtpError::Malformed)?;
-        let tag_len = usize::from(self.rtp_tag_len);
+        let Keyed { state, transform } = &mut *self.0;
+        let tag_len = usize::from(state.rtp_tag_len);
         if buffer.len() - len < tag_len {
             return Err(SrtpError::NoRoom);
         }
-        if self.packets >= MAX_RTP_PACKETS {
+        if state.packets >= MAX_RTP_PACKETS {
             return Err(SrtpError::KeyExhausted);
         }
-        let (stream, index) = match self.streams.get(header.ssrc) {
+        let (stream, index) = match state.streams.get(header.ssrc) {
             Some(mut stream) => {
                 let index = stream.estimate(header.sequence).map_err(reused)?;
                 stream.check(index).map_err(reused)?;
                 stream.mark(index);
                 (stream, index)
             }
-            None => self.first_index(&header)?,
+            None => state.first_index(&header)?,
         };
         let at = Position {
             ssrc: header.ssrc,
             index,
         };
-        let protected = self
-            .rtp
-            .seal_rtp(at, usize::from(header.header_len), buffer, len, tag_len);
-        self.streams.put(stream);
-        self.packets += 1;
+        let protected =
+            transform.seal_rtp(at, usize::from(header.header_len), buffer, len, tag_len);
+        state.streams.put(stream);
+        state.packets += 1;
         Ok(protected)
-    }
-
-    #[cold]
-    fn first_index(&self, header: &RtpHeader) -> Result<(Stream, u64), SrtpError> {
-        self.streams.check_room()?;
-        let before = self
-            .continued
-            .iter()
-            .find(|stream| stream.ssrc() == header.ssrc);
-        let index = match before {
-            Some(before) => estimate(before.highest(), header.sequence).map_err(reused)?,
-            None => u64::from(header.sequence),
-        };
-        Ok((Stream::first(header.ssrc, index), index))
     }
 
     /// Protects the compound RTCP packet `buffer[..len]` in place. Give [`super::MAX_RTCP_TRAILER`] octets of
@@ -117,46 +98,53 @@ impl SrtpSender {
     pub fn protect_rtcp(&mut self, buffer: &mut [u8], len: usize) -> Result<usize, SrtpError> {
         let packet = buffer.get(..len).ok_or(SrtpError::Malformed)?;
         let ssrc = rtcp_ssrc(packet)?;
-        let tag_len = usize::from(self.rtcp_tag_len);
+        let state = &mut self.0.state;
+        let tag_len = usize::from(state.rtcp_tag_len);
         if buffer.len() - len < 4 + tag_len {
             return Err(SrtpError::NoRoom);
         }
-        if self.rtcp_next >= MAX_RTCP_PACKETS {
+        if state.rtcp_next >= MAX_RTCP_PACKETS {
             return Err(SrtpError::KeyExhausted);
         }
         let at = Position {
             ssrc,
-            index: u64::from(self.rtcp_next),
+            index: u64::from(state.rtcp_next),
         };
-        let transform = Transform::new(self.suite, &self.rtcp)?;
-        let protected = transform.seal_rtcp(at, buffer, len, tag_len);
-        self.rtcp_next += 1;
+        let rtcp = Keyed::new(&state.master, kdf::Stream::Rtcp, ())?;
+        let protected = rtcp.transform.seal_rtcp(at, buffer, len, tag_len);
+        state.rtcp_next += 1;
         Ok(protected)
     }
 
     /// The suite this sender was made for.
     #[must_use]
     pub fn suite(&self) -> Suite {
-        self.suite
+        self.0.state.master.suite()
     }
 
     /// Whether this sender has that master key: keying it anew would then repeat indices, so keep it instead.
     #[must_use]
     pub fn has_key(&self, suite: Suite, key: &[u8], salt: &[u8]) -> bool {
-        same_master(self.suite, &self.fingerprint, suite, key, salt)
+        self.0.state.master.is(suite, key, salt)
     }
 
     /// Lets the roll-over counters of `previous`'s streams go on under this new key, as RFC 3711 section 3.3.1 asks
     /// after a change of master keys. Without it each stream starts at zero, as it does after a fresh negotiation
     /// with most phones; a stream with a new SSRC is understood by both kinds.
     pub fn continue_from(&mut self, previous: &Self) {
-        self.continued = previous.streams.iter().copied().collect();
+        self.0.state.continued = Some(Box::new(previous.0.state.streams.clone()));
+    }
+
+    #[cfg(test)]
+    pub(super) fn octets(&self) -> usize {
+        size_of_val(&*self.0)
     }
 
     /// The roll-over counter of a stream, once it has sent.
     #[must_use]
     pub fn roll_over_counter(&self, ssrc: u32) -> Option<u32> {
-        self.streams
+        let streams = &self.0.state.streams;
+        streams
             .get(ssrc)
             .map(|stream| (stream.highest() >> 16) as u32)
     }
@@ -165,19 +153,35 @@ impl SrtpSender {
     /// all the same, but several phones send, and expect, 32.
     pub fn match_rtcp_tags(&mut self, peer: &SrtpReceiver) {
         if let Some(tag_len) = peer.rtcp_tag_len_seen()
-            && self.suite.may_shorten_rtcp_tag()
+            && self.suite().may_shorten_rtcp_tag()
         {
-            self.rtcp_tag_len = tag_len;
+            self.0.state.rtcp_tag_len = tag_len;
         }
+    }
+}
+
+impl Sending {
+    #[cold]
+    fn first_index(&self, header: &RtpHeader) -> Result<(Stream, u64), SrtpError> {
+        self.streams.check_room()?;
+        let before = self
+            .continued
+            .as_ref()
+            .and_then(|streams| streams.get(header.ssrc));
+        let index = match before {
+            Some(before) => estimate(before.highest(), header.sequence).map_err(reused)?,
+            None => u64::from(header.sequence),
+        };
+        Ok((Stream::first(header.ssrc, index), index))
     }
 }
 
 impl core::fmt::Debug for SrtpSender {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("SrtpSender")
-            .field("suite", &self.suite)
-            .field("packets", &self.packets)
-            .field("rtcp_next", &self.rtcp_next)
+            .field("suite", &self.suite())
+            .field("packets", &self.0.state.packets)
+            .field("rtcp_next", &self.0.state.rtcp_next)
             .finish_non_exhaustive()
     }
 }
@@ -200,18 +204,6 @@ pub(super) fn rtcp_ssrc(packet: &[u8]) -> Result<u32, SrtpError> {
     }
 }
 
-pub(super) fn same_master(
-    own_suite: Suite,
-    own: &Zeroizing<[u8; 16]>,
-    suite: Suite,
-    key: &[u8],
-    salt: &[u8],
-) -> bool {
-    own_suite == suite
-        && Master::new(suite, key, salt)
-            .is_ok_and(|master| own.ct_eq(&*master.fingerprint()).into())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -223,7 +215,7 @@ mod tests {
     #[test]
     fn a_key_ends_with_its_last_rtcp_index() {
         let mut sender = sender(Suite::AesCm128HmacSha1_80);
-        sender.rtcp_next = MAX_RTCP_PACKETS - 1;
+        sender.0.state.rtcp_next = MAX_RTCP_PACKETS - 1;
         let mut packet = [0; 28];
         packet[..2].copy_from_slice(&[0x80, 201]);
         assert_eq!(sender.protect_rtcp(&mut packet, 8), Ok(22));
@@ -240,7 +232,7 @@ mod tests {
     #[test]
     fn a_key_ends_with_its_last_rtp_packet() {
         let mut sender = sender(Suite::AeadAes128Gcm);
-        sender.packets = MAX_RTP_PACKETS;
+        sender.0.state.packets = MAX_RTP_PACKETS;
         let mut packet = [0; 40];
         packet[0] = 0x80;
         assert_eq!(
@@ -254,7 +246,7 @@ mod tests {
         let mut sender = sender(Suite::AesCm256HmacSha1_80);
         let mut packet = [0; 40];
         packet[0] = 0x80;
-        sender.streams.put(Stream::first(0, (1 << 48) - 2));
+        sender.0.state.streams.put(Stream::first(0, (1 << 48) - 2));
         packet[2..4].copy_from_slice(&0xffff_u16.to_be_bytes());
         assert_eq!(sender.protect(&mut packet, 20), Ok(30));
         packet[2..4].copy_from_slice(&0_u16.to_be_bytes());

@@ -31,10 +31,6 @@ impl Stream {
         }
     }
 
-    pub(super) fn ssrc(&self) -> u32 {
-        self.ssrc
-    }
-
     pub(super) fn highest(&self) -> u64 {
         self.highest
     }
@@ -104,10 +100,11 @@ pub(super) fn estimate(highest: u64, sequence: u16) -> Result<u64, SrtpError> {
 }
 
 /// The streams under one key. The one that was used last is found first and stands beside the key.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Streams {
     current: Option<Stream>,
-    others: Vec<Stream>,
+    /// Seldom any, so that it need not grow well.
+    others: Box<[Stream]>,
 }
 
 impl Streams {
@@ -152,12 +149,11 @@ impl Streams {
             .find(|other| other.ssrc == stream.ssrc)
         {
             Some(place) => *place = left,
-            None => self.others.push(left),
+            None => {
+                let others = core::mem::take(&mut self.others).into_iter();
+                self.others = others.chain([left]).collect();
+            }
         }
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Stream> {
-        self.current.iter().chain(&self.others)
     }
 }
 

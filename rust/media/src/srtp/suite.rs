@@ -64,7 +64,9 @@ const ZRTP_TAGS: [ZrtpTag; 4] = [ZrtpTag::Hs80, ZrtpTag::Hs32, ZrtpTag::Sk64, Zr
 /// What makes the keystream.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cipher {
-    Aes,
+    Aes128,
+    Aes192,
+    Aes256,
     Twofish,
 }
 
@@ -213,12 +215,17 @@ impl Suite {
     }
 
     pub(super) const fn cipher(self) -> Cipher {
-        match self {
-            Self::Zrtp(
-                ZrtpCipher::Twofish128 | ZrtpCipher::Twofish192 | ZrtpCipher::Twofish256,
+        match (self, self.key_len()) {
+            (
+                Self::Zrtp(
+                    ZrtpCipher::Twofish128 | ZrtpCipher::Twofish192 | ZrtpCipher::Twofish256,
+                    _,
+                ),
                 _,
             ) => Cipher::Twofish,
-            _ => Cipher::Aes,
+            (_, 16) => Cipher::Aes128,
+            (_, 24) => Cipher::Aes192,
+            _ => Cipher::Aes256,
         }
     }
 

@@ -1,15 +1,17 @@
 //! What a suite does to one packet, given its index: encryption, tag, and their places in the buffer.
 
+use aes::{Aes128Enc, Aes192Enc, Aes256Enc};
+use sealtone_crypto::skein::Skein512;
+use sealtone_crypto::twofish::Twofish;
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::cipher::BlockCipher;
 use super::gcm::{self, Gcm};
-use super::kdf::SessionKeys;
+use super::kdf::{Master, Stream};
 use super::mac::{HmacSha1, Mac};
-use super::suite::Authentication;
+use super::suite::{Authentication, Cipher};
 use super::{SrtpError, Suite};
-use sealtone_crypto::skein::Skein512;
 
 /// Octets of an RTCP packet that stay readable: the first header and the sender's SSRC.
 pub(super) const RTCP_CLEAR: usize = 8;
@@ -21,10 +23,95 @@ const RTCP_WORD: usize = 4;
 const ENCRYPTED: u32 = 1 << 31;
 
 /// The keyed protection of one packet stream (RTP or RTCP) in one direction.
-#[allow(clippy::large_enum_variant, reason = "hot state, kept in one piece")]
-pub(super) enum Transform {
-    CounterMac(CounterMac),
-    Gcm(GcmTransform),
+pub(super) trait Transform: Send {
+    /// Protects the RTP packet `buffer[..len]`; `buffer` has room for `tag_len` octets more. Returns the new length.
+    fn seal_rtp(
+        &self,
+        at: Position,
+        header_len: usize,
+        buffer: &mut [u8],
+        len: usize,
+        tag_len: usize,
+    ) -> usize;
+
+    /// Checks the whole SRTP packet `packet` and decrypts it in place; a packet that is not authentic stays as it
+    /// was. The caller has made sure that header and tag fit. Returns the new length.
+    fn open_rtp(
+        &self,
+        at: Position,
+        header_len: usize,
+        packet: &mut [u8],
+        tag_len: usize,
+    ) -> Result<usize, SrtpError>;
+
+    /// Protects the RTCP packet `buffer[..len]`; `buffer` has room for the trailer. Returns the new length.
+    fn seal_rtcp(&self, at: Position, buffer: &mut [u8], len: usize, tag_len: usize) -> usize;
+
+    /// Checks the whole SRTCP packet `packet`, whose index [`rtcp_index`] read, and decrypts it in place; a
+    /// packet that is not authentic stays as it was. Returns the new length.
+    fn open_rtcp(
+        &self,
+        at: Position,
+        packet: &mut [u8],
+        tag_len: usize,
+    ) -> Result<usize, SrtpError>;
+}
+
+/// A state and the transform that goes with it, in one piece of memory that is as large as the suite asks for.
+pub(super) struct Keyed<S, T: ?Sized = dyn Transform> {
+    pub(super) state: S,
+    pub(super) transform: T,
+}
+
+impl<S> Keyed<S> {
+    /// With the session keys of `stream`.
+    ///
+    /// # Errors
+    /// [`SrtpError::BadKey`].
+    pub(super) fn new(master: &Master, stream: Stream, state: S) -> Result<Box<Self>, SrtpError> {
+        match master.suite().cipher() {
+            Cipher::Aes128 => Self::with_cipher::<Aes128Enc>(master, stream, state),
+            Cipher::Aes192 => Self::with_cipher::<Aes192Enc>(master, stream, state),
+            Cipher::Aes256 => Self::with_cipher::<Aes256Enc>(master, stream, state),
+            Cipher::Twofish => Self::with_cipher::<Twofish>(master, stream, state),
+        }
+    }
+
+    fn with_cipher<C: BlockCipher>(
+        master: &Master,
+        stream: Stream,
+        state: S,
+    ) -> Result<Box<Self>, SrtpError> {
+        let suite = master.suite();
+        let keys = master.session_keys::<C>(stream)?;
+        let cipher = C::new(&keys.cipher_key[..suite.key_len()])?;
+        let auth_key = &keys.auth_key[..suite.auth_key_len()];
+        let mut block = Zeroizing::new([0; 16]);
+        block[..14].copy_from_slice(&*keys.salt);
+        let salt = u128::from_be_bytes(*block);
+        Ok(match suite.authentication() {
+            Authentication::HmacSha1 => Box::new(Keyed {
+                state,
+                transform: CounterMac {
+                    cipher,
+                    mac: HmacSha1::new(auth_key),
+                    salt,
+                },
+            }),
+            Authentication::Skein => Box::new(Keyed {
+                state,
+                transform: CounterMac {
+                    cipher,
+                    mac: Skein512::mac(auth_key, 8 * suite.rtp_tag_len() as u16),
+                    salt,
+                },
+            }),
+            Authentication::Gcm => Box::new(Keyed {
+                state,
+                transform: GcmTransform::new(cipher, salt),
+            }),
+        })
+    }
 }
 
 /// Where a packet stands: what nonces are made of.
@@ -36,47 +123,23 @@ pub(super) struct Position {
 }
 
 /// Counter mode with a MAC after it (RFC 3711, RFC 6188, RFC 6189).
-pub(super) struct CounterMac {
-    cipher: BlockCipher,
-    mac: Mac,
+struct CounterMac<C, M> {
+    cipher: C,
+    mac: M,
     /// The 112-bit session salt where it is XORed into the counter block.
     salt: u128,
 }
 
-/// AES-GCM (RFC 7714).
-pub(super) struct GcmTransform {
-    gcm: Gcm,
-    /// The 96-bit session salt in the upper bits of the counter block.
-    salt: u128,
+impl<C, M> CounterMac<C, M> {
+    /// RFC 3711 section 4.1.1.
+    #[inline]
+    fn counter(&self, at: Position) -> u128 {
+        self.salt ^ (u128::from(at.ssrc) << 64) ^ (u128::from(at.index) << 16)
+    }
 }
 
-impl Transform {
-    pub(super) fn new(suite: Suite, keys: &SessionKeys) -> Result<Self, SrtpError> {
-        let cipher_key = &keys.cipher_key[..suite.key_len()];
-        let auth_key = &keys.auth_key[..suite.auth_key_len()];
-        let mut block = Zeroizing::new([0; 16]);
-        block[..14].copy_from_slice(&*keys.salt);
-        let salt = u128::from_be_bytes(*block);
-        let mac = match suite.authentication() {
-            Authentication::Gcm => {
-                let gcm = Gcm::new(cipher_key)?;
-                return Ok(Self::Gcm(GcmTransform { gcm, salt }));
-            }
-            Authentication::HmacSha1 => Mac::HmacSha1(HmacSha1::new(auth_key)),
-            Authentication::Skein => {
-                Mac::Skein(Skein512::mac(auth_key, 8 * suite.rtp_tag_len() as u16))
-            }
-        };
-        Ok(Self::CounterMac(CounterMac {
-            cipher: BlockCipher::new(suite.cipher(), cipher_key)?,
-            mac,
-            salt,
-        }))
-    }
-
-    /// Protects the RTP packet `buffer[..len]`; `buffer` has room for `tag_len` octets more. Returns the new length.
-    #[inline]
-    pub(super) fn seal_rtp(
+impl<C: BlockCipher, M: Mac> Transform for CounterMac<C, M> {
+    fn seal_rtp(
         &self,
         at: Position,
         header_len: usize,
@@ -84,29 +147,16 @@ impl Transform {
         len: usize,
         tag_len: usize,
     ) -> usize {
-        match self {
-            Self::CounterMac(transform) => {
-                transform
-                    .cipher
-                    .xor_keystream(transform.counter(at), &mut buffer[header_len..len]);
-                let mac = transform
-                    .mac
-                    .compute(&buffer[..len], &roll_over_counter(at.index));
-                buffer[len..len + tag_len].copy_from_slice(&mac[..tag_len]);
-            }
-            Self::Gcm(transform) => {
-                let (header, text) = buffer[..len].split_at_mut(header_len);
-                let tag = transform.gcm.seal(transform.nonce(at), [header, &[]], text);
-                buffer[len..len + gcm::TAG_LEN].copy_from_slice(&tag);
-            }
-        }
+        self.cipher
+            .xor_keystream(self.counter(at), &mut buffer[header_len..len]);
+        let mac = self
+            .mac
+            .compute(&buffer[..len], &roll_over_counter(at.index));
+        buffer[len..len + tag_len].copy_from_slice(&mac[..tag_len]);
         len + tag_len
     }
 
-    /// Checks the whole SRTP packet `packet` and decrypts it in place; a packet that is not authentic stays as it
-    /// was. The caller has made sure that header and tag fit. Returns the new length.
-    #[inline]
-    pub(super) fn open_rtp(
+    fn open_rtp(
         &self,
         at: Position,
         header_len: usize,
@@ -115,96 +165,58 @@ impl Transform {
     ) -> Result<usize, SrtpError> {
         let len = packet.len() - tag_len;
         let (body, tag) = packet.split_at_mut(len);
-        match self {
-            Self::CounterMac(transform) => {
-                let mac = transform.mac.compute(body, &roll_over_counter(at.index));
-                check_tag(&mac[..tag_len], tag)?;
-                transform
-                    .cipher
-                    .xor_keystream(transform.counter(at), &mut body[header_len..]);
-            }
-            Self::Gcm(transform) => {
-                let (header, text) = body.split_at_mut(header_len);
-                transform
-                    .gcm
-                    .open(transform.nonce(at), [header, &[]], text, gcm_tag(tag)?)?;
-            }
-        }
+        let mac = self.mac.compute(body, &roll_over_counter(at.index));
+        check_tag(&mac[..tag_len], tag)?;
+        self.cipher
+            .xor_keystream(self.counter(at), &mut body[header_len..]);
         Ok(len)
     }
 
-    /// Protects the RTCP packet `buffer[..len]`; `buffer` has room for the trailer. Returns the new length.
-    pub(super) fn seal_rtcp(
-        &self,
-        at: Position,
-        buffer: &mut [u8],
-        len: usize,
-        tag_len: usize,
-    ) -> usize {
-        let word = (at.index as u32 | ENCRYPTED).to_be_bytes();
-        match self {
-            Self::CounterMac(transform) => {
-                transform
-                    .cipher
-                    .xor_keystream(transform.counter(at), &mut buffer[RTCP_CLEAR..len]);
-                let tag_at = len + RTCP_WORD;
-                buffer[len..tag_at].copy_from_slice(&word);
-                let mac = transform.mac.compute(&buffer[..tag_at], &[]);
-                buffer[tag_at..tag_at + tag_len].copy_from_slice(&mac[..tag_len]);
-            }
-            Self::Gcm(transform) => {
-                let (header, text) = buffer[..len].split_at_mut(RTCP_CLEAR);
-                let tag = transform
-                    .gcm
-                    .seal(transform.nonce(at), [header, &word], text);
-                let word_at = len + gcm::TAG_LEN;
-                buffer[len..word_at].copy_from_slice(&tag);
-                buffer[word_at..word_at + RTCP_WORD].copy_from_slice(&word);
-            }
-        }
-        len + RTCP_WORD + tag_len
+    fn seal_rtcp(&self, at: Position, buffer: &mut [u8], len: usize, tag_len: usize) -> usize {
+        self.cipher
+            .xor_keystream(self.counter(at), &mut buffer[RTCP_CLEAR..len]);
+        let tag_at = len + RTCP_WORD;
+        buffer[len..tag_at].copy_from_slice(&rtcp_word(at.index));
+        let mac = self.mac.compute(&buffer[..tag_at], &[]);
+        buffer[tag_at..tag_at + tag_len].copy_from_slice(&mac[..tag_len]);
+        tag_at + tag_len
     }
 
-    /// Checks the whole SRTCP packet `packet`, whose index [`rtcp_index`] read, and decrypts it in place; a
-    /// packet that is not authentic stays as it was. Returns the new length.
-    pub(super) fn open_rtcp(
+    fn open_rtcp(
         &self,
         at: Position,
         packet: &mut [u8],
         tag_len: usize,
     ) -> Result<usize, SrtpError> {
         let len = packet.len() - RTCP_WORD - tag_len;
-        match self {
-            Self::CounterMac(transform) => {
-                let (body, tag) = packet.split_at_mut(len + RTCP_WORD);
-                let mac = transform.mac.compute(body, &[]);
-                check_tag(&mac[..tag_len], tag)?;
-                transform
-                    .cipher
-                    .xor_keystream(transform.counter(at), &mut body[RTCP_CLEAR..len]);
-            }
-            Self::Gcm(transform) => {
-                let (body, trailer) = packet.split_at_mut(len);
-                let (tag, word) = trailer.split_at(gcm::TAG_LEN);
-                let (header, text) = body.split_at_mut(RTCP_CLEAR);
-                transform
-                    .gcm
-                    .open(transform.nonce(at), [header, word], text, gcm_tag(tag)?)?;
-            }
-        }
+        let (body, tag) = packet.split_at_mut(len + RTCP_WORD);
+        let mac = self.mac.compute(body, &[]);
+        check_tag(&mac[..tag_len], tag)?;
+        self.cipher
+            .xor_keystream(self.counter(at), &mut body[RTCP_CLEAR..len]);
         Ok(len)
     }
 }
 
-impl CounterMac {
-    /// RFC 3711 section 4.1.1.
-    #[inline]
-    fn counter(&self, at: Position) -> u128 {
-        self.salt ^ (u128::from(at.ssrc) << 64) ^ (u128::from(at.index) << 16)
+impl<C, M> Drop for CounterMac<C, M> {
+    fn drop(&mut self) {
+        self.salt.zeroize();
     }
 }
 
-impl GcmTransform {
+/// AES-GCM (RFC 7714).
+pub(super) struct GcmTransform<C> {
+    gcm: Gcm<C>,
+    /// The 96-bit session salt in the upper bits of the counter block.
+    salt: u128,
+}
+
+impl<C: BlockCipher> GcmTransform<C> {
+    pub(super) fn new(cipher: C, salt: u128) -> Self {
+        let gcm = Gcm::new(cipher);
+        Self { gcm, salt }
+    }
+
     /// RFC 7714 sections 8.1 and 9.1; the counter's 32 bits are zero.
     #[inline]
     fn nonce(&self, at: Position) -> u128 {
@@ -212,16 +224,71 @@ impl GcmTransform {
     }
 }
 
-impl Drop for CounterMac {
+impl<C: BlockCipher> Transform for GcmTransform<C> {
+    fn seal_rtp(
+        &self,
+        at: Position,
+        header_len: usize,
+        buffer: &mut [u8],
+        len: usize,
+        _: usize,
+    ) -> usize {
+        let (header, text) = buffer[..len].split_at_mut(header_len);
+        let tag = self.gcm.seal(self.nonce(at), [header, &[]], text);
+        buffer[len..len + gcm::TAG_LEN].copy_from_slice(&tag);
+        len + gcm::TAG_LEN
+    }
+
+    fn open_rtp(
+        &self,
+        at: Position,
+        header_len: usize,
+        packet: &mut [u8],
+        tag_len: usize,
+    ) -> Result<usize, SrtpError> {
+        let len = packet.len() - tag_len;
+        let (body, tag) = packet.split_at_mut(len);
+        let (header, text) = body.split_at_mut(header_len);
+        self.gcm
+            .open(self.nonce(at), [header, &[]], text, gcm_tag(tag)?)?;
+        Ok(len)
+    }
+
+    fn seal_rtcp(&self, at: Position, buffer: &mut [u8], len: usize, _: usize) -> usize {
+        let word = rtcp_word(at.index);
+        let (header, text) = buffer[..len].split_at_mut(RTCP_CLEAR);
+        let tag = self.gcm.seal(self.nonce(at), [header, &word], text);
+        let word_at = len + gcm::TAG_LEN;
+        buffer[len..word_at].copy_from_slice(&tag);
+        buffer[word_at..word_at + RTCP_WORD].copy_from_slice(&word);
+        word_at + RTCP_WORD
+    }
+
+    fn open_rtcp(
+        &self,
+        at: Position,
+        packet: &mut [u8],
+        tag_len: usize,
+    ) -> Result<usize, SrtpError> {
+        let len = packet.len() - RTCP_WORD - tag_len;
+        let (body, trailer) = packet.split_at_mut(len);
+        let (tag, word) = trailer.split_at(gcm::TAG_LEN);
+        let (header, text) = body.split_at_mut(RTCP_CLEAR);
+        self.gcm
+            .open(self.nonce(at), [header, word], text, gcm_tag(tag)?)?;
+        Ok(len)
+    }
+}
+
+impl<C> Drop for GcmTransform<C> {
     fn drop(&mut self) {
         self.salt.zeroize();
     }
 }
 
-impl Drop for GcmTransform {
-    fn drop(&mut self) {
-        self.salt.zeroize();
-    }
+#[inline]
+fn rtcp_word(index: u64) -> [u8; RTCP_WORD] {
+    (index as u32 | ENCRYPTED).to_be_bytes()
 }
 
 /// Reads the index of an SRTCP packet with tags of `tag_len` octets.

@@ -13,7 +13,7 @@ use super::{CODECS, Worker};
 use crate::codecs::Notice;
 use crate::event::{MediaEvent, What};
 use crate::forward::leg_at;
-use crate::leg::{Mouth, Playing, Target, Told};
+use crate::leg::{Mouth, Playing, Target};
 
 /// Datagrams of the process read in a round.
 const DATAGRAMS: usize = 32;
@@ -130,11 +130,11 @@ impl Worker {
         leg.set_mouth(if speaks { Mouth::Codecs } else { Mouth::Relay });
         let wanted = spoken_for.is_some() || leg.copied;
         if up && wanted && (!leg.told().set_up || leg.told().outdated) {
-            let (formats, transmit) = leg.formats();
+            let formats = leg.formats();
             self.link.order(&Order::SetUp {
                 leg: leg.codec_id(slot),
-                formats: formats.to_vec(),
-                transmit: transmit.to_vec(),
+                formats: formats.receive.clone(),
+                transmit: formats.transmit.clone(),
             });
             (leg.told().set_up, leg.told().outdated) = (true, false);
         }
@@ -153,7 +153,7 @@ impl Worker {
         };
         let id = leg.codec_id(slot);
         if mouth.is_none() && !leg.copied {
-            if std::mem::take(leg.told()).set_up {
+            if leg.forget_told() {
                 self.link.order(&Order::Close { leg: id });
             }
             return;
@@ -189,7 +189,7 @@ impl Worker {
             leg.play(None);
             leg.copied = false;
             leg.set_mouth(Mouth::Relay);
-            if std::mem::take(leg.told()).set_up {
+            if leg.forget_told() {
                 self.link.order(&Order::Close { leg: id });
             }
         }
@@ -229,7 +229,7 @@ impl Worker {
         self.awaits_room = false;
         for slot in 0..self.legs.len() as u32 {
             if let Some(leg) = leg_at(&mut self.legs, slot) {
-                *leg.told() = Told::default();
+                leg.forget_told();
                 if leg.mouth == Mouth::Codecs {
                     leg.resync();
                 }
