@@ -23,6 +23,20 @@ pub struct Pulses {
 }
 
 impl Pulses {
+    /// The pulses of the codes C and S.
+    pub fn of_codes(positions: u16, signs: u8) -> Self {
+        let bits = |from: u32, count: u32| usize::from(positions >> from & ((1 << count) - 1));
+        Self {
+            samples: [
+                TRACKS * bits(0, 3),
+                TRACKS * bits(3, 3) + 1,
+                TRACKS * bits(6, 3) + 2,
+                TRACKS * bits(10, 3) + 3 + bits(9, 1),
+            ],
+            positive: [0, 1, 2, 3].map(|pulse| signs >> pulse & 1 == 1),
+        }
+    }
+
     /// C: three bits for the place on each track, and one more for the track of the last (equation 62).
     pub fn positions(&self) -> u16 {
         let [one, two, three, four] = self.samples.map(|sample| sample as u16);
@@ -48,6 +62,19 @@ impl Pulses {
         }
         repeat(&mut signal, lag, gain);
         signal
+    }
+
+    /// The inner product of the pulses and a signal.
+    pub fn matched(&self, signal: &[f32; SUBFRAME]) -> f32 {
+        let pulses = self.samples.iter().zip(self.positive);
+        let products = pulses.map(|(&sample, positive)| {
+            if positive {
+                signal[sample]
+            } else {
+                -signal[sample]
+            }
+        });
+        products.sum()
     }
 
     /// The pulses filtered.

@@ -10,7 +10,7 @@ use super::frame::{Excitation, Frame, parity, second_lags_begin};
 use super::gain::{self, Products};
 use super::pitch::{self, OpenLoop};
 use super::taming::{self, Taming};
-use super::{FIRST_LSP, FRAME, Lpc, Lsf, OCTETS, ORDER, SUBFRAME, lsf, lsf_quantiser};
+use super::{FIRST_LSP, FRAME, Lpc, Lsf, OCTETS, ORDER, REPETITION, SUBFRAME, lsf, lsf_quantiser};
 use crate::vector::{Work, widest};
 
 /// Where the frame lies among the samples that are analysed.
@@ -19,9 +19,6 @@ const PRESENT: usize = 120;
 const WEIGHTING: f32 = 0.75;
 /// Of the low-pass that the open-loop pitch is looked for behind (clause A.3.4).
 const LOW_PASS: f32 = 0.7;
-/// Bounds of the pitch gain that pulses are repeated with (equation 47).
-pub const REPETITION: [f32; 2] = [0.2, 0.794_5];
-
 /// An encoder of one stream.
 pub struct Encoder {
     high_pass: HighPass,

@@ -91,7 +91,7 @@ pub fn filter_backwards(response: &[f32; SUBFRAME], signal: &[f32; SUBFRAME]) ->
 #[inline(always)]
 pub fn fold_memory(lpc: &Lpc, memory: &[f32; ORDER], signal: &mut [f32; SUBFRAME]) {
     for at in 0..ORDER {
-        signal[at] -= dot_in_order(&lpc[at..], &memory[..ORDER - at]);
+        signal[at] -= dot_in_order(&lpc[at..], &memory[at..]);
     }
 }
 
@@ -167,6 +167,14 @@ impl HighPass {
         Self::new(
             [0.463_637_18, -0.927_247_05, 0.463_637_18],
             [-1.905_946_5, 0.911_402_4],
+        )
+    }
+
+    /// Cuts off at 100 Hz and doubles, after the decoder (equation 91).
+    pub fn after_decoder() -> Self {
+        Self::new(
+            [1.879_611_6, -3.759_166_8, 1.879_611_6],
+            [-1.933_073_5, 0.935_892],
         )
     }
 

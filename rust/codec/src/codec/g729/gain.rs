@@ -82,6 +82,16 @@ pub struct Products {
     pub zz: f32,
 }
 
+impl Gains {
+    /// Of a lost sub-frame, by those of the one before (clause 4.4.2).
+    pub fn faded(self) -> Self {
+        Self {
+            pitch: (0.9 * self.pitch).min(0.9),
+            fixed: filter::settled(0.98 * self.fixed),
+        }
+    }
+}
+
 impl Prediction {
     pub fn new() -> Self {
         Self {
@@ -148,6 +158,24 @@ impl Prediction {
         let [first, second] = best.1;
         let codes = [FIRST_CODES[first], SECOND_CODES[second]];
         (codes, self.gains(best.1, expected))
+    }
+
+    /// The gains of codes, for those pulses.
+    #[inline(always)]
+    pub fn dequantise(&mut self, codes: [u8; 2], pulses: &[f32; SUBFRAME]) -> Gains {
+        let entry = |codes: &[u8], code| codes.iter().position(|&it| it == code).unwrap_or(0);
+        let entries = [
+            entry(&FIRST_CODES, codes[0]),
+            entry(&SECOND_CODES, codes[1]),
+        ];
+        let expected = self.expected(pulses);
+        self.gains(entries, expected)
+    }
+
+    /// Goes on without the codes of a lost sub-frame (clause 4.4.3).
+    pub fn conceal(&mut self) {
+        let mean = self.past.iter().sum::<f32>() / self.past.len() as f32;
+        self.push((mean - 4.0).max(LEAST_DB));
     }
 
     fn gains(&mut self, [first, second]: [usize; 2], expected: f32) -> Gains {

@@ -4,7 +4,7 @@
 use std::f32::consts::PI;
 
 use super::filter::LANES;
-use super::frame::LsfCodes;
+use super::frame::{LsfCodes, SilenceLsfCodes};
 use super::lsf_codebooks::{FIRST, SECOND};
 use super::{Lsf, ORDER};
 
@@ -34,11 +34,13 @@ pub struct Weights {
     present: Lsf,
 }
 
-static WEIGHTS: [Weights; 2] = [Weights::new(&PREDICTORS[0]), Weights::new(&PREDICTORS[1])];
+static WEIGHTS: [Weights; 2] = [Weights::mixed(1.0), Weights::mixed(0.0)];
+/// Those of frames of silence: the second is in between (clause B.4.2.2).
+static SILENCE_WEIGHTS: [Weights; 2] = [Weights::mixed(1.0), Weights::mixed(0.6)];
 
 impl Weights {
-    /// Of weights times 2^15.
-    const fn new(table: &[[i16; ORDER]; PAST]) -> Self {
+    /// So much of the first predictor, and the rest of the second.
+    const fn mixed(first: f32) -> Self {
         let mut weights = Self {
             past: [[0.0; ORDER]; PAST],
             present: [1.0; ORDER],
@@ -46,7 +48,9 @@ impl Weights {
         let mut at = 0;
         while at < PAST * ORDER {
             let (frame, k) = (at / ORDER, at % ORDER);
-            weights.past[frame][k] = table[frame][k] as f32 / 32_768.0;
+            weights.past[frame][k] = (first * PREDICTORS[0][frame][k] as f32
+                + (1.0 - first) * PREDICTORS[1][frame][k] as f32)
+                / 32_768.0;
             weights.present[k] -= weights.past[frame][k];
             at += 1;
         }
@@ -85,6 +89,16 @@ static SECOND_STAGE: [[f32; ORDER]; SECOND.len()] = floats(&SECOND);
 static FIRST_COLUMNS: [[f32; FIRST.len()]; ORDER] = by_frequency(&floats(&FIRST));
 static SECOND_COLUMNS: [[f32; SECOND.len()]; ORDER] = by_frequency(&floats(&SECOND));
 
+/// Entries of the codebooks that frames of silence choose among, for both halves of the second stage (clause B.4.2.2).
+const SILENCE_FIRST: [u8; 32] = [
+    96, 52, 20, 54, 86, 114, 82, 68, 36, 121, 48, 92, 18, 120, 94, 124, 50, 125, 4, 100, 28, 76,
+    12, 117, 81, 22, 90, 116, 127, 21, 108, 66,
+];
+const SILENCE_SECOND: [[u8; 16]; 2] = [
+    [31, 21, 9, 3, 10, 2, 19, 26, 4, 3, 11, 29, 15, 27, 21, 12],
+    [16, 1, 0, 0, 8, 25, 22, 20, 19, 23, 20, 31, 4, 31, 20, 31],
+];
+
 /// Entries of the first stage that are tried with the second.
 const TRIED: usize = 4;
 
@@ -96,7 +110,7 @@ const LEAST: f32 = 0.005;
 const MOST: f32 = 3.135;
 
 /// The frequencies a stream begins with, in even distances.
-const EVEN: Lsf = {
+pub const EVEN: Lsf = {
     let mut even = [0.0; ORDER];
     let mut k = 0;
     while k < ORDER {
@@ -173,6 +187,29 @@ impl Prediction {
             move_apart(&mut added, apart);
         }
         self.complete(&WEIGHTS[usize::from(codes.predictor & 1)], added)
+    }
+
+    /// The frequencies of the codes of silence.
+    pub fn dequantise_silence(&mut self, codes: &SilenceLsfCodes) -> Lsf {
+        let second = usize::from(codes.second) % SILENCE_SECOND[0].len();
+        let mut added = added(&LsfCodes {
+            predictor: codes.predictor,
+            first: SILENCE_FIRST[usize::from(codes.first) % SILENCE_FIRST.len()],
+            second: SILENCE_SECOND.map(|entries| entries[second]),
+        });
+        for apart in APART {
+            move_apart(&mut added, apart);
+        }
+        self.complete(&SILENCE_WEIGHTS[usize::from(codes.predictor & 1)], added)
+    }
+
+    /// Goes on without the codes of a frame whose frequencies are taken to be `lsf` (clause 4.4.1).
+    pub fn conceal(&mut self, lsf: &Lsf, predictor: u8) {
+        let weights = &WEIGHTS[usize::from(predictor & 1)];
+        let predicted = self.predicted(weights);
+        self.push(std::array::from_fn(|k| {
+            (lsf[k] - predicted[k]) / weights.present[k]
+        }));
     }
 
     /// The frequencies of a prediction and what is added to it; they make a stable filter, whatever was added.

@@ -1,11 +1,13 @@
 //! G.729 with the methods of annex A (ITU-T G.729), and how RFC 3551 section 4.5.6 puts its frames into packets.
 //!
 //! A frame is 10 ms of speech at 8 kHz: a filter, and for each of two sub-frames an excitation of it, the one before
-//! repeated a pitch lag later and four pulses. The encoder is an implementation of our own in floating point, after the text of the
-//! Recommendation and with its tables. Decoding, and the silence of annex B, are bcg729's.
+//! repeated a pitch lag later and four pulses. This is an implementation of our own in floating point, after the text of the
+//! Recommendation and with its tables. It takes whatever bits it gets. Encoding the silence of annex B is bcg729's.
 
 mod acelp;
 mod analysis;
+mod comfort;
+mod decoder;
 mod encoder;
 mod filter;
 mod frame;
@@ -14,12 +16,14 @@ mod lsf;
 mod lsf_codebooks;
 mod lsf_quantiser;
 mod pitch;
+mod postfilter;
 mod taming;
 
 use sealtone_codec_protocol::CodecSpec;
 
-use super::ffi::bcg729::{self, Decoder, SID_OCTETS};
+use super::ffi::bcg729;
 use super::{Codec, CodecError, MOST_MS, frames_of};
+use decoder::{Decoder, Received};
 use encoder::Encoder;
 
 /// Samples of a frame, 10 ms.
@@ -30,6 +34,10 @@ const SUBFRAMES: usize = 2;
 const SUBFRAME: usize = FRAME / SUBFRAMES;
 /// Octets of a frame of voice.
 const OCTETS: usize = 10;
+/// Octets of a frame of silence.
+const SID_OCTETS: usize = 2;
+/// Bounds of the last pitch gain, which pulses are repeated with (equation 47).
+const REPETITION: [f32; 2] = [0.2, 0.794_5];
 /// Order of the linear prediction.
 const ORDER: usize = 10;
 
@@ -55,7 +63,7 @@ enum Encoding {
 pub(super) struct G729 {
     dtx: bool,
     encoder: Option<Encoding>,
-    decoder: Option<Decoder>,
+    decoder: Option<Box<Decoder>>,
 }
 
 impl G729 {
@@ -125,15 +133,10 @@ impl Codec for G729 {
 
     fn decode(&mut self, payload: &[u8], sound: &mut Vec<i16>) -> Result<(), CodecError> {
         let (voice, silence) = split(payload).ok_or(CodecError::BadPayload)?;
-        if self.decoder.is_none() {
-            self.decoder = Decoder::new();
-        }
-        let decoder = self.decoder.as_mut().ok_or(CodecError::Failed)?;
-        let frames = voice.iter().map(bcg729::Frame::Voice);
-        for frame in frames.chain(silence.map(bcg729::Frame::Silence)) {
-            let mut samples = [0; FRAME];
-            decoder.decode(&frame, &mut samples);
-            sound.extend_from_slice(&samples);
+        let decoder = self.decoder.get_or_insert_with(|| Box::new(Decoder::new()));
+        let voice = voice.iter().map(Received::Voice);
+        for received in voice.chain(silence.map(Received::Silence)) {
+            sound.extend(decoder.decode(received));
         }
         Ok(())
     }
@@ -147,9 +150,7 @@ impl Codec for G729 {
         }
         let end = sound.len() + samples;
         while sound.len() < end {
-            let mut made = [0; FRAME];
-            decoder.decode(&bcg729::Frame::Lost, &mut made);
-            sound.extend_from_slice(&made);
+            sound.extend(decoder.decode(Received::Nothing));
         }
         sound.truncate(end);
         true
@@ -160,3 +161,6 @@ impl Codec for G729 {
         Some((voice.len() + usize::from(silence.is_some())) * FRAME)
     }
 }
+
+#[cfg(test)]
+mod tests;
