@@ -428,6 +428,9 @@ impl Mixer {
         });
         sound.resize(samples, 0);
         if let Some(leg) = self.legs.get_mut(&id) {
+            if let Some(mouth) = &mut leg.mouth {
+                mouth.transmitter.plays(leg.playback.is_some());
+            }
             if let Some(playback) = &mut leg.playback
                 && playback.play(&self.sounds, rate, &mut sound)
             {
