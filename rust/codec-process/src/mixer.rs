@@ -337,7 +337,10 @@ impl Mixer {
             && ear.heard_by == Some(id)
         {
             ear.heard_by = None;
-            self.wind_ear(source, now);
+            // For its keys alone, with the next packet.
+            if !ear.recordings.is_empty() {
+                self.wind_ear(source, now);
+            }
         }
     }
 
