@@ -185,6 +185,19 @@ def test_a_phone_may_switch_between_agreed_codecs_at_any_packet() -> None:
     assert [sends(world, b, number) for number in (0, 8, 101)] == [0, 8, 101]
 
 
+@pytest.mark.parametrize("who", [0, 1])
+def test_a_phone_that_offers_comfort_noise_is_sent_it_where_the_server_makes_its_voice(who: int) -> None:
+    world = able()
+    phones = three(world)[:2]
+    noise = Codec(13, "CN", 8000)
+    phones[who].codecs, phones[1 - who].codecs = (PCMA, noise, EVENTS), (G729, EVENTS)
+    in_call(world, *phones)
+    assert is_transcoded(world)
+    made = plan_of(world, phones[who]).transmit
+    assert [one.encoding for one in made] == ["pcma", "telephone-event", *(["cn"] if who == 0 else [])]
+    assert made[0].dtx is (who == 0), "a phone that is called is not offered what it did not speak of"
+
+
 # keys
 
 

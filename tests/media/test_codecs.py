@@ -196,6 +196,27 @@ def test_a_sound_played_over_a_relayed_call_is_mixed_with_it(engine: Engine) -> 
     assert 0.3 < share(during, 1000) < 0.7
 
 
+def test_a_phone_with_comfort_noise_is_told_of_silence_by_it_but_hears_all_of_what_is_played(engine: Engine) -> None:
+    alice, bob = Phone(ssrc=1), Phone(ssrc=2)
+    _, leg_a, leg_b = transcoded(
+        engine, plan(alice, PCMU), plan(bob, PCMA._replace(dtx=True), PayloadFormat(13, "cn", 8000))
+    )
+    engine.load_sound("quiet", 8000, sine(400, 8000, amplitude=60))
+    with Tone(alice, leg_a):
+        assert {packet[1] & 0x7F for packet in heard_for(bob, 0.4)[1:]} == {8}
+    heard_for(bob, 0.5)
+    in_silence = heard_for(bob, 1.0)
+    assert 1 <= len(in_silence) <= 6
+    assert {packet[1] & 0x7F for packet in in_silence} == {13}
+    engine.play(leg_b.id, ("quiet",))
+    settle()
+    during = heard(bob, 45)
+    assert [packet[1] & 0x7F for packet in during[3:]] == [8] * 42
+    with Tone(alice, leg_a):
+        drained(engine, lambda event: isinstance(event, Played))
+        assert {packet[1] & 0x7F for packet in heard(bob, 20)[5:]} == {8}
+
+
 def test_music_goes_on_until_it_is_stopped_and_then_the_call_does(engine: Engine) -> None:
     alice, bob = Phone(ssrc=1), Phone(ssrc=2)
     _, leg_a, leg_b = transcoded(engine, plan(alice, PCMU), plan(bob, PCMA))

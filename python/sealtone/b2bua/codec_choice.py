@@ -398,12 +398,14 @@ def _transmit(
     chosen = [voice]
     events = [codec for codec in agreed if codec.is_telephone_event]
     chosen += [codec for codec in events if codec.clock == voice.clock][:1] or events[:1]
+    noise: list[Codec] = []
     if voice.encoding.lower() in _WITH_NOISE:
-        chosen += [codec for codec in agreed if codec.encoding.lower() == _NOISE and codec.clock == voice.clock][:1]
-    return tuple(
+        noise = [codec for codec in agreed if codec.encoding.lower() == _NOISE and codec.clock == voice.clock][:1]
+    first, *others = (
         _format(_same(remote, codec) or codec, _agreed_parameters(local, remote, codec), ptime_ms, maxptime_ms)
-        for codec in chosen
+        for codec in (*chosen, *noise)
     )
+    return (first._replace(dtx=True) if noise else first, *others)
 
 
 def _format(codec: Codec, parameters: fmtp.Parameters, ptime_ms: int | None, maxptime_ms: int | None) -> PayloadFormat:

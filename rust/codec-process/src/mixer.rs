@@ -337,7 +337,10 @@ impl Mixer {
             && ear.heard_by == Some(id)
         {
             ear.heard_by = None;
-            self.wind_ear(source, now);
+            // For its keys alone, with the next packet.
+            if !ear.recordings.is_empty() {
+                self.wind_ear(source, now);
+            }
         }
     }
 
@@ -428,6 +431,9 @@ impl Mixer {
         });
         sound.resize(samples, 0);
         if let Some(leg) = self.legs.get_mut(&id) {
+            if let Some(mouth) = &mut leg.mouth {
+                mouth.transmitter.plays(leg.playback.is_some());
+            }
             if let Some(playback) = &mut leg.playback
                 && playback.play(&self.sounds, rate, &mut sound)
             {

@@ -128,6 +128,8 @@ fn reflections(correlations: &mut [f32; SENT_COEFFICIENTS + 1]) -> [f32; SENT_CO
     coefficients
 }
 
+const LOUDEST_ROOM: f32 = 200.0;
+
 /// Tells speech from pauses, by how much louder it is than the quietest of the last seconds.
 #[derive(Clone, Debug)]
 pub struct VoiceActivity {
@@ -154,8 +156,8 @@ impl VoiceActivity {
         if loud < self.floor {
             self.floor = self.floor * 0.7 + loud * 0.3;
         } else {
-            // Up by 3 dB a second: the room has become louder.
-            self.floor = (self.floor * (1.0 + 0.000_35 * ms as f32)).clamp(4.0, 600.0);
+            // Up by 3 dB a second: the room has become louder. No room is as loud as music without a pause.
+            self.floor = (self.floor * (1.0 + 0.000_35 * ms as f32)).clamp(4.0, LOUDEST_ROOM);
         }
         if loud > self.floor * 2.5 + 12.0 {
             self.hangover_ms = Self::HANGOVER_MS;
@@ -239,5 +241,12 @@ mod tests {
         assert!(activity.is_voice(&speech, 20));
         let hung = (0..20).take_while(|_| activity.is_voice(&room, 20)).count();
         assert!((8..=13).contains(&hung), "{hung}");
+    }
+
+    #[test]
+    fn music_that_never_pauses_is_not_taken_for_the_noise_of_a_room() {
+        let mut activity = VoiceActivity::default();
+        let music = noise(160, 0.9, 800.0);
+        assert!((0..3_000).all(|_| activity.is_voice(&music, 20)));
     }
 }

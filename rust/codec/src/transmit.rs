@@ -98,6 +98,7 @@ pub struct Transmitter {
     digits: VecDeque<(char, u32)>,
     sending: Option<Sending>,
     activity: VoiceActivity,
+    plays: bool,
     noise: Option<(f32, u32)>,
     outgoing: VecDeque<Queued>,
     expected_loss: u8,
@@ -121,6 +122,7 @@ impl Transmitter {
             digits: VecDeque::new(),
             sending: None,
             activity: VoiceActivity::default(),
+            plays: false,
             noise: None,
             outgoing: VecDeque::new(),
             expected_loss: 0,
@@ -170,6 +172,11 @@ impl Transmitter {
     /// What is pushed next comes from somewhere else; it is joined without a click.
     pub fn source_changes(&mut self) {
         self.source_changes = true;
+    }
+
+    /// Whether what is pushed next is a sound of ours, music for example, of which nothing is taken for silence.
+    pub fn plays(&mut self, plays: bool) {
+        self.plays = plays;
     }
 
     /// So many samples' time passes without any sound, and without anything being sent.
@@ -335,7 +342,7 @@ impl Transmitter {
         let Some(payload_type) = self.config.comfort_noise else {
             return false;
         };
-        if !spec.dtx || by_itself {
+        if !spec.dtx || by_itself || self.plays {
             return false;
         }
         let ms = u32::from(spec.packet_ms);
