@@ -26,7 +26,7 @@ RUST_SOURCES := $(shell find rust -name '*.rs' -not -path '*/target/*') $(wildca
 
 SOUND_PROGRAMS := espeak-ng:espeak-ng sox:sox
 TEST_PROGRAMS := chromium:chromium linphonec:linphone-cli pebble:pebble baresip:baresip-core sipp:sip-tester tshark:tshark sox:sox stunnel4:stunnel4 \
-	openssl:openssl ip:iproute2 nft:nftables aplay:alsa-utils espeak-ng:espeak-ng age:age flac:flac opusdec:opus-tools :libbzrtp0
+	openssl:openssl ip:iproute2 nft:nftables aplay:alsa-utils espeak-ng:espeak-ng age:age flac:flac opusdec:opus-tools :libbzrtp0 :libbcg729-0
 # Tests run a database server of their own; Debian's would start one for everybody as soon as it is installed.
 POSTGRES_PROGRAMS := /usr/lib/postgresql/*/bin/initdb
 BENCH_PROGRAMS := rtpengine:rtpengine-daemon kamailio:kamailio taskset:util-linux :libbzrtp0
@@ -41,7 +41,7 @@ PACKAGE_FILES := $(shell find python/sealtone -mindepth 1 -name __pycache__ -pru
 
 comma := ,
 # Libraries that codecs are taken from, where they are there: library:package.
-CODEC_LIBRARIES := libopus.so.0:libopus0 libbcg729.so.0:libbcg729-0 libgsm.so.1:libgsm1 libspeex.so.1:libspeex1
+CODEC_LIBRARIES := libopus.so.0:libopus0 libgsm.so.1:libgsm1 libspeex.so.1:libspeex1
 
 say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
 

@@ -16,7 +16,6 @@ ROOT = Path(__file__).resolve().parent.parent
 LONGEST_FILE = 600
 
 UNSAFE_ALLOWED = {
-    "rust/codec/src/codec/ffi/bcg729.rs",
     "rust/codec/src/codec/ffi/gsm.rs",
     "rust/codec/src/codec/ffi/mod.rs",
     "rust/codec/src/codec/ffi/opus.rs",

@@ -7,7 +7,7 @@ from calls.scenes import plan_of
 from calls.world import Phone, World
 from sealtone.sdp import AudioDescription, Codec
 
-G729, G722 = Codec(18, "G729", 8000), Codec(9, "G722", 8000)
+G729, G722, GSM = Codec(18, "G729", 8000), Codec(9, "G722", 8000), Codec(3, "GSM", 8000)
 ILBC = Codec(102, "iLBC", 8000, 1, "mode=20")
 EVENTS_48 = Codec(97, "telephone-event", 48000, 1, "0-16")
 

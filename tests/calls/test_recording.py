@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from calls.codec_scenes import G729
+from calls.codec_scenes import GSM
 from calls.listening import hear_out, playing, press_by_info
 from calls.media import ALL_CODECS, BookedPlane
 from calls.scenes import all_gone, attended, deaf_to_offers, in_call, join, refer, three
@@ -563,9 +563,9 @@ def test_who_is_transferred_while_holding_leaves_nobody_without_the_tone() -> No
 
 @pytest.mark.parametrize("notice", list(ConsentNotice))
 def test_a_call_in_a_codec_that_the_server_lacks_is_not_recorded_as_silence(notice: ConsentNotice) -> None:
-    world = World(codecs=ALL_CODECS | {"g729": "libbcg729 is not here"})
+    world = World(codecs=ALL_CODECS | {"gsm": "libgsm is not here"})
     a, b, _ = three(world)
-    a.codecs = b.codecs = (G729,)
+    a.codecs = b.codecs = (GSM,)
     recorded_as(a, ALWAYS._replace(domain=DomainRecording(notice=notice)))
     recorded_as(b, ON_DEMAND)
     in_call(world, a, b)
@@ -573,7 +573,7 @@ def test_a_call_in_a_codec_that_the_server_lacks_is_not_recorded_as_silence(noti
     assert world.joined()
     assert (world.plane.recordings, world.plane.heard) == ({}, [])
     dial(world, b, "*1")
-    assert told(b) == [f"The server has no codec for what the phone of {a.user.aor} uses (g729: libbcg729 is not here)"]
+    assert told(b) == [f"The server has no codec for what the phone of {a.user.aor} uses (gsm: libgsm is not here)"]
     a.do(a.session.bye)
     world.run(2)
     assert "The server has no codec" in world.record.recording_note

@@ -13,6 +13,7 @@ from sealtone.sdp import Codec
 from sealtone.sip import events as sip
 
 G729 = Codec(18, "G729", 8000)
+GSM = Codec(3, "GSM", 8000)
 POLICIES = pytest.mark.parametrize("policy", [SEALED, SEALED_WISH, DIRECT], ids=["sealed", "wish", "direct"])
 
 
@@ -104,9 +105,9 @@ def test_phones_that_share_a_codec_stay_sealed_and_are_offered_nothing_else(poli
 
 @POLICIES
 def test_where_the_server_cannot_convert_either_the_call_is_refused_with_the_reason(policy: LegPolicy) -> None:
-    for of_b in (("g729",), ()):
-        world, a, b = town(policy, {"opus": "", "g729": "libbcg729.so.0 is not installed"})
-        a.codecs, b.codecs = (OPUS, EVENTS), (G729, EVENTS)
+    for of_b in (("gsm",), ()):
+        world, a, b = town(policy, {"opus": "", "gsm": "libgsm.so.1 is not installed"})
+        a.codecs, b.codecs = (OPUS, EVENTS), (GSM, EVENTS)
         b.user = replace(b.user, codecs=of_b)
         a.call("1001")
         world.run(4)

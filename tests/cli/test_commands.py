@@ -61,7 +61,7 @@ def server(data: Path, answered_at: float) -> Iterator[list[str]]:
                 "uptime_s": 3700.0,
                 "listening": [{"transport": "tls", "host": "::", "port": 5061}],
                 "calls": 1,
-                "codecs": {"opus": "", "pcmu": "", "g729": "libbcg729.so.0 is not installed"},
+                "codecs": {"opus": "", "pcmu": "", "gsm": "libgsm.so.1 is not installed"},
                 "store": {"records_lost": 0, "last_error": ""},
             },
         ),
@@ -260,18 +260,18 @@ def test_a_domains_name_is_never_shortened(run: Run) -> None:
 
 
 def test_codecs_that_this_machine_lacks_are_taken_with_a_warning(run: Run, server: list[str]) -> None:
-    out = run("user", "set", "1000@office.example", "--codecs", "g729,opus", columns=200).stdout
-    assert "g729 cannot be converted on this machine (libbcg729.so.0 is not installed)" in out
+    out = run("user", "set", "1000@office.example", "--codecs", "gsm,opus", columns=200).stdout
+    assert "gsm cannot be converted on this machine (libgsm.so.1 is not installed)" in out
     assert "opus cannot" not in out
     row = json.loads(run("user", "show", "1000@office.example", "--json").stdout)
-    assert row["codecs"] == ["g729", "opus"]
+    assert row["codecs"] == ["gsm", "opus"]
     assert len(row["warnings"]) == 1
 
 
 def test_status_names_the_codecs_of_this_machine_and_why_others_are_missing(run: Run, server: list[str]) -> None:
     out = run("status", columns=200).stdout
     assert "opus and pcmu can be converted" in out
-    assert "g729: libbcg729.so.0 is not installed" in out
+    assert "gsm: libgsm.so.1 is not installed" in out
     assert json.loads(run("status", "--json").stdout)["codecs"]["opus"] == ""
 
 

@@ -4,7 +4,7 @@
 mod bcg729;
 
 use bcg729::{Bcg729, FRAME};
-use sealtone_codec::{Codec, CodecKind, CodecSpec, load, open};
+use sealtone_codec::{Codec, CodecKind, CodecSpec, open};
 
 /// A sentence of espeak-ng's: 8 kHz, 16 bits, little end first.
 static SPEECH: &[u8] = include_bytes!("ilbc/speech.pcm");
@@ -20,20 +20,24 @@ fn speech() -> Vec<i16> {
     samples
 }
 
-fn codec() -> Option<Box<dyn Codec>> {
-    load();
-    open(&CodecSpec::new(CodecKind::G729, 8_000)).ok()
+fn codec(dtx: bool) -> Box<dyn Codec> {
+    let spec = CodecSpec {
+        dtx,
+        packet_ms: 10,
+        ..CodecSpec::new(CodecKind::G729, 8_000)
+    };
+    open(&spec).unwrap()
 }
 
-/// The frames of voice that we make of a sound.
-fn encode(sound: &[i16]) -> Option<Vec<Vec<u8>>> {
-    let mut codec = codec()?;
+/// The frames that we make of a sound: of 10 octets, and with `dtx` also of 2 or none.
+fn encode(sound: &[i16], dtx: bool) -> Vec<Vec<u8>> {
+    let mut codec = codec(dtx);
     let frames = sound.chunks_exact(FRAME).map(|samples| {
         let mut frame = Vec::new();
         codec.encode(samples, &mut frame).unwrap();
         frame
     });
-    Some(frames.collect())
+    frames.collect()
 }
 
 fn slices(frames: &[Vec<u8>]) -> impl Iterator<Item = &[u8]> {
@@ -53,10 +57,9 @@ fn signal_to_difference(wanted: &[i16], heard: &[i16]) -> f64 {
 
 #[test]
 fn another_decoder_hears_our_encoder_as_well_as_its_own() {
-    let (Some(other), sound) = (Bcg729::open(), speech()) else {
-        return;
-    };
-    let Some(frames) = encode(&sound) else { return };
+    let Some(other) = Bcg729::open() else { return };
+    let sound = speech();
+    let frames = encode(&sound, false);
     assert!(frames.iter().all(|frame| frame.len() == 10));
     let [ours, its] = [frames, other.encode(&sound, false)].map(|frames| {
         let heard = other.decode(slices(&frames));
@@ -67,8 +70,8 @@ fn another_decoder_hears_our_encoder_as_well_as_its_own() {
 }
 
 /// The sound of frames as we decode them; of empty ones nothing came.
-fn decode<'a>(frames: impl IntoIterator<Item = &'a [u8]>) -> Option<Vec<i16>> {
-    let mut codec = codec()?;
+fn decode<'a>(frames: impl IntoIterator<Item = &'a [u8]>) -> Vec<i16> {
+    let mut codec = codec(false);
     let mut sound = Vec::new();
     for frame in frames {
         if frame.is_empty() {
@@ -77,17 +80,13 @@ fn decode<'a>(frames: impl IntoIterator<Item = &'a [u8]>) -> Option<Vec<i16>> {
             codec.decode(frame, &mut sound).unwrap();
         }
     }
-    Some(sound)
+    sound
 }
 
 #[test]
 fn we_decode_as_another_does_voice_and_silence_and_what_is_lost() {
     let Some(other) = Bcg729::open() else { return };
-    // A pause of a second, of low noise, is in the middle.
-    let mut sound = speech();
-    let middle = sound.len() / 2 / FRAME * FRAME;
-    let pause = (0..100 * FRAME as i32).map(|n| (n * 7_919 % 31 - 15) as i16);
-    sound.splice(middle..middle, pause);
+    let (sound, _) = speech_and_pauses();
     for (name, dtx, lost, least) in [
         ("all of it", false, 0, 40.0),
         ("with silence", true, 0, 40.0),
@@ -102,13 +101,113 @@ fn we_decode_as_another_does_voice_and_silence_and_what_is_lost() {
                 frame.clear();
             }
         }
-        let Some(heard) = decode(slices(&frames)) else {
-            return;
-        };
+        let heard = decode(slices(&frames));
         let near = signal_to_difference(&other.decode(slices(&frames)), &heard);
         println!("{name}: {near:.1} dB");
         assert!(near >= least, "{name}: {near:.1} dB");
     }
+}
+
+/// Noise of that root mean square, nearly white.
+fn noise(level: f64, samples: usize) -> Vec<i16> {
+    let mut seed = 1_u32;
+    let mut next = || {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        f64::from(seed >> 16) / 32_768.0 - 1.0
+    };
+    // Four evenly spread numbers have the variance 4 / 3.
+    let sums = (0..samples).map(|_| (0..4).map(|_| next()).sum::<f64>());
+    sums.map(|sum| (sum * level * 0.75_f64.sqrt()) as i16)
+        .collect()
+}
+
+/// The root mean square of the pauses' noise.
+const NOISE: f64 = 20.0;
+
+/// Speech twice, in noise, with pauses of two seconds; and by frames whether it is a pause.
+fn speech_and_pauses() -> (Vec<i16>, Vec<bool>) {
+    let (speech, silence) = (speech(), vec![0; 200 * FRAME]);
+    let parts = [&silence, &speech, &silence, &speech, &silence];
+    let mut sound = parts.map(Vec::as_slice).concat();
+    for (sample, noise) in sound.iter_mut().zip(noise(NOISE, 40 * 100 * FRAME)) {
+        *sample = sample.saturating_add(noise);
+    }
+    let pauses = parts
+        .iter()
+        .enumerate()
+        .flat_map(|(part, sound)| vec![part.is_multiple_of(2); sound.len() / FRAME]);
+    let pauses = pauses.collect();
+    (sound, pauses)
+}
+
+#[test]
+fn pauses_are_left_out_and_heard_as_noise_of_their_level() {
+    let (sound, pauses) = speech_and_pauses();
+    let frames = encode(&sound, true);
+    let of_pauses = || {
+        frames
+            .iter()
+            .zip(&pauses)
+            .filter(|(_, is_pause)| **is_pause)
+    };
+    let unsent = of_pauses().filter(|(frame, _)| frame.is_empty()).count();
+    let told = of_pauses().filter(|(frame, _)| frame.len() == 2).count();
+    println!(
+        "of {} frames {unsent} are not sent, {told} tell of silence",
+        of_pauses().count()
+    );
+    assert!(
+        unsent * 10 >= of_pauses().count() * 6,
+        "{unsent} of {}",
+        of_pauses().count()
+    );
+    assert!((2..60).contains(&told), "{told}");
+
+    let heard = decode(slices(&frames));
+    let level = |sound: &[i16]| {
+        let power = energy(sound.iter().copied().map(f64::from)) / sound.len() as f64;
+        10.0 * power.log10()
+    };
+    // The second half of the last pause.
+    let end = sound.len() - 100 * FRAME;
+    let (wanted, made) = (level(&sound[end..]), level(&heard[end..]));
+    println!("noise of {wanted:.1} dB is heard with {made:.1} dB");
+    assert!(
+        (wanted - made).abs() < 3.0,
+        "{wanted:.1} dB became {made:.1} dB"
+    );
+
+    // What is said is not cut off.
+    let whole = decode(slices(&encode(&sound, false)));
+    for (at, (pause, frame)) in pauses.iter().zip(&frames).enumerate() {
+        let samples = at * FRAME..(at + 1) * FRAME;
+        if !pause && level(&whole[samples]) > 50.0 {
+            assert_eq!(frame.len(), 10, "frame {at}");
+        }
+    }
+}
+
+#[test]
+fn another_decoder_hears_our_silence_as_we_do() {
+    let Some(other) = Bcg729::open() else { return };
+    let (sound, pauses) = speech_and_pauses();
+    let frames = encode(&sound, true);
+    let near = signal_to_difference(&other.decode(slices(&frames)), &decode(slices(&frames)));
+    println!("{near:.1} dB");
+    assert!(near >= 35.0, "{near:.1} dB");
+
+    // As much of the speech is sent as another encoder would, and no more of the pauses.
+    let its = other.encode(&sound, true);
+    let sent = |frames: &[Vec<u8>], pause: bool| {
+        let frames = frames.iter().zip(&pauses);
+        frames
+            .filter(|(frame, is)| frame.len() == 10 && **is == pause)
+            .count()
+    };
+    let [ours, its] = [&frames, &its].map(|frames| [true, false].map(|pause| sent(frames, pause)));
+    println!("voice in pauses and in speech: {ours:?}, of bcg729 {its:?}");
+    assert!(ours[0] <= its[0] + 20, "{ours:?} {its:?}");
+    assert!(ours[1] + 10 >= its[1], "{ours:?} {its:?}");
 }
 
 /// A name, the sample at each place, and the least and the most root mean square that is heard of it.
@@ -147,7 +246,7 @@ fn what_is_no_speech_is_encoded_too() {
     ];
     for (name, sample, [least, most]) in sounds {
         let sound: Vec<i16> = (0..100 * FRAME).map(sample).collect();
-        let Some(frames) = encode(&sound) else { return };
+        let frames = encode(&sound, false);
         let heard = other.decode(slices(&frames));
         let later = &heard[50 * FRAME..];
         let level = energy(later.iter().copied().map(f64::from)) / later.len() as f64;

@@ -63,7 +63,7 @@ class ServiceStatus(Shown):
             "registrations": 35,
             "calls": 3,
             "connections": 35,
-            "codecs_missing": {"g729": "libbcg729.so.0 is not installed"},
+            "codecs_missing": {"gsm": "libgsm.so.1 is not installed"},
         }
     )
 

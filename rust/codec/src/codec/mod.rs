@@ -92,7 +92,6 @@ const MOST_MS: u32 = 120;
 
 /// Opens the codec libraries of the system. Afterwards nothing here opens a file, so that a sandbox may close.
 pub fn load() {
-    ffi::bcg729::load();
     ffi::gsm::load();
     ffi::speex::load();
 }
@@ -109,12 +108,12 @@ pub fn available() -> Vec<(CodecKind, Result<(), String>)> {
 
 fn find(kind: CodecKind) -> Result<(), String> {
     match kind {
-        CodecKind::G729 => ffi::bcg729::found(),
         CodecKind::Gsm => ffi::gsm::found(),
         CodecKind::Speex => ffi::speex::found(),
         CodecKind::Pcmu
         | CodecKind::Pcma
         | CodecKind::G722
+        | CodecKind::G729
         | CodecKind::Opus
         | CodecKind::Silk
         | CodecKind::Ilbc

@@ -81,7 +81,7 @@ class ChecksOut(Shown):
             "domains_left_out": 0,
             "phones": [_PHONE],
             "ports": [{"host": "198.51.100.1", "port": 5061, "state": "ok", "tls_version": "TLSv1.3"}],
-            "codecs_missing": {"g729": "libbcg729.so.0 is not installed"},
+            "codecs_missing": {"gsm": "libgsm.so.1 is not installed"},
             "disk": None,
         }
     )

@@ -11,7 +11,6 @@
 // Calling C is what this module is for.
 #![allow(unsafe_code)]
 
-pub(super) mod bcg729;
 pub(super) mod gsm;
 pub(super) mod opus;
 pub(super) mod silk;

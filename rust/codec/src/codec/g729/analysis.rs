@@ -3,7 +3,7 @@
 use std::f32::consts::PI;
 use std::sync::LazyLock;
 
-use super::filter::dot;
+use super::filter::{LANES, dot};
 use super::{Lpc, ORDER};
 
 /// Samples that are analysed: 120 before the frame, its own 80, and 40 after it.
@@ -24,7 +24,7 @@ static SHAPE: LazyLock<[f32; WINDOW]> = LazyLock::new(|| {
 });
 
 /// Widens each formant by 60 Hz, and puts white noise 40 dB below the speech (equations 6 and 7).
-static LAG_WINDOW: LazyLock<[f32; ORDER + 1]> = LazyLock::new(|| {
+static LAG_WINDOW: LazyLock<[f32; LAGS]> = LazyLock::new(|| {
     std::array::from_fn(|lag| {
         let angle = 2.0 * PI * 60.0 * lag as f32 / 8_000.0;
         let noise = if lag == 0 { 1.000_1 } else { 1.0 };
@@ -32,52 +32,73 @@ static LAG_WINDOW: LazyLock<[f32; ORDER + 1]> = LazyLock::new(|| {
     })
 });
 
+/// Lags of an autocorrelation: as many as the filter needs, and two more to look for voice with.
+pub const LAGS: usize = ORDER + 3;
+/// Zeros before the windowed speech.
+const BEFORE: usize = LAGS.next_multiple_of(LANES);
+
 /// The autocorrelation of the speech under the window.
 #[inline(always)]
-pub fn autocorrelate<const LAGS: usize>(speech: &[f32; WINDOW]) -> [f32; LAGS] {
+pub fn autocorrelate(speech: &[f32; WINDOW]) -> [f32; LAGS] {
     let shape = &*SHAPE;
-    let mut padded = [0.0; LANES_BEFORE + WINDOW];
-    for (padded, (sample, weight)) in padded[LANES_BEFORE..]
-        .iter_mut()
-        .zip(speech.iter().zip(shape))
-    {
+    let mut padded = [0.0; BEFORE + WINDOW];
+    for (padded, (sample, weight)) in padded[BEFORE..].iter_mut().zip(speech.iter().zip(shape)) {
         *padded = sample * weight;
     }
-    let windowed = &padded[LANES_BEFORE..];
+    let windowed = &padded[BEFORE..];
     let mut correlations: [f32; LAGS] =
-        std::array::from_fn(|lag| dot(windowed, &padded[LANES_BEFORE - lag..]));
+        std::array::from_fn(|lag| dot(windowed, &padded[BEFORE - lag..]));
     correlations[0] = correlations[0].max(1.0);
     correlations
 }
 
-/// Zeros before the windowed speech, as many as there are lags at most.
-const LANES_BEFORE: usize = 16;
-
-/// The filter of an autocorrelation, by Levinson's and Durbin's recursion; None where it is next to unstable.
+/// An autocorrelation under the lag window.
 #[inline(always)]
-pub fn predict(correlations: &[f32; ORDER + 1]) -> Option<Lpc> {
+pub fn widen(correlations: &[f32; LAGS]) -> [f32; LAGS] {
     let lag_window = &*LAG_WINDOW;
-    let correlations: [f32; ORDER + 1] =
-        std::array::from_fn(|lag| correlations[lag] * lag_window[lag]);
+    std::array::from_fn(|lag| correlations[lag] * lag_window[lag])
+}
+
+/// What was predicted.
+pub struct Prediction {
+    /// None where the filter is next to unstable.
+    pub lpc: Option<Lpc>,
+    /// The second reflection coefficient.
+    pub reflection: f32,
+    /// The energy that the filter leaves.
+    pub left: f32,
+}
+
+/// The filter of an autocorrelation, whose first is above zero, by Levinson's and Durbin's recursion.
+#[inline(always)]
+pub fn predict(correlations: &[f32]) -> Prediction {
     let mut lpc = [0.0; ORDER];
-    let mut error = correlations[0];
+    let mut prediction = Prediction {
+        lpc: None,
+        reflection: 0.0,
+        left: correlations[0],
+    };
     for order in 0..ORDER {
         let mut sum = correlations[order + 1];
         for k in 0..order {
             sum += lpc[k] * correlations[order - k];
         }
-        let reflection = -sum / error;
+        let reflection = -sum / prediction.left;
         if reflection.abs() > MOST_REFLECTED {
-            return None;
+            return prediction;
         }
         let before = lpc;
         for k in 0..order {
             lpc[k] += reflection * before[order - 1 - k];
         }
         lpc[order] = reflection;
-        error *= 1.0 - reflection * reflection;
+        prediction.left *= 1.0 - reflection * reflection;
+        if order == 1 {
+            prediction.reflection = reflection;
+        }
     }
-    Some(lpc)
+    prediction.lpc = Some(lpc);
+    prediction
 }
 
 /// A filter whose reflection coefficients come nearer to one is taken for unstable.

@@ -2,6 +2,7 @@
 
 use super::acelp;
 use super::analysis::{self, WINDOW};
+use super::dtx::Silence;
 use super::filter::{
     HighPass, analyse, convolve, dot, energy, filter_backwards, fold_memory, impulse_responses,
     settled, widened,
@@ -10,7 +11,10 @@ use super::frame::{Excitation, Frame, parity, second_lags_begin};
 use super::gain::{self, Products};
 use super::pitch::{self, OpenLoop};
 use super::taming::{self, Taming};
-use super::{FIRST_LSP, FRAME, Lpc, Lsf, OCTETS, ORDER, REPETITION, SUBFRAME, lsf, lsf_quantiser};
+use super::vad::VoiceActivity;
+use super::{
+    FIRST_LSP, FRAME, Lpc, Lsf, OCTETS, ORDER, REPETITION, SID_OCTETS, SUBFRAME, lsf, lsf_quantiser,
+};
 use crate::vector::{Work, widest};
 
 /// Where the frame lies among the samples that are analysed.
@@ -39,10 +43,30 @@ pub struct Encoder {
     repetition: f32,
     gain_prediction: gain::Prediction,
     taming: Taming,
+    /// Who tells silence from voice and says what there is to say of it, where it is left out.
+    silence: Option<Box<(VoiceActivity, Silence)>>,
+}
+
+/// What is sent of a frame.
+pub enum Encoded {
+    Voice([u8; OCTETS]),
+    Silence([u8; SID_OCTETS]),
+    Nothing,
+}
+
+/// A frame's filters, and what they make of it.
+struct Filtered {
+    /// A(z / 0.75) of each sub-frame.
+    weighting: [Lpc; 2],
+    /// What 1 / A(z / 0.75) answers an impulse with.
+    responses: [[f32; SUBFRAME]; 2],
+    /// What A(z) leaves of the speech.
+    residuals: [[f32; SUBFRAME]; 2],
 }
 
 impl Encoder {
-    pub fn new() -> Self {
+    /// `dtx`: whether silence may be described, or not sent at all (annex B).
+    pub fn new(dtx: bool) -> Self {
         Self {
             high_pass: HighPass::before_encoder(),
             speech: [0.0; WINDOW],
@@ -56,11 +80,12 @@ impl Encoder {
             repetition: REPETITION[0],
             gain_prediction: gain::Prediction::new(),
             taming: Taming::new(),
+            silence: dtx.then(|| Box::new((VoiceActivity::new(), Silence::new()))),
         }
     }
 
     /// Encodes one frame's sound.
-    pub fn encode(&mut self, sound: &[i16; FRAME]) -> [u8; OCTETS] {
+    pub fn encode(&mut self, sound: &[i16; FRAME]) -> Encoded {
         widest(Encoding {
             encoder: self,
             sound,
@@ -68,46 +93,69 @@ impl Encoder {
     }
 
     #[inline(always)]
-    fn frame(&mut self, sound: &[i16; FRAME]) -> Frame {
+    fn frame(&mut self, sound: &[i16; FRAME]) -> Encoded {
         self.speech.copy_within(FRAME.., 0);
         let newest = &mut self.speech[WINDOW - FRAME..];
         for (sample, &heard) in newest.iter_mut().zip(sound) {
             *sample = heard.into();
         }
         self.high_pass.pass(newest);
+        let correlations = analysis::autocorrelate(&self.speech);
+        let widened = analysis::widen(&correlations);
+        let prediction = analysis::predict(&widened);
+        let lsf = prediction.lpc.and_then(|lpc| lsf::from_lpc(&lpc));
+        self.lsf = lsf.unwrap_or(self.lsf);
 
-        let mut frame = Frame::default();
-        let lpc = analysis::predict(&analysis::autocorrelate(&self.speech));
-        if let Some(found) = lpc.and_then(|lpc| lsf::from_lpc(&lpc)) {
-            self.lsf = found;
+        if let Some((activity, silence)) = self.silence.as_deref_mut() {
+            silence.push(&correlations);
+            let speech = &self.speech[PRESENT - 1..PRESENT + FRAME];
+            if !activity.is_voice(&widened, prediction.reflection, &self.lsf, speech) {
+                return self.silence();
+            }
+            silence.interrupt();
         }
+        Encoded::Voice(self.voice().pack())
+    }
+
+    /// Follows a frame of silence as the decoder will.
+    fn silence(&mut self) -> Encoded {
+        let Some((_, silence)) = self.silence.as_deref_mut() else {
+            return Encoded::Nothing;
+        };
+        let (frame, is_first) = silence.frame(&mut self.lsf, &mut self.lsf_prediction);
+        let lsp = silence.lsp;
+        let mut noise = [[0.0; SUBFRAME]; 2];
+        let made = silence.noise.excite(&mut self.excitation, is_first);
+        noise.as_flattened_mut().copy_from_slice(&made);
+
+        let Filtered {
+            weighting,
+            responses,
+            residuals,
+            ..
+        } = self.filter(lsp);
+        for at in 0..2 {
+            let mut fed = std::array::from_fn(|n| residuals[at][n] - noise[at][n]);
+            fold_memory(&weighting[at], &self.error, &mut fed);
+            let error = convolve(&responses[at], &fed);
+            self.error = std::array::from_fn(|k| settled(error[SUBFRAME - ORDER + k]));
+            // The decoder makes the same noise whatever it lost before.
+            self.taming.rest();
+        }
+        self.repetition = REPETITION[0];
+        frame.map_or(Encoded::Nothing, |frame| Encoded::Silence(frame.pack()))
+    }
+
+    #[inline(always)]
+    fn voice(&mut self) -> Frame {
+        let mut frame = Frame::default();
         let quantised;
         (frame.lsf, quantised) = self.lsf_prediction.quantise(&self.lsf);
-        let lsp = quantised.map(f32::cos);
-        let filters = lsf::filters(&self.lsp, &lsp);
-        self.lsp = lsp;
-
-        let weighting = filters.map(|lpc| widened(&lpc, WEIGHTING));
-        let low_passed = weighting.map(|lpc| low_pass(&lpc));
-        let [first, second, first_low_passed, second_low_passed] =
-            impulse_responses([&weighting[0], &weighting[1], &low_passed[0], &low_passed[1]]);
-        let responses = [first, second];
-
-        let mut weighted = [0.0; FRAME];
-        let mut residuals = [[0.0; SUBFRAME]; 2];
-        let low_passes = low_passed.iter().zip([first_low_passed, second_low_passed]);
-        for (at, (low_passed, response)) in low_passes.enumerate() {
-            let begin = PRESENT + at * SUBFRAME;
-            let mut speech = [0.0; ORDER + SUBFRAME];
-            speech.copy_from_slice(&self.speech[begin - ORDER..begin + SUBFRAME]);
-            residuals[at] = analyse(&filters[at], &speech);
-            let mut fed = residuals[at];
-            fold_memory(low_passed, &self.weighted, &mut fed);
-            let part = convolve(&response, &fed);
-            weighted[at * SUBFRAME..(at + 1) * SUBFRAME].copy_from_slice(&part);
-            self.weighted = std::array::from_fn(|k| settled(part[SUBFRAME - ORDER + k]));
-        }
-        self.open_loop.push(&weighted);
+        let Filtered {
+            weighting,
+            responses,
+            residuals,
+        } = self.filter(quantised.map(f32::cos));
         let mut lags = pitch::around(self.open_loop.lag());
 
         for at in 0..2 {
@@ -133,6 +181,40 @@ impl Encoder {
             }
         }
         frame
+    }
+
+    /// Goes on to the filters of a frame, by the cosines of its frequencies, and takes in its weighted speech.
+    #[inline(always)]
+    fn filter(&mut self, lsp: [f32; ORDER]) -> Filtered {
+        let filters = lsf::filters(&self.lsp, &lsp);
+        self.lsp = lsp;
+
+        let weighting = filters.map(|lpc| widened(&lpc, WEIGHTING));
+        let low_passed = weighting.map(|lpc| low_pass(&lpc));
+        let [first, second, first_low_passed, second_low_passed] =
+            impulse_responses([&weighting[0], &weighting[1], &low_passed[0], &low_passed[1]]);
+        let responses = [first, second];
+
+        let mut weighted = [0.0; FRAME];
+        let mut residuals = [[0.0; SUBFRAME]; 2];
+        let low_passes = low_passed.iter().zip([first_low_passed, second_low_passed]);
+        for (at, (low_passed, response)) in low_passes.enumerate() {
+            let begin = PRESENT + at * SUBFRAME;
+            let mut speech = [0.0; ORDER + SUBFRAME];
+            speech.copy_from_slice(&self.speech[begin - ORDER..begin + SUBFRAME]);
+            residuals[at] = analyse(&filters[at], &speech);
+            let mut fed = residuals[at];
+            fold_memory(low_passed, &self.weighted, &mut fed);
+            let part = convolve(&response, &fed);
+            weighted[at * SUBFRAME..(at + 1) * SUBFRAME].copy_from_slice(&part);
+            self.weighted = std::array::from_fn(|k| settled(part[SUBFRAME - ORDER + k]));
+        }
+        self.open_loop.push(&weighted);
+        Filtered {
+            weighting,
+            responses,
+            residuals,
+        }
     }
 
     /// Everything about a sub-frame but the code of its lag.
@@ -207,11 +289,11 @@ struct Encoding<'a> {
 }
 
 impl Work for Encoding<'_> {
-    type Output = [u8; OCTETS];
+    type Output = Encoded;
 
     #[inline(always)]
     fn run(self) -> Self::Output {
-        self.encoder.frame(self.sound).pack()
+        self.encoder.frame(self.sound)
     }
 }
 

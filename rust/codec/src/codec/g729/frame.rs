@@ -203,6 +203,18 @@ impl SilenceFrame {
             level: octet(5),
         }
     }
+
+    /// The octets of the frame.
+    pub fn pack(&self) -> [u8; SID_OCTETS] {
+        let SilenceLsfCodes {
+            predictor,
+            first,
+            second,
+        } = self.lsf;
+        let codes = [predictor, first, second, self.level].map(u16::from);
+        let [predictor, first, second, level] = codes;
+        ((predictor << 15) | (first << 10) | (second << 6) | (level << 1)).to_be_bytes()
+    }
 }
 
 /// The bits of a frame, the highest first.

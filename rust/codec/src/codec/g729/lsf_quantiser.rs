@@ -166,10 +166,7 @@ impl Prediction {
                     first: first as u8,
                     second: second.map(|entry| entry as u8),
                 };
-                let added = added(&codes);
-                let distance = (0..ORDER)
-                    .map(|k| counts[k] * (target[k] - added[k]) * (target[k] - added[k]))
-                    .sum();
+                let distance = distance(&target, &added(&codes), &counts);
                 if distance < best.0 {
                     best = (distance, codes);
                 }
@@ -189,14 +186,36 @@ impl Prediction {
         self.complete(&WEIGHTS[usize::from(codes.predictor & 1)], added)
     }
 
+    /// The codes of silence that come nearest to `lsf`.
+    pub fn quantise_silence(&self, lsf: &Lsf) -> SilenceLsfCodes {
+        let importance = importance(lsf);
+        let mut best = (f32::INFINITY, SilenceLsfCodes::default());
+        for (predictor, weights) in (0..).zip(&SILENCE_WEIGHTS) {
+            let predicted = self.predicted(weights);
+            let target: Lsf = std::array::from_fn(|k| (lsf[k] - predicted[k]) / weights.present[k]);
+            let first = SILENCE_FIRST
+                .map(|entry| distance(&target, &FIRST_STAGE[usize::from(entry)], &[1.0; ORDER]));
+            let first = nearest(&first) as u8;
+            let counts: Lsf =
+                std::array::from_fn(|k| importance[k] * weights.present[k] * weights.present[k]);
+            for second in 0..SILENCE_SECOND[0].len() as u8 {
+                let codes = SilenceLsfCodes {
+                    predictor,
+                    first,
+                    second,
+                };
+                let distance = distance(&target, &added_in_silence(&codes), &counts);
+                if distance < best.0 {
+                    best = (distance, codes);
+                }
+            }
+        }
+        best.1
+    }
+
     /// The frequencies of the codes of silence.
     pub fn dequantise_silence(&mut self, codes: &SilenceLsfCodes) -> Lsf {
-        let second = usize::from(codes.second) % SILENCE_SECOND[0].len();
-        let mut added = added(&LsfCodes {
-            predictor: codes.predictor,
-            first: SILENCE_FIRST[usize::from(codes.first) % SILENCE_FIRST.len()],
-            second: SILENCE_SECOND.map(|entries| entries[second]),
-        });
+        let mut added = added_in_silence(codes);
         for apart in APART {
             move_apart(&mut added, apart);
         }
@@ -314,6 +333,23 @@ fn added(codes: &LsfCodes) -> Lsf {
         .second
         .map(|code| &SECOND_STAGE[usize::from(code) % SECOND.len()]);
     std::array::from_fn(|k| first[k] + second[k / HALF][k])
+}
+
+/// The same for a frame of silence.
+fn added_in_silence(codes: &SilenceLsfCodes) -> Lsf {
+    let second = usize::from(codes.second) % SILENCE_SECOND[0].len();
+    added(&LsfCodes {
+        predictor: codes.predictor,
+        first: SILENCE_FIRST[usize::from(codes.first) % SILENCE_FIRST.len()],
+        second: SILENCE_SECOND.map(|entries| entries[second]),
+    })
+}
+
+/// The square of how far two vectors lie apart, as far as each frequency counts.
+#[inline(always)]
+fn distance(one: &Lsf, other: &Lsf, counts: &Lsf) -> f32 {
+    let parts = (0..ORDER).map(|k| counts[k] * (one[k] - other[k]) * (one[k] - other[k]));
+    parts.sum()
 }
 
 /// Moves neighbours apart that are too near, or not in order.

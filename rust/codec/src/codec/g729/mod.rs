@@ -1,13 +1,15 @@
-//! G.729 with the methods of annex A (ITU-T G.729), and how RFC 3551 section 4.5.6 puts its frames into packets.
+//! G.729 with the methods of annex A and the silence of annex B (ITU-T G.729), and how RFC 3551 section 4.5.6 puts its
+//! frames into packets.
 //!
 //! A frame is 10 ms of speech at 8 kHz: a filter, and for each of two sub-frames an excitation of it, the one before
-//! repeated a pitch lag later and four pulses. This is an implementation of our own in floating point, after the text of the
-//! Recommendation and with its tables. It takes whatever bits it gets. Encoding the silence of annex B is bcg729's.
+//! repeated a pitch lag later and four pulses. This is an implementation of our own in floating point, after the text of
+//! the Recommendation and with its tables; it makes sound out of whatever bits it gets.
 
 mod acelp;
 mod analysis;
 mod comfort;
 mod decoder;
+mod dtx;
 mod encoder;
 mod filter;
 mod frame;
@@ -18,13 +20,13 @@ mod lsf_quantiser;
 mod pitch;
 mod postfilter;
 mod taming;
+mod vad;
 
 use sealtone_codec_protocol::CodecSpec;
 
-use super::ffi::bcg729;
 use super::{Codec, CodecError, MOST_MS, frames_of};
 use decoder::{Decoder, Received};
-use encoder::Encoder;
+use encoder::{Encoded, Encoder};
 
 /// Samples of a frame, 10 ms.
 const FRAME: usize = 80;
@@ -54,15 +56,9 @@ const FIRST_LSP: [f32; ORDER] = [
 /// Frames of 10 ms in a packet that is taken.
 const MOST_FRAMES: usize = MOST_MS as usize / 10;
 
-/// Who encodes: silence is bcg729's.
-enum Encoding {
-    Voice(Box<Encoder>),
-    VoiceAndSilence(bcg729::Encoder),
-}
-
 pub(super) struct G729 {
     dtx: bool,
-    encoder: Option<Encoding>,
+    encoder: Option<Box<Encoder>>,
     decoder: Option<Box<Decoder>>,
 }
 
@@ -100,30 +96,18 @@ impl Codec for G729 {
     /// was silent before it is left out, since silence cannot come first.
     fn encode(&mut self, sound: &[i16], payload: &mut Vec<u8>) -> Result<(), CodecError> {
         let frames = frames_of::<FRAME>(sound)?;
-        if self.encoder.is_none() {
-            self.encoder = if self.dtx {
-                bcg729::Encoder::new(true).map(Encoding::VoiceAndSilence)
-            } else {
-                Some(Encoding::Voice(Box::new(Encoder::new())))
-            };
-        }
-        let encoder = match self.encoder.as_mut().ok_or(CodecError::Failed)? {
-            Encoding::Voice(encoder) => {
-                payload.extend(frames.iter().flat_map(|frame| encoder.encode(frame)));
-                return Ok(());
-            }
-            Encoding::VoiceAndSilence(encoder) => encoder,
-        };
+        let encoder = self
+            .encoder
+            .get_or_insert_with(|| Box::new(Encoder::new(self.dtx)));
         let (mut voice, mut silence) = (Vec::with_capacity(OCTETS * MOST_FRAMES), None);
         for samples in frames {
-            let mut frame = [0; OCTETS];
-            match encoder.encode(samples, &mut frame) {
-                OCTETS => {
-                    voice.extend_from_slice(&frame);
+            match encoder.encode(samples) {
+                Encoded::Voice(octets) => {
+                    voice.extend_from_slice(&octets);
                     silence = None;
                 }
-                SID_OCTETS => silence = Some([frame[0], frame[1]]),
-                _ => {}
+                Encoded::Silence(octets) => silence = Some(octets),
+                Encoded::Nothing => {}
             }
         }
         payload.extend_from_slice(&voice);

@@ -40,6 +40,12 @@ impl Taming {
             .any(|&error| error > MOST_ERROR)
     }
 
+    /// Goes on by a sub-frame that repeats nothing of weight.
+    pub fn rest(&mut self) {
+        self.errors.rotate_right(1);
+        self.errors[0] = 1.0;
+    }
+
     /// Follows the error through a sub-frame's repetition.
     pub fn follow(&mut self, gain: f32, lag: Lag) {
         let worst = match lag.whole.checked_sub(SUBFRAME) {
