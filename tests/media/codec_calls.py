@@ -196,10 +196,7 @@ def event_packets(phone: Phone, leg: MediaLeg, code: int, payload_type: int = 10
         phone.sequence += 50
         timestamp = phone.sequence * 160
         for number, end in enumerate((False, False, False, True, True, True)):
-            phone.sequence += 1
-            payload = struct.pack("!BBH", code, 0x80 * end | 10, 160 * (min(number, 3) + 1))
-            header = struct.pack("!BBHII", 0x80, payload_type, phone.sequence & 0xFFFF, timestamp, phone.ssrc)
-            phone.send_raw(leg, header + payload)
+            send_event(phone, leg, code, timestamp, 160 * (min(number, 3) + 1), payload_type, end=end)
             time.sleep(0.02)
 
 
@@ -210,6 +207,15 @@ def press_nine(phone: Phone, leg: MediaLeg) -> None:
     for at in range(0, len(sound), 160):
         phone.send(leg, sound[at : at + 160])
         time.sleep(0.02)
+
+
+def send_event(
+    phone: Phone, leg: MediaLeg, code: int, timestamp: int, duration: int, payload_type: int = 101, *, end: bool = False
+) -> None:
+    """One packet of RFC 4733; timestamp and duration in units of its clock."""
+    phone.sequence += 1
+    header = struct.pack("!BBHII", 0x80, payload_type, phone.sequence & 0xFFFF, timestamp, phone.ssrc)
+    phone.send_raw(leg, header + struct.pack("!BBH", code, 0x80 * end | 10, duration))
 
 
 def drained(engine: Engine, until: Callable[[MediaEvent], bool], seconds: float = 3.0) -> list[MediaEvent]:

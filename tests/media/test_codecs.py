@@ -25,6 +25,7 @@ from media.codec_calls import (
     key,
     plan,
     press_nine,
+    send_event,
     sequence_of,
     share,
     sine,
@@ -34,7 +35,7 @@ from media.codec_calls import (
     transcoded,
 )
 from media.conftest import LOCAL, Phone, config, settle, wait_for
-from sealtone.media import Engine, PayloadFormat, Played, Srtp
+from sealtone.media import Digit, Engine, PayloadFormat, Played, Srtp
 
 
 @pytest.fixture
@@ -277,6 +278,18 @@ def test_the_digits_of_a_relayed_leg_are_told_once_each_and_passed_on(engine: En
     assert digits(engine.events()) == [(leg_a.id, "5"), (leg_a.id, "5"), (leg_a.id, "#")]
     assert len(heard_for(bob, 0.1)) == 18
     assert engine.leg_stats(leg_a.id).digits == 3
+
+
+def test_a_key_held_for_ten_seconds_is_one_digit_though_it_is_sent_in_segments(engine: Engine) -> None:
+    alice, bob = Phone(ssrc=1), Phone(ssrc=2)
+    _, leg_a, _ = bridged(engine, plan(alice, PCMU, EVENTS), plan(bob, PCMU, EVENTS))
+    send_event(alice, leg_a, 7, 0, 0x8000)
+    send_event(alice, leg_a, 7, 0, 0xFFFF)
+    send_event(alice, leg_a, 7, 0xFFFF, 160)
+    for _ in range(3):
+        send_event(alice, leg_a, 7, 0xFFFF, 80_000 - 0xFFFF, end=True)
+    time.sleep(0.3)
+    assert [event for event in engine.events() if isinstance(event, Digit)] == [Digit(leg_a.id, "7", 10_000)]
 
 
 def test_digits_cross_from_one_codec_to_another_and_are_told_once(engine: Engine) -> None:

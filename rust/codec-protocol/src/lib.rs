@@ -1,4 +1,4 @@
-//! What the media core and the codec process say to each other.
+//! What the media core and the codec process say to each other, and how both read telephone events.
 //!
 //! The two are different processes, since most codecs are C and their input comes from strangers: the codec process
 //! has no keys, no files and no network (see `SECURITY.md`). Nothing here does input or output.
@@ -10,12 +10,14 @@
 #![forbid(unsafe_code)]
 
 mod batch;
+mod event;
 mod order;
 mod report;
 mod spec;
 mod wire;
 
 pub use batch::{Batch, MAX_BATCH, orders, reports};
+pub use event::{EventReader, HOOK_FLASH, Press, TelephoneEvent};
 pub use order::{Format, MAX_FORMATS, MAX_SOUNDS, Order, Packet, RecordingFormat};
 pub use report::{Availability, Report, Sent, Statistics};
 pub use spec::{CodecKind, CodecSpec};

@@ -7,12 +7,12 @@ use std::collections::VecDeque;
 
 use crate::codec::{Codec, CodecError, g722, open};
 use crate::conceal::{Concealment, HISTORY_MS};
-use crate::event::{TelephoneEvent, code_of};
+use crate::event::code_of;
 use crate::noise::{VoiceActivity, describe};
 use crate::resample::Resampler;
 use crate::stretch::{join, loudness, samples};
 use crate::tone::Tone;
-use sealtone_codec_protocol::{CodecKind, CodecSpec};
+use sealtone_codec_protocol::{CodecKind, CodecSpec, TelephoneEvent};
 
 /// Digits that wait to be sent; more are dropped.
 const MOST_DIGITS: usize = 64;

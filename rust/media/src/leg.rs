@@ -165,7 +165,8 @@ struct Cold {
     formats: Arc<Formats>,
     /// From when codecs, sounds or recordings first have to do with the leg.
     codecs: Option<Box<codecs::CodecLeg>>,
-    digits: digits::DigitReader,
+    /// From the first event on.
+    digits: Option<Box<digits::Digits>>,
 }
 
 /// A stream with unpredictable numbers.
@@ -220,7 +221,7 @@ impl Leg {
                 source_clock: None,
                 formats: Arc::default(),
                 codecs: None,
-                digits: digits::DigitReader::default(),
+                digits: None,
             }),
         }
     }

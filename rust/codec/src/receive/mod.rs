@@ -13,12 +13,12 @@
 mod filling;
 
 use crate::codec::{Codec, g722, open};
-use crate::event::{Digit, EventReader};
+use crate::event::Digit;
 use crate::jitter::{Arrival, Delay, GUARD_US, JitterBuffer, Packet, Pushed, UNITS};
 use crate::noise::ComfortNoise;
 use crate::tone::ToneDetector;
 use crate::voice::Voice;
-use sealtone_codec_protocol::{CodecKind, CodecSpec};
+use sealtone_codec_protocol::{CodecKind, CodecSpec, EventReader, Press};
 
 /// So much time is filled at once where nothing is there, units.
 const FILL: i64 = UNITS / 50;
@@ -30,6 +30,8 @@ const LONGEST_BEHIND: i64 = UNITS / 2;
 const FEC_TRIES: u32 = 6;
 /// Arrivals between two blocks that count for the delay; a burst of more says nothing new.
 const MOST_ARRIVALS: usize = 64;
+/// Digits that wait to be fetched; more are dropped.
+const MOST_PRESSED: usize = 64;
 /// Nobody has taken sound for this long: what is here is old.
 const STANDSTILL: i64 = UNITS / 5;
 
@@ -107,6 +109,7 @@ pub struct Receiver {
     delay: Delay,
     arrivals: Vec<(i64, u64)>,
     events: EventReader,
+    pressed: Vec<Digit>,
     tones: Option<ToneDetector>,
     noise: ComfortNoise,
     voice: Voice,
@@ -149,6 +152,7 @@ impl Receiver {
             delay: Delay::default(),
             arrivals: Vec::new(),
             events: EventReader::default(),
+            pressed: Vec::new(),
             tones: None,
             noise: ComfortNoise::default(),
             voice: Voice::new(rate, rate),
@@ -233,8 +237,13 @@ impl Receiver {
             if matches!(pushed, Pushed::Kept(_) | Pushed::Late(_)) {
                 let (ssrc, timestamp) = (arrival.ssrc, arrival.timestamp);
                 let (payload, at_us) = (arrival.payload, arrival.at_us);
-                self.events
-                    .receive(ssrc, timestamp, clock_rate, payload, at_us);
+                let ended = self
+                    .events
+                    .take(ssrc, timestamp, clock_rate, payload, at_us);
+                ended
+                    .into_iter()
+                    .flatten()
+                    .for_each(|press| self.note_press(press));
             }
             return;
         }
@@ -302,7 +311,9 @@ impl Receiver {
         sound.extend(self.out.drain(..samples));
         self.given += length;
         self.since_stretch += length;
-        self.events.handle_timeout(now_us);
+        if let Some(press) = self.events.expire(now_us) {
+            self.note_press(press);
+        }
         if let Some(tones) = &mut self.tones {
             tones.process(&mut sound[from..]);
         }
@@ -311,11 +322,17 @@ impl Receiver {
 
     /// The digits since the last time, each once: events (RFC 4733) and, where they are looked for, tones.
     pub fn digits(&mut self) -> Vec<Digit> {
-        let mut digits: Vec<Digit> = self.events.digits().collect();
+        let mut digits = std::mem::take(&mut self.pressed);
         if let Some(tones) = &mut self.tones {
             digits.extend(tones.digits());
         }
         digits
+    }
+
+    fn note_press(&mut self, press: Press) {
+        if self.pressed.len() < MOST_PRESSED {
+            self.pressed.extend(Digit::of(press));
+        }
     }
 
     /// How it goes.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use sealtone_codec_protocol::{LegId, Packet, Sent, Statistics};
 
+use super::digits::Digits;
 use super::{Heard, Leg, Target};
 use crate::bridge::Fields;
 use crate::clock::{Micros, SECOND};
@@ -221,13 +222,7 @@ impl Leg {
         // Of a leg that is heard through codecs the process tells digits, tones among them.
         if self.event_types.contains(&heard.source_type) && !self.tells_digits_by_codecs() {
             let clock_rate = self.event_clock(heard.source_type);
-            let Fields {
-                ssrc, timestamp, ..
-            } = heard.fields;
-            let digits = self
-                .cold
-                .digits
-                .take(ssrc, timestamp, payload, clock_rate, now);
+            let digits = self.digits().take(heard.fields, payload, clock_rate, now);
             for (digit, duration_ms) in digits.into_iter().flatten() {
                 self.tell_digit(digit, duration_ms, events);
             }
@@ -268,9 +263,13 @@ impl Leg {
 
     /// The codec process has heard a digit.
     pub fn take_digit(&mut self, digit: u8, duration_ms: u16, now: Micros, events: &EventQueue) {
-        if self.tells_digits_by_codecs() && self.cold.digits.admit(now) {
+        if self.tells_digits_by_codecs() && self.digits().admit(now) {
             self.tell_digit(digit, duration_ms, events);
         }
+    }
+
+    fn digits(&mut self) -> &mut Digits {
+        self.cold.digits.get_or_insert_default()
     }
 
     fn tell_digit(&self, digit: u8, duration_ms: u16, events: &EventQueue) {
@@ -280,11 +279,8 @@ impl Leg {
 
     /// Tells the digit whose end was lost.
     pub(super) fn tend_digits(&mut self, now: Micros, events: &EventQueue) {
-        if let Some((digit, duration_ms)) = self
-            .cold
-            .digits
-            .expire(self.event_clock(self.event_types[0]), now)
-        {
+        let digits = self.cold.digits.as_mut();
+        if let Some((digit, duration_ms)) = digits.and_then(|digits| digits.expire(now)) {
             self.tell_digit(digit, duration_ms, events);
         }
     }
