@@ -12,6 +12,8 @@ use crate::playback::Playback;
 pub(crate) const DEFAULT_RATE: u32 = 16_000;
 /// The rates of Opus that are used, Hz. What is sampled at 12 kHz is worth 16.
 const OPUS_RATES: [u32; 4] = [8_000, 16_000, 24_000, 48_000];
+/// The rates of G.722, Hz.
+const G722_RATES: [u32; 2] = [8_000, 16_000];
 /// Milliseconds of sound that an ear, or a mouth with longer packets, moves at a time.
 const STEP_MS: u64 = 20;
 
@@ -112,7 +114,7 @@ impl Leg {
         let is_fit = |format: &&Format| is_voice(format.spec.kind);
         let voice = self.transmit.iter().find(is_fit)?;
         let mut spec = voice.spec;
-        fit_opus(&mut spec, rate);
+        fit(&mut spec, rate);
         let other = |kind| {
             let of_kind = |format: &&Format| format.spec.kind == kind;
             let mut others = self.transmit.iter().filter(of_kind);
@@ -163,7 +165,7 @@ fn receiver_config(formats: &[Format], sample_rate: u32) -> ReceiverConfig {
             .iter()
             .map(|format| {
                 let mut spec = format.spec;
-                fit_opus(&mut spec, sample_rate);
+                fit(&mut spec, sample_rate);
                 (format.payload_type, spec)
             })
             .collect(),
@@ -179,13 +181,16 @@ fn sends_events(formats: &[Format]) -> bool {
         .any(|format| format.spec.kind == CodecKind::TelephoneEvent)
 }
 
-/// Opus encodes from, and decodes to, the rate of the sound at its other side, where it has that: what is above is not
-/// heard there, and a resampler would cost as much as the decoder.
-fn fit_opus(spec: &mut CodecSpec, rate: u32) {
-    if spec.kind == CodecKind::Opus {
-        let fit = OPUS_RATES.into_iter().find(|&fit| fit >= rate);
-        spec.sample_rate = fit.map_or(spec.sample_rate, |fit| fit.min(spec.sample_rate));
-    }
+/// Opus and G.722 encode from, and decode to, the rate of the sound at their other side, where they have that: what is above
+/// is not heard there, and a resampler would cost as much as the decoder.
+fn fit(spec: &mut CodecSpec, rate: u32) {
+    let rates: &[u32] = match spec.kind {
+        CodecKind::Opus => &OPUS_RATES,
+        CodecKind::G722 => &G722_RATES,
+        _ => return,
+    };
+    let fit = rates.iter().find(|&&fit| fit >= rate);
+    spec.sample_rate = fit.map_or(spec.sample_rate, |&fit| fit.min(spec.sample_rate));
 }
 
 fn voice_rate(formats: &[Format]) -> Option<u32> {

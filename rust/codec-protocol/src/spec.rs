@@ -8,7 +8,8 @@ pub enum CodecKind {
     Pcmu = 0,
     /// G.711 A-law (RFC 3551 section 4.5.14).
     Pcma = 1,
-    /// G.722 at 64 kbit/s (RFC 3551 section 4.5.2); its RTP clock says 8000 and its sound is at 16000.
+    /// G.722 at 64 kbit/s (RFC 3551 section 4.5.2); its RTP clock says 8000 and its sound is at 16000, or at 8000 where
+    /// that is all the other side has.
     G722 = 2,
     /// Opus (RFC 6716, RFC 7587).
     Opus = 3,
@@ -85,7 +86,7 @@ pub struct CodecSpec {
     /// Its RTP clock, Hz: 48000 for Opus, 8000 for G.722.
     pub clock_rate: u32,
     /// The rate of the linear sound on its other side, Hz. Opus decodes to, and encodes from, any of 8000, 12000,
-    /// 16000, 24000 and 48000; of the others each has one.
+    /// 16000, 24000 and 48000, G.722 8000 and 16000; of the others each has one.
     pub sample_rate: u32,
     /// Milliseconds of sound that one packet of ours holds: 20, or iLBC's 30, or whatever ptime asked for.
     pub packet_ms: u8,
@@ -118,6 +119,17 @@ impl CodecSpec {
             fec: false,
             dtx: false,
         }
+    }
+
+    /// Whether it differs from another in nothing but the rate of its sound.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        let sample_rate = self.sample_rate;
+        *self
+            == Self {
+                sample_rate,
+                ..*other
+            }
     }
 
     /// Samples of linear sound in one packet of ours.

@@ -32,9 +32,11 @@ fn main() {
     load();
     resampling();
     detection();
-    let (encoding, decoding_g722) = together();
-    println!("encode g722, {TOGETHER} streams, each      {encoding:6.2}");
-    println!("decode g722, {TOGETHER} streams, each      {decoding_g722:6.2}");
+    for rate in [8_000, 16_000] {
+        let (encoding, decoding) = together(rate);
+        println!("encode g722 from {rate:>5}, {TOGETHER} streams, each {encoding:6.2}");
+        println!("decode g722 to   {rate:>5}, {TOGETHER} streams, each {decoding:6.2}");
+    }
     for kind in [CodecKind::Pcmu, CodecKind::G722] {
         let spec = CodecSpec::new(kind, 8_000);
         println!(
@@ -98,10 +100,13 @@ fn decoding(spec: &CodecSpec) -> f64 {
 }
 
 /// Encoding and decoding of G.722, for each of the streams that are worked on together.
-fn together() -> (f64, f64) {
-    let spec = CodecSpec::new(CodecKind::G722, 8_000);
+fn together(sample_rate: u32) -> (f64, f64) {
+    let spec = CodecSpec {
+        sample_rate,
+        ..CodecSpec::new(CodecKind::G722, 8_000)
+    };
     let mut codecs: Vec<_> = (0..TOGETHER).map(|_| open(&spec).expect("G.722")).collect();
-    let sound = voice(16_000, 20);
+    let sound = voice(sample_rate, 20);
     let mut payloads = vec![Vec::new(); TOGETHER];
     let encoding = us(|_| {
         payloads.iter_mut().for_each(Vec::clear);

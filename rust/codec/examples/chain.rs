@@ -110,18 +110,28 @@ fn from_phone(spec: CodecSpec, other: &CodecSpec) -> CodecSpec {
     spec
 }
 
-/// The spec of what the server sends: Opus takes sound at the other leg's rate.
+/// The spec of what the server sends: Opus and G.722 take sound at the other leg's rate.
 fn towards(spec: CodecSpec, other: &CodecSpec) -> CodecSpec {
-    if spec.kind != CodecKind::Opus {
-        return spec;
-    }
-    let sample_rate = match other.sample_rate {
-        rate @ (8_000 | 12_000 | 16_000 | 24_000 | 48_000) => rate,
-        _ => 48_000,
+    let sample_rate = match (spec.kind, other.sample_rate) {
+        (CodecKind::Opus, rate @ (8_000 | 12_000 | 16_000 | 24_000 | 48_000)) => rate,
+        (CodecKind::Opus, _) => 48_000,
+        (CodecKind::G722, 8_000) => 8_000,
+        _ => spec.sample_rate,
     };
     CodecSpec {
         sample_rate,
         ..spec
+    }
+}
+
+/// The spec of what the server hears of a phone by itself.
+fn alone(spec: CodecSpec) -> CodecSpec {
+    match spec.kind {
+        CodecKind::G722 => CodecSpec {
+            sample_rate: RATE_OUT,
+            ..spec
+        },
+        _ => spec,
     }
 }
 
@@ -199,7 +209,7 @@ fn call(
     let mut speaking = transmitter(phone, weather.loss)?;
     let server_in = legs
         .get(1)
-        .map_or(phone, |second| from_phone(phone, second));
+        .map_or_else(|| alone(phone), |second| from_phone(phone, second));
     let server_out = legs.get(1).map(|&second| towards(second, &phone));
     let rate = server_out.map_or(RATE_OUT, |spec| spec.sample_rate);
     let mut server = receiver(server_in, rate);

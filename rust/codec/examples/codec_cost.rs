@@ -70,7 +70,7 @@ fn costs() {
     let rates: [(CodecKind, &[u32]); 9] = [
         (CodecKind::Pcmu, &[8_000]),
         (CodecKind::Pcma, &[8_000]),
-        (CodecKind::G722, &[16_000]),
+        (CodecKind::G722, &[8_000, 16_000]),
         (CodecKind::Opus, &[8_000, 16_000, 48_000]),
         (CodecKind::Silk, &[8_000, 12_000, 16_000, 24_000]),
         (CodecKind::G729, &[8_000]),

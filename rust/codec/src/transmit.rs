@@ -31,6 +31,8 @@ const NOISE_EVERY_MS: u32 = 400;
 const NOISE_CHANGE: f32 = 1.6;
 /// How long one source of sound passes into another, milliseconds.
 const JOIN_MS: u32 = 8;
+/// More than filters are late, milliseconds.
+const RATE_CHANGE_MS: u32 = 15;
 
 /// What a leg is sent.
 #[derive(Clone, Debug, PartialEq)]
@@ -136,23 +138,58 @@ impl Transmitter {
     /// As `new`; nothing was changed then.
     pub fn reconfigure(&mut self, config: TransmitterConfig) -> Result<(), CodecError> {
         if config.spec != self.config.spec {
-            let encoder = open_encoder(&config)?;
-            self.encode_all();
-            self.encoder = encoder;
-            self.encoder.expect_loss(self.expected_loss);
             let (from, to) = (self.config.spec.sample_rate, config.spec.sample_rate);
-            for sound in [&mut self.pending, &mut self.history] {
-                let before = std::mem::take(sound);
-                Resampler::new(from, to).process(&before, sound);
+            let goes_on = config.spec.is_like(&self.config.spec);
+            if goes_on && self.encoder.as_g722().is_some() {
+                // What is sent is later than its sound by as much as its filters are long.
+                let earlier_us = g722::delay_us(from) as i64 - g722::delay_us(to) as i64;
+                self.encode_all();
+                let before = self.resample(to, earlier_us);
+                if let Some(encoder) = self.encoder.as_g722() {
+                    encoder.set_rate(to, &before);
+                }
+                self.source_changes = true;
+            } else {
+                let encoder = open_encoder(&config)?;
+                self.encode_all();
+                self.encoder = encoder;
+                self.encoder.expect_loss(self.expected_loss);
+                self.resample(to, 0);
+                self.marker = true;
             }
             if from != to && matches!(self.sending, Some(Sending::Tone { .. })) {
                 self.sending = None;
             }
-            self.marker = true;
             self.noise = None;
         }
         self.config = config;
         Ok(())
+    }
+
+    /// Brings what waits, and what was before it, to the rate `to`, where it ends by `earlier_us` before its time. Returns
+    /// what was encoded last.
+    fn resample(&mut self, to: u32, earlier_us: i64) -> Vec<i16> {
+        let from = self.config.spec.sample_rate;
+        let mut sound = std::mem::take(&mut self.history);
+        let waiting = std::mem::take(&mut self.pending);
+        if sound.len() < waiting.len() {
+            sound.clone_from(&waiting);
+        }
+        let at_new_rate = |count: usize| count as i64 * i64::from(to) / i64::from(from);
+        let (all, waiting) = (at_new_rate(sound.len()), at_new_rate(waiting.len()));
+        // The filter gives the end of it only after some more.
+        let more = samples(from, RATE_CHANGE_MS);
+        Concealment::new(&sound, from).extend(more, &mut sound);
+        let mut resampler = Resampler::new(from, to);
+        resampler.process(&sound, &mut self.history);
+        let late_us = resampler.delay_us(from) as i64 - earlier_us;
+        let end = (all + late_us * i64::from(to) / 1_000_000).max(waiting) as usize;
+        self.history.truncate(end);
+        let before = end.saturating_sub(waiting as usize).min(self.history.len());
+        self.pending = self.history.split_off(before);
+        let encoded = self.history.clone();
+        self.history.extend_from_slice(&self.pending);
+        encoded
     }
 
     /// What it sends, and how.

@@ -7,9 +7,11 @@
 
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{
-    __m256i, _mm_add_epi64, _mm_cvtsi128_si64, _mm_extract_epi64, _mm256_add_epi32,
-    _mm256_add_epi64, _mm256_castsi256_si128, _mm256_cvtepi32_epi64, _mm256_extracti128_si256,
-    _mm256_loadu_si256, _mm256_madd_epi16, _mm256_setzero_si256, _mm256_storeu_si256,
+    __m256i, _mm_add_epi64, _mm_cvtsi32_si128, _mm_cvtsi128_si64, _mm_extract_epi64,
+    _mm256_add_epi32, _mm256_add_epi64, _mm256_castsi256_si128, _mm256_cvtepi32_epi64,
+    _mm256_extracti128_si256, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_packs_epi32,
+    _mm256_permute4x64_epi64, _mm256_set1_epi32, _mm256_setzero_si256, _mm256_sra_epi32,
+    _mm256_storeu_si256,
 };
 
 /// What is worth the widest vectors, in loops that the compiler makes them out of by itself. Its `run`, and whatever of
@@ -122,6 +124,76 @@ fn product_avx2(taps: &[i16], samples: &[i16]) -> i64 {
         _mm256_extracti128_si256::<1>(four),
     );
     _mm_cvtsi128_si64(two) + _mm_extract_epi64::<1>(two)
+}
+
+/// A filter over pairs of numbers: each of `out` is the sum of `taps` times the pairs from its place on, `stride` places
+/// apart, divided by `2^point` and rounded. The taps are such that no sum leaves 32 bits.
+pub(crate) fn pair_filter(
+    pairs: &[[i16; 2]],
+    stride: usize,
+    taps: &[[i16; 2]],
+    point: u32,
+    out: &mut [i16],
+) {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") {
+        // SAFETY: the processor has what the function needs.
+        return unsafe { pair_filter_avx2(pairs, stride, taps, point, out) };
+    }
+    pair_filter_from(0, pairs, stride, taps, point, out);
+}
+
+/// From the `from`-th of `out` on.
+fn pair_filter_from(
+    from: usize,
+    pairs: &[[i16; 2]],
+    stride: usize,
+    taps: &[[i16; 2]],
+    point: u32,
+    out: &mut [i16],
+) {
+    for (at, out) in out.iter_mut().enumerate().skip(from) {
+        let products = pairs[at..].iter().step_by(stride).zip(taps);
+        let sum = products.fold(1 << (point - 1), |sum, (pair, taps)| {
+            let product = |of: usize| i32::from(pair[of]) * i32::from(taps[of]);
+            sum + product(0) + product(1)
+        });
+        *out = (sum >> point).clamp(i16::MIN.into(), i16::MAX.into()) as i16;
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn pair_filter_avx2(
+    pairs: &[[i16; 2]],
+    stride: usize,
+    taps: &[[i16; 2]],
+    point: u32,
+    out: &mut [i16],
+) {
+    let (blocks, _) = out.as_chunks_mut::<16>();
+    let done = 16 * blocks.len();
+    let half = _mm256_set1_epi32(1 << (point - 1));
+    let point_in_vector = _mm_cvtsi32_si128(point.cast_signed());
+    for (at, block) in blocks.iter_mut().enumerate() {
+        let (mut lower, mut upper) = (half, half);
+        let mut windows = pairs[16 * at..].windows(16).step_by(stride);
+        for &[first, second] in taps {
+            let Some(window) = windows.next() else { break };
+            let (eights, _) = window.as_flattened().as_chunks();
+            let [one, other] = eights else { break };
+            let tap = i32::from(first) & 0xffff | i32::from(second) << 16;
+            let tap = _mm256_set1_epi32(tap);
+            lower = _mm256_add_epi32(lower, _mm256_madd_epi16(load(one), tap));
+            upper = _mm256_add_epi32(upper, _mm256_madd_epi16(load(other), tap));
+        }
+        let lower = _mm256_sra_epi32(lower, point_in_vector);
+        let upper = _mm256_sra_epi32(upper, point_in_vector);
+        // The quarters are packed crosswise.
+        let packed = _mm256_packs_epi32(lower, upper);
+        store(_mm256_permute4x64_epi64::<0b11_01_10_00>(packed), block);
+    }
+    pair_filter_from(done, pairs, stride, taps, point, out);
 }
 
 /// Sixteen numbers as a vector.

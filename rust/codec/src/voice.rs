@@ -45,6 +45,11 @@ impl Voice {
         self.rate
     }
 
+    /// The decoder's rate and the outlet's, Hz.
+    pub(crate) fn rates(&self) -> (u32, u32) {
+        (self.rate, self.out_rate)
+    }
+
     /// The decoder's rate is another from now on, or the outlet's. `out` is what was made and not yet taken; it comes to
     /// be at the outlet's new rate. What was before fades out under what comes.
     pub(crate) fn change(&mut self, rate: u32, out_rate: u32, out: &mut Vec<i16>) {

@@ -373,3 +373,47 @@ fn what_was_decoded_ahead_with_other_streams_is_heard_as_if_it_had_not_been() {
     }
     assert!(ahead > 20 * 600, "{ahead} packets were decoded ahead");
 }
+
+#[test]
+fn g722_goes_on_without_a_click_where_its_sound_is_wanted_at_another_rate() {
+    let at_rate = |sample_rate| {
+        let spec = CodecSpec {
+            sample_rate,
+            ..spec(CodecKind::G722)
+        };
+        receiver_config(spec, sample_rate)
+    };
+    let sent = packets(
+        voice_config(spec(CodecKind::G722)),
+        &voice(16_000, 4_000),
+        0.0,
+    );
+    let steady = {
+        let receiver = Receiver::new(at_rate(8_000));
+        sharpest_bend(&hear(receiver, 8_000, &sent, 7_000, |_, arrive| arrive(0)).sound)
+    };
+    let mut receiver = Receiver::new(at_rate(8_000));
+    let mut heard = Vec::new();
+    for (number, packet) in sent.iter().enumerate() {
+        let rate = if number / 20 % 2 == 0 { 8_000 } else { 16_000 };
+        if number % 20 == 0 {
+            receiver.reconfigure(at_rate(rate));
+        }
+        let now_us = packet.sent_us + 7_000;
+        receiver.push(&arrival(packet, packet.sent_us));
+        let from = heard.len();
+        receiver.pull(rate as usize / 50, &mut heard, now_us);
+        if rate == 16_000 {
+            let half: Vec<i16> = heard[from..].iter().copied().step_by(2).collect();
+            heard.truncate(from);
+            heard.extend(half);
+        }
+    }
+    let stats = receiver.stats();
+    assert_eq!((stats.lost, stats.discarded), (0, 0));
+    let sharpest = sharpest_bend(&heard);
+    assert!(
+        sharpest < 1.6 * steady,
+        "{sharpest} where {steady} is usual"
+    );
+}

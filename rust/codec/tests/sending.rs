@@ -324,3 +324,61 @@ fn packets_encoded_together_are_those_encoded_one_after_the_other() {
     }
     assert!(waited > 1_000, "{waited} packets waited");
 }
+
+#[test]
+fn g722_goes_on_without_a_click_where_its_sound_comes_at_another_rate() {
+    let at_rate = |sample_rate| {
+        voice_config(CodecSpec {
+            sample_rate,
+            ..CodecSpec::new(CodecKind::G722, 8_000)
+        })
+    };
+    // Two tones, so that neither a jump nor a step of the phase is hidden by a period.
+    let sound = |rate: u32| -> Vec<i16> {
+        let at =
+            |index: u32, hz: f32| (index as f32 * hz / rate as f32 * std::f32::consts::TAU).sin();
+        let both = |index| (at(index, 190.0) + at(index, 310.0)) * 6_000.0;
+        (0..rate * 3).map(|index| both(index) as i16).collect()
+    };
+    let (narrow, wide) = (sound(8_000), sound(16_000));
+    let mut decoder = sealtone_codec::open(&CodecSpec::new(CodecKind::G722, 8_000)).unwrap();
+    let mut sent = Transmitter::new(at_rate(8_000)).unwrap();
+    let (mut heard, mut steady) = (Vec::new(), 0.0_f32);
+    for packet in 0..100 {
+        // There and back again, now and then with half a packet waiting.
+        let is_wide = packet / 10 % 2 == 1;
+        if packet % 10 == 0 && packet > 0 {
+            sent.reconfigure(at_rate(if is_wide { 16_000 } else { 8_000 }))
+                .unwrap();
+        }
+        let (sound, length) = if is_wide {
+            (&wide, 320)
+        } else {
+            (&narrow, 160)
+        };
+        let offset = if packet >= 50 { length / 2 } else { 0 };
+        let from = packet * length;
+        if packet == 50 {
+            sent.push(&sound[from..from + offset]);
+        }
+        sent.push(&sound[from + offset..from + offset + length]);
+        for packet in all(&mut sent) {
+            decoder.decode(&packet.payload, &mut heard).unwrap();
+        }
+        if packet == 9 {
+            steady = sharpest_bend(&heard[800..]);
+        }
+    }
+    assert_eq!(heard.len(), 100 * 320);
+    let sharpest = sharpest_bend(&heard[800..]);
+    assert!(
+        sharpest < 2.6 * steady,
+        "{sharpest} where {steady} is usual"
+    );
+    let loud = |part: &[i16]| part.iter().map(|&s| f32::from(s).powi(2)).sum::<f32>();
+    let usual = loud(&heard[1_600..3_200]);
+    for part in heard[1_600..].chunks_exact(1_600) {
+        let share = loud(part) / usual;
+        assert!((0.8..1.25).contains(&share), "{share} as loud");
+    }
+}

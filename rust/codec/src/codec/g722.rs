@@ -5,12 +5,19 @@
 //! above. Both sides predict from what the decoder will have, so they stay alike. The arithmetic is that of the
 //! Recommendation's blocks, to the bit; names in capitals are its own.
 
+mod filters;
 #[cfg(target_arch = "x86_64")]
 mod lanes;
 
 use sealtone_codec_protocol::CodecSpec;
 
 use super::{Codec, CodecError, MOST_MS};
+use filters::{Joiner, Splitter};
+
+/// The rate of narrow-band sound, Hz.
+const NARROW: u32 = 8_000;
+/// The rate of G.722's own, Hz.
+const WIDE: u32 = 16_000;
 
 /// One stream's G.722, which can be worked on together with others.
 pub struct G722 {
@@ -20,18 +27,35 @@ pub struct G722 {
 
 impl G722 {
     pub(super) fn new(spec: &CodecSpec) -> Result<Self, CodecError> {
-        if spec.sample_rate != 16_000 {
-            return Err(CodecError::BadSpec("G.722 speaks 16000 Hz"));
+        let rate = spec.sample_rate;
+        if rate != WIDE && rate != NARROW {
+            return Err(CodecError::BadSpec("G.722 speaks 16000 Hz, or 8000"));
         }
         Ok(Self {
-            encoder: Encoder::new(),
-            decoder: Decoder::new(),
+            encoder: Encoder::new(rate),
+            decoder: Decoder::new(rate),
         })
+    }
+
+    /// Goes on with sound of another of its rates, Hz; what is sent and what is received goes on where it is.
+    /// `before` is the sound at that rate before what is encoded next.
+    pub fn set_rate(&mut self, rate: u32, before: &[i16]) {
+        self.decoder.joiner.set_rate(rate);
+        self.encoder.splitter = Splitter::new(rate);
+        // More than any filter remembers, in whole pairs.
+        let end = &before[before.len() - before.len().min(128) / 2 * 2..];
+        self.encoder.splitter.split(end);
     }
 }
 
 /// Streams that are best worked on at once.
 pub const TOGETHER: usize = 16;
+
+/// By how much what is sent is later than sound of `rate` Hz, microseconds.
+#[must_use]
+pub fn delay_us(rate: u32) -> u64 {
+    filters::delay_us(rate)
+}
 
 /// A stream's packet to be encoded: its codec, the sound, and where the payload is appended.
 pub type Encoding<'a> = (&'a mut G722, &'a [i16], &'a mut Vec<u8>);
@@ -45,19 +69,17 @@ pub fn encode_together(packets: &mut [Encoding<'_>]) {
     for packets in packets.chunks_mut(TOGETHER) {
         let mut streams: Vec<lanes::Encoding<'_>> = packets
             .iter_mut()
-            .map(|(codec, sound, payload)| {
-                (&mut codec.encoder, sound.as_chunks().0, &mut **payload)
-            })
+            .map(|(codec, sound, payload)| (&mut codec.encoder, *sound, &mut **payload))
             .collect();
         if !lanes::encode(&mut streams) {
-            for (encoder, pairs, payload) in streams {
-                encoder.encode(pairs, payload);
+            for (encoder, sound, payload) in streams {
+                encoder.encode(sound, payload);
             }
         }
     }
     #[cfg(not(target_arch = "x86_64"))]
     for (codec, sound, payload) in packets {
-        codec.encoder.encode(sound.as_chunks().0, payload);
+        codec.encoder.encode(sound, payload);
     }
 }
 
@@ -86,10 +108,10 @@ const MOST_OCTETS: usize = 8 * MOST_MS as usize;
 
 impl Codec for G722 {
     fn encode(&mut self, sound: &[i16], payload: &mut Vec<u8>) -> Result<(), CodecError> {
-        let (pairs, []) = sound.as_chunks::<2>() else {
+        if !sound.len().is_multiple_of(self.encoder.splitter.samples()) {
             return Err(CodecError::Failed);
-        };
-        self.encoder.encode(pairs, payload);
+        }
+        self.encoder.encode(sound, payload);
         Ok(())
     }
 
@@ -112,47 +134,8 @@ impl Codec for G722 {
     fn samples_in(&self, payload: &[u8]) -> Option<usize> {
         (1..=MOST_OCTETS)
             .contains(&payload.len())
-            .then_some(2 * payload.len())
+            .then_some(self.decoder.samples() * payload.len())
     }
-}
-
-/// One half of the filters' impulse response (table 11); the other is its mirror image.
-const QMF: [i16; TAPS] = [3, -11, 12, 32, -210, 951, 3_876, -805, 362, -156, 53, -11];
-const TAPS: usize = 12;
-
-/// The other half, in its order.
-const MIRRORED: [i16; TAPS] = {
-    let mut taps = [0; TAPS];
-    let mut at = 0;
-    while at < TAPS {
-        taps[at] = QMF[TAPS - 1 - at];
-        at += 1;
-    }
-    taps
-};
-
-/// One phase of the filters: every sum of twelve neighbouring samples, weighted. The taps' absolute values sum up to
-/// less than 2^14, so that none overflows.
-#[inline(always)]
-fn filter(samples: &[i16], taps: &[i16; TAPS]) -> Vec<i32> {
-    let mut sums = vec![0_i32; samples.len() + 1 - TAPS];
-    for (at, tap) in taps.iter().enumerate() {
-        for (sum, sample) in sums.iter_mut().zip(&samples[at..]) {
-            *sum = sum.wrapping_add(i32::from(*sample) * i32::from(*tap));
-        }
-    }
-    sums
-}
-
-/// A phase's samples: those of the packet before that are still needed, and then those of this one.
-fn joined(past: &mut [i16; TAPS - 1], samples: impl ExactSizeIterator<Item = i16>) -> Vec<i16> {
-    let mut joined = Vec::with_capacity(past.len() + samples.len());
-    joined.extend_from_slice(past);
-    joined.extend(samples);
-    if let Some(last) = joined.last_chunk() {
-        *past = *last;
-    }
-    joined
 }
 
 /// Decision levels of the lower band's quantiser (Q6, table 14), in units of the step; 29, and three that are higher
@@ -366,86 +349,61 @@ fn bands() -> (Band, Band) {
 struct Encoder {
     low: Band,
     high: Band,
-    /// The last samples of even and of odd number.
-    past: [[i16; TAPS - 1]; 2],
+    splitter: Splitter,
 }
 
 impl Encoder {
-    fn new() -> Self {
+    fn new(rate: u32) -> Self {
         let (low, high) = bands();
         Self {
             low,
             high,
-            past: [[0; TAPS - 1]; 2],
+            splitter: Splitter::new(rate),
         }
     }
 
-    fn encode(&mut self, pairs: &[[i16; 2]], payload: &mut Vec<u8>) {
-        let bands = self.split(pairs);
-        payload.extend(bands.map(|(low, high)| {
+    fn encode(&mut self, sound: &[i16], payload: &mut Vec<u8>) {
+        let bands = self.splitter.split(sound).into_iter();
+        payload.extend(bands.map(|[low, high]| {
             let low = self.low.encode_low(low);
             let high = self.high.encode_high(high);
             high << 6 | low
         }));
     }
 
-    /// The lower and the higher band of the sound.
-    #[inline(always)]
-    fn split(&mut self, pairs: &[[i16; 2]]) -> impl Iterator<Item = (i16, i16)> + use<> {
-        let [past_even, past_odd] = &mut self.past;
-        let even = joined(past_even, pairs.iter().map(|pair| pair[0]));
-        let odd = joined(past_odd, pairs.iter().map(|pair| pair[1]));
-        let phases = filter(&even, &QMF).into_iter().zip(filter(&odd, &MIRRORED));
-        // Each is within 29 bits, so that these do not overflow.
-        phases.map(|(even, odd)| {
-            let (sum, difference) = (odd.wrapping_add(even), odd.wrapping_sub(even));
-            ((sum >> 14) as i16, (difference >> 14) as i16)
-        })
+    /// Octets that a packet's sound makes.
+    fn octets_of(&self, sound: &[i16]) -> usize {
+        sound.len() / self.splitter.samples()
     }
 }
 
 struct Decoder {
     low: Band,
     high: Band,
-    /// The last sums and differences of the two bands.
-    past: [[i16; TAPS - 1]; 2],
+    joiner: Joiner,
 }
 
 impl Decoder {
-    fn new() -> Self {
+    fn new(rate: u32) -> Self {
         let (low, high) = bands();
         Self {
             low,
             high,
-            past: [[0; TAPS - 1]; 2],
+            joiner: Joiner::new(rate),
         }
     }
 
     fn decode(&mut self, payload: &[u8], sound: &mut Vec<i16>) {
-        // Both bands are within 15 bits, so that neither sum nor difference overflows.
-        let (sums, differences): (Vec<i16>, Vec<i16>) = payload
+        let (low, high) = (&mut self.low, &mut self.high);
+        let bands = payload
             .iter()
-            .map(|code| {
-                let low = self.low.decode_low(code & 63);
-                let high = self.high.decode_high(code >> 6);
-                (low.wrapping_add(high), low.wrapping_sub(high))
-            })
-            .unzip();
-        self.join(sums, differences, sound);
+            .map(|code| [low.decode_low(code & 63), high.decode_high(code >> 6)]);
+        self.joiner.join(bands, sound);
     }
 
-    /// The sound of the bands' sums and differences.
-    #[inline(always)]
-    fn join(&mut self, sums: Vec<i16>, differences: Vec<i16>, sound: &mut Vec<i16>) {
-        let [past_sums, past_differences] = &mut self.past;
-        let sums = joined(past_sums, sums.into_iter());
-        let differences = joined(past_differences, differences.into_iter());
-        let phases = filter(&differences, &MIRRORED)
-            .into_iter()
-            .zip(filter(&sums, &QMF));
-        sound.extend(
-            phases.flat_map(|(first, second)| [saturate(first >> 11), saturate(second >> 11)]),
-        );
+    /// Samples of sound in an octet.
+    fn samples(&self) -> usize {
+        (self.joiner.sample_rate() / NARROW) as usize
     }
 }
 
@@ -530,14 +488,26 @@ mod tests {
 
     #[test]
     fn many_streams_at_once_are_coded_as_each_by_itself() {
-        let spec = CodecSpec::new(sealtone_codec_protocol::CodecKind::G722, 8_000);
-        let codecs = || -> Vec<G722> { (0..37).filter_map(|_| G722::new(&spec).ok()).collect() };
+        let codec = |stream| {
+            let rate = if stream % 3 == 0 { WIDE } else { NARROW };
+            spoken_at(rate)
+        };
+        let codecs = || -> Vec<G722> { (0..37).map(codec).collect() };
         let (mut together, mut alone) = (codecs(), codecs());
         let mut seed = 1;
         for round in 0..200 {
             let count = 1 + round % together.len();
             let length = 160 + round % 3;
-            let sounds: Vec<_> = (0..count).map(|_| noise(&mut seed, 2 * length)).collect();
+            if round % 20 == 19 {
+                let rate = if round % 40 == 19 { WIDE } else { NARROW };
+                let before = noise(&mut seed, 99);
+                together[round % 7].set_rate(rate, &before);
+                alone[round % 7].set_rate(rate, &before);
+            }
+            let sounds: Vec<_> = together[..count]
+                .iter()
+                .map(|codec| noise(&mut seed, length * codec.decoder.samples()))
+                .collect();
             let codes: Vec<Vec<u8>> = (0..count)
                 .map(|_| {
                     noise(&mut seed, length)
@@ -566,10 +536,19 @@ mod tests {
                 let (mut payload, mut sound) = (Vec::new(), Vec::new());
                 alone[stream].encode(&sounds[stream], &mut payload).unwrap();
                 alone[stream].decode(&codes[stream], &mut sound).unwrap();
+                assert_eq!(payload.len(), length);
                 assert_eq!(payloads[stream], payload, "round {round}, stream {stream}");
                 assert_eq!(heard[stream], sound, "round {round}, stream {stream}");
             }
         }
+    }
+
+    fn spoken_at(rate: u32) -> G722 {
+        let spec = CodecSpec {
+            sample_rate: rate,
+            ..CodecSpec::new(sealtone_codec_protocol::CodecKind::G722, 8_000)
+        };
+        G722::new(&spec).unwrap()
     }
 
     #[test]

@@ -188,13 +188,19 @@ impl Receiver {
             if spec.clock_rate == 0 || UNITS % i64::from(spec.clock_rate) != 0 {
                 continue;
             }
-            let decoder = former
+            let same = former
                 .iter_mut()
-                .find(|format| format.payload_type == payload_type && format.spec == spec)
-                .and_then(|format| format.decoder.take());
-            if present == Some(payload_type) && decoder.is_some() {
+                .find(|format| format.payload_type == payload_type && format.spec.is_like(&spec));
+            if present == Some(payload_type) && same.is_some() {
                 self.present = Some(self.formats.len());
             }
+            let decoder = same.and_then(|format| {
+                let mut decoder = format.decoder.take()?;
+                if format.spec != spec {
+                    decoder.as_g722()?.set_rate(spec.sample_rate, &[]);
+                }
+                Some(decoder)
+            });
             self.formats.push(Format {
                 payload_type,
                 spec,
@@ -205,8 +211,12 @@ impl Receiver {
         if config.sample_rate != self.sample_rate {
             self.sample_rate = config.sample_rate;
             self.tones = None;
-            let rate = self.voice.rate();
-            self.voice.change(rate, config.sample_rate, &mut self.out);
+        }
+        let rate = self
+            .present
+            .map_or(self.voice.rate(), |at| self.formats[at].spec.sample_rate);
+        if (rate, self.sample_rate) != self.voice.rates() {
+            self.voice.change(rate, self.sample_rate, &mut self.out);
         }
         if !config.detect_tones {
             self.tones = None;

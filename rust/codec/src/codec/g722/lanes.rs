@@ -11,11 +11,13 @@
 )]
 
 use std::arch::x86_64::{
-    __m256i, _mm256_add_epi16, _mm256_adds_epi16, _mm256_and_si256, _mm256_andnot_si256,
-    _mm256_blendv_epi8, _mm256_cmpeq_epi16, _mm256_cmpgt_epi16, _mm256_max_epi16, _mm256_min_epi16,
-    _mm256_mulhi_epi16, _mm256_mulhi_epu16, _mm256_mullo_epi16, _mm256_or_si256, _mm256_set1_epi16,
-    _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_slli_epi16, _mm256_srai_epi16,
-    _mm256_srli_epi16, _mm256_sub_epi16, _mm256_subs_epi16, _mm256_xor_si256,
+    __m256i, _mm256_add_epi16, _mm256_add_epi32, _mm256_adds_epi16, _mm256_and_si256,
+    _mm256_andnot_si256, _mm256_blendv_epi8, _mm256_cmpeq_epi16, _mm256_cmpgt_epi16,
+    _mm256_max_epi16, _mm256_min_epi16, _mm256_mulhi_epi16, _mm256_mulhi_epu16, _mm256_mullo_epi16,
+    _mm256_or_si256, _mm256_packs_epi32, _mm256_set1_epi16, _mm256_setzero_si256,
+    _mm256_shuffle_epi8, _mm256_sign_epi16, _mm256_slli_epi16, _mm256_srai_epi16,
+    _mm256_srai_epi32, _mm256_srli_epi16, _mm256_sub_epi16, _mm256_subs_epi16,
+    _mm256_unpackhi_epi16, _mm256_unpacklo_epi16, _mm256_xor_si256,
 };
 
 use super::{
@@ -29,14 +31,14 @@ const LANES: usize = super::TOGETHER;
 /// Fewer are done sooner one after the other.
 const WORTH: usize = 2;
 
-/// A stream's part in encoding: the coder, the sound in pairs of samples, and where its octets go.
-pub(super) type Encoding<'a> = (&'a mut Encoder, &'a [[i16; 2]], &'a mut Vec<u8>);
+/// A stream's part in encoding: the coder, the sound, and where its octets go.
+pub(super) type Encoding<'a> = (&'a mut Encoder, &'a [i16], &'a mut Vec<u8>);
 /// A stream's part in decoding: the coder, the octets, and where the sound goes.
 pub(super) type Decoding<'a> = (&'a mut Decoder, &'a [u8], &'a mut Vec<i16>);
 
 /// Encodes at most [`LANES`] streams of one length; false, and nothing done, where it cannot or is not worth it.
 pub(super) fn encode(streams: &mut [Encoding<'_>]) -> bool {
-    let fit = fit(streams.iter().map(|(_, pairs, _)| pairs.len()));
+    let fit = fit(streams.iter().map(|(one, sound, _)| one.octets_of(sound)));
     if fit {
         // SAFETY: the processor has what the function needs.
         unsafe { encode_avx2(streams) };
@@ -64,12 +66,13 @@ fn fit(mut lengths: impl ExactSizeIterator<Item = usize>) -> bool {
 
 #[target_feature(enable = "avx2")]
 fn encode_avx2(streams: &mut [Encoding<'_>]) {
-    let length = streams.first().map_or(0, |(_, pairs, _)| pairs.len());
+    let first = streams.first();
+    let length = first.map_or(0, |(one, sound, _)| one.octets_of(sound));
     let (mut low, mut high) = (vec![[0; LANES]; length], vec![[0; LANES]; length]);
-    for (lane, (encoder, pairs, _)) in streams.iter_mut().enumerate() {
+    for (lane, (encoder, sound, _)) in streams.iter_mut().enumerate() {
         let rows = low.iter_mut().zip(&mut high);
-        for (bands, (low, high)) in encoder.split(pairs).zip(rows) {
-            (low[lane], high[lane]) = bands;
+        for ([lower, higher], (low, high)) in encoder.splitter.split(sound).into_iter().zip(rows) {
+            (low[lane], high[lane]) = (lower, higher);
         }
     }
     let mut coders = Coders::gather(streams.iter().map(|(one, ..)| (&one.low, &one.high)));
@@ -104,16 +107,17 @@ fn decode_avx2(streams: &mut [Decoding<'_>]) {
         let upper = _mm256_and_si256(_mm256_srli_epi16(code, 2), all(15));
         let low = coders.low.decode_low(upper, load(outputs));
         let high = coders.high.decode_high(_mm256_srli_epi16(code, 6));
-        store(_mm256_add_epi16(low, high), codes);
-        store(_mm256_sub_epi16(low, high), outputs);
+        store(low, codes);
+        store(high, outputs);
     }
     let bands = streams
         .iter_mut()
         .map(|(one, ..)| (&mut one.low, &mut one.high));
     coders.scatter(bands);
     for (lane, (decoder, _, sound)) in streams.iter_mut().enumerate() {
-        let of_lane = |rows: &[[i16; LANES]]| rows.iter().map(|row| row[lane]).collect();
-        decoder.join(of_lane(&codes), of_lane(&outputs), sound);
+        let bands = codes.iter().zip(&outputs);
+        let of_lane = bands.map(|(low, high)| [low[lane], high[lane]]);
+        decoder.joiner.join(of_lane, sound);
     }
 }
 
@@ -130,6 +134,15 @@ fn scaled(one: __m256i, other: __m256i) -> __m256i {
     let upper = _mm256_slli_epi16(_mm256_mulhi_epi16(one, other), 1);
     let lower = _mm256_srli_epi16(_mm256_mullo_epi16(one, other), 15);
     _mm256_or_si256(upper, lower)
+}
+
+/// What is left of a number without its `PART`-th, rounded down.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn decayed<const PART: i32>(number: __m256i) -> __m256i {
+    // The upper half of a product with -2^16 / PART.
+    let gone = _mm256_mulhi_epi16(number, all((-65_536 / PART) as i16));
+    _mm256_add_epi16(number, gone)
 }
 
 #[target_feature(enable = "avx2")]
@@ -178,7 +191,8 @@ impl Table {
     fn at(&self, index: __m256i) -> __m256i {
         // An octet's index with its highest bit set gives zero.
         let index = _mm256_or_si256(index, all(i16::MIN));
-        let [lower, upper] = self.0.map(|half| _mm256_shuffle_epi8(half, index));
+        let lower = _mm256_shuffle_epi8(self.0[0], index);
+        let upper = _mm256_shuffle_epi8(self.0[1], index);
         _mm256_or_si256(lower, _mm256_slli_epi16(upper, 8))
     }
 }
@@ -425,9 +439,7 @@ impl Lanes {
     #[target_feature(enable = "avx2")]
     #[inline]
     fn adapt_step(&mut self, change: __m256i) {
-        // 127/128 of it, rounded down.
-        let up = _mm256_srli_epi16(_mm256_add_epi16(self.log_step, all(127)), 7);
-        let decayed = _mm256_sub_epi16(self.log_step, up);
+        let decayed = decayed::<128>(self.log_step);
         let moved = _mm256_add_epi16(decayed, change);
         self.log_step = clamp(moved, _mm256_setzero_si256(), self.tables.most);
         let fraction = _mm256_and_si256(_mm256_srli_epi16(self.log_step, 6), all(31));
@@ -448,21 +460,20 @@ impl Lanes {
         let partial = _mm256_adds_epi16(self.from_zeros, difference);
 
         // UPPOL2, UPPOL1.
-        let differs = self
-            .partial
-            .map(|past| sign(_mm256_xor_si256(partial, past)));
+        let differs0 = sign(_mm256_xor_si256(partial, self.partial[0]));
+        let differs1 = sign(_mm256_xor_si256(partial, self.partial[1]));
         let [first, second] = self.poles;
         let twice = _mm256_adds_epi16(first, first);
         let four_times = _mm256_adds_epi16(twice, twice);
         let negative = _mm256_subs_epi16(_mm256_setzero_si256(), four_times);
-        let turned = _mm256_blendv_epi8(negative, four_times, differs[0]);
+        let turned = _mm256_blendv_epi8(negative, four_times, differs0);
         let second = _mm256_add_epi16(
-            _mm256_add_epi16(signed(all(128), differs[1]), _mm256_srai_epi16(turned, 7)),
-            scaled(second, all(32_512)),
+            _mm256_add_epi16(signed(all(128), differs1), _mm256_srai_epi16(turned, 7)),
+            decayed::<128>(second),
         );
         let second = clamp(second, all(-12_288), all(12_288));
         let limit = _mm256_sub_epi16(all(15_360), second);
-        let first = _mm256_add_epi16(signed(all(192), differs[0]), scaled(first, all(32_640)));
+        let first = _mm256_add_epi16(signed(all(192), differs0), decayed::<256>(first));
         let first = clamp(
             first,
             _mm256_sub_epi16(_mm256_setzero_si256(), limit),
@@ -470,27 +481,25 @@ impl Lanes {
         );
         self.poles = [first, second];
 
-        // UPZERO, then DELAYA and FILTEZ. The products' sum is made of their upper and their lower octets apart, so
-        // that it has room.
+        // UPZERO, then DELAYA and FILTEZ. The whole products are summed up, the two halves of each eight apart.
         let doubled = _mm256_adds_epi16(difference, difference);
         let idle = _mm256_cmpeq_epi16(difference, _mm256_setzero_si256());
         let gain = _mm256_andnot_si256(idle, all(128));
-        let (mut upper, mut lower) = (_mm256_setzero_si256(), _mm256_setzero_si256());
+        let (mut sum0, mut sum1) = (_mm256_setzero_si256(), _mm256_setzero_si256());
         let mut newer = doubled;
         for (zero, past) in self.zeros.iter_mut().zip(&mut self.differences) {
-            let moved = signed(gain, sign(_mm256_xor_si256(doubled, *past)));
-            *zero = _mm256_adds_epi16(scaled(*zero, all(32_640)), moved);
+            let alike = _mm256_or_si256(_mm256_xor_si256(doubled, *past), all(1));
+            let moved = _mm256_sign_epi16(gain, alike);
+            *zero = _mm256_adds_epi16(decayed::<256>(*zero), moved);
             std::mem::swap(past, &mut newer);
-            let product = scaled(*zero, *past);
-            upper = _mm256_add_epi16(upper, _mm256_srai_epi16(product, 8));
-            lower = _mm256_add_epi16(lower, _mm256_and_si256(product, all(255)));
+            let lower = _mm256_mullo_epi16(*zero, *past);
+            let upper = _mm256_mulhi_epi16(*zero, *past);
+            let product0 = _mm256_srai_epi32(_mm256_unpacklo_epi16(lower, upper), 15);
+            let product1 = _mm256_srai_epi32(_mm256_unpackhi_epi16(lower, upper), 15);
+            sum0 = _mm256_add_epi32(sum0, product0);
+            sum1 = _mm256_add_epi32(sum1, product1);
         }
-        let upper = _mm256_add_epi16(upper, _mm256_srli_epi16(lower, 8));
-        let lower = _mm256_and_si256(lower, all(255));
-        let sum = _mm256_or_si256(_mm256_slli_epi16(upper, 8), lower);
-        let sum = _mm256_blendv_epi8(sum, all(i16::MAX), _mm256_cmpgt_epi16(upper, all(127)));
-        let sum = _mm256_blendv_epi8(sum, all(i16::MIN), _mm256_cmpgt_epi16(all(-128), upper));
-        self.from_zeros = sum;
+        self.from_zeros = _mm256_packs_epi32(sum0, sum1);
 
         // FILTEP, PREDIC.
         self.partial = [partial, self.partial[0]];
