@@ -136,6 +136,28 @@ def test_a_server_that_lacks_the_codec_of_one_side_says_so_and_names_both_sides_
     all_gone(world)
 
 
+def test_a_phone_that_offers_nothing_that_its_user_may_use_is_told_both_at_the_beginning_and_in_mid_call() -> None:
+    world = able()
+    a, b, _ = three(world)
+    lists(a, "gsm", "opus")
+    a.codecs = (PCMU, PCMA, EVENTS)
+    a.call("1001")
+    world.run(2)
+    (rejected,) = a.saw(sip.Rejected)
+    assert rejected.status == 488  # type: ignore[union-attr]
+    reason = f"The phone of {a.user.aor} offers pcmu and pcma, but its user may use gsm and opus alone"
+    assert rejected.reason == world.record.reason == reason  # type: ignore[union-attr]
+    assert not b.sessions
+    a.codecs = (OPUS, EVENTS)
+    in_call(world, a, b)
+    a.codecs = (PCMU, EVENTS)
+    a.do(lambda now: a.session.offer(a.offer(), now))
+    world.run(1)
+    (refused,) = a.saw(sip.OfferRejected)
+    assert (refused.status, "offers pcmu, but" in refused.reason) == (488, True)  # type: ignore[union-attr]
+    talk_both_ways(world, a, b)
+
+
 @pytest.mark.parametrize("codecs", [{}, {"pcma": "", "pcmu": ""}])
 def test_a_codec_that_nobody_here_knows_passes_between_phones_that_share_it(codecs: dict[str, str]) -> None:
     world = World(codecs=codecs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 import time
 from collections.abc import Iterator
@@ -35,7 +36,7 @@ from media.codec_calls import (
     transcoded,
 )
 from media.conftest import LOCAL, Phone, config, settle, wait_for
-from sealtone.media import Digit, Engine, PayloadFormat, Played, Srtp
+from sealtone.media import Digit, Engine, LegPlan, PayloadFormat, Played, Srtp, SrtpError
 
 
 @pytest.fixture
@@ -88,6 +89,47 @@ def test_both_legs_encrypt_what_is_transcoded_between_them(engine: Engine) -> No
     opened = [receiving.unprotect_rtp(packet) for packet in on_the_wire]
     assert share(sound_of(opened[20:], 8), 1000) > 0.95
     assert engine.leg_stats(leg_b.id).insecure_drops == 0
+
+
+@pytest.mark.parametrize("joined_as", ["relayed", "transcoded"])
+def test_new_keys_in_mid_call_make_no_gap_and_no_click(engine: Engine, joined_as: str) -> None:
+    alice, bob = Phone(ssrc=1), Phone(ssrc=2)
+    keys = [[key() for _ in range(4)] for _ in range(2)]
+
+    def plans(generation: int) -> tuple[LegPlan, LegPlan]:
+        rx_a, tx_a, rx_b, tx_b = keys[generation]
+        secure_a = plan(alice, PCMU, rx=rx_a, tx=tx_a, secure_required=True)
+        return secure_a, plan(bob, PCMU, rx=rx_b, tx=tx_b, secure_required=True)
+
+    join = transcoded if joined_as == "transcoded" else bridged
+    _, leg_a, leg_b = join(engine, *plans(0))
+    senders = [Srtp(*generation[0]) for generation in keys]
+    receivers = [Srtp(*generation[3]) for generation in keys]
+    uses_new = False
+
+    def opened(packet: bytes) -> bytes:
+        try:
+            return receivers[0].unprotect_rtp(packet)
+        except SrtpError:
+            return receivers[1].unprotect_rtp(packet)
+
+    def sealed(packet: bytes) -> bytes:
+        return senders[uses_new].protect_rtp(packet)
+
+    with Tone(alice, leg_a, 1010, sealed):
+        packets = [opened(packet) for packet in heard(bob, 30)]
+        for leg, fresh in zip((leg_a, leg_b), plans(1), strict=True):
+            engine.update_leg(leg.id, fresh)
+        packets += [opened(packet) for packet in heard(bob, 5)]  # the phone changes a little later
+        uses_new = True
+        packets += [opened(packet) for packet in heard(bob, 40)]
+    streams = [packet[8:12] for packet in packets]
+    assert streams == sorted(streams, key=streams.index), "one stream under each key"
+    assert len(set(streams)) == 2
+    # In no packet is there a whole number of waves, so that one that is missing would be a bend.
+    sound = struct.unpack(f"<{160 * 65}h", sound_of(packets[10:], 0))
+    bends = [abs(one - 2 * two + three) for one, two, three in zip(sound, sound[1:], sound[2:], strict=False)]
+    assert max(bends) < 1.2 * 8000 * (2 * math.pi * 1010 / 8000) ** 2
 
 
 def test_nothing_of_ours_leaves_a_leg_that_must_be_secure_and_has_no_keys_yet(engine: Engine) -> None:

@@ -447,6 +447,14 @@ def without_common(ones: Iterable[Codec], others: Iterable[Codec | str]) -> str:
     )
 
 
+def none_permitted(said: Codecs, names: tuple[str, ...], aor: str) -> str:
+    """What is wrong where a phone offers voice codecs, and its user permits none of them; else empty."""
+    offers_voice = any(map(is_voice, said))
+    if not names or not offers_voice or any(map(is_voice, permitted_codecs(said, names))):
+        return ""
+    return f"The phone of {aor} offers {named(said)}, but its user may use {named(names)} alone"
+
+
 def named(codecs: Iterable[Codec | str]) -> str:
     """The voice codecs as a sentence holds them. What a phone calls its codecs is not repeated to the letter."""
     names: dict[str, None] = {}

@@ -246,6 +246,8 @@ class Leg:
         if isinstance(verdict, Refusal):
             raise Refused(verdict.status, verdict.reason)
         self._check(verdict)
+        if objection := codec_choice.none_permitted(verdict.audio.codecs, self.user.codecs, self.aor):
+            raise Refused(488, objection)
         self._judged = verdict
 
     def forget(self) -> None:

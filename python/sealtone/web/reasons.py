@@ -64,6 +64,7 @@ REASONS: tuple[str, ...] = (
         "The two phones have no codec in common: one has {ones}, the other {others}, and the server cannot convert "
         "between them"
     ),
+    _("The phone of {user} offers {ones}, but its user may use {others} alone"),
     _("The phone has not described its media"),
     _("The phone's key was used before in this call and given up; a new one is needed"),
     _("The phone has changed its key too often in this call"),

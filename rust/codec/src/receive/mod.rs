@@ -446,7 +446,8 @@ impl Receiver {
         }
         let ahead = position - self.cursor;
         if fresh || ahead <= 0 {
-            if ahead != 0 || self.held > 0 {
+            // After a jump of the timestamp it is mostly another source that speaks.
+            if fresh || ahead != 0 || self.held > 0 {
                 self.voice.break_off();
             }
             self.play(now_us);
