@@ -16,7 +16,7 @@ Early media passes only where one phone rings: with several, whose sound should 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from sealtone.b2bua import zrtp_in_call
 from sealtone.b2bua.applications import in_call, music_on_hold, open_notice
@@ -43,9 +43,9 @@ if TYPE_CHECKING:
 
 Stage = Literal["routing", "ringing", "answering", "answered", "ended"]
 
-MAX_BRANCHES = 10
-MAX_REDIRECTS = 5
-BUSY_ELSEWHERE = 'SIP;cause=200;text="Call completed elsewhere"'
+MAX_BRANCHES: Final = 10
+MAX_REDIRECTS: Final = 5
+BUSY_ELSEWHERE: Final = 'SIP;cause=200;text="Call completed elsewhere"'
 
 
 class Call:
@@ -557,7 +557,7 @@ class Call:
         self.exchange.tell(kind, self, detail)
 
 
-_END_REASONS = {
+_END_REASONS: Final = {
     "bye": "hung up",
     "session-timer": "the phone stopped refreshing the call",
     "no-ack": "the phone never acknowledged the answer",
@@ -575,7 +575,7 @@ def _rank(status: int) -> int:
     return 2 if status not in (408, 503, 500) else 3
 
 
-_OURS_ALONE = frozenset(
+_OURS_ALONE: Final = frozenset(
     (401, 403, 404, 405, 407, 410, 412, 414, 416, 417, 420, 421, 422, 423, 430, 439, 481, 482, 483, 485, 487, 489, 491)
 )
 

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from sealtone.b2bua.leg_media import Negotiated, Payloads, Refused, map_between
 from sealtone.b2bua.plane import PayloadFormat
@@ -35,15 +35,15 @@ from sealtone.sdp.remember import remembered
 Codecs = tuple[Codec, ...]
 Encodings = frozenset[str]
 """Those that the server can decode and encode here, in lower case; empty where it can only pass packets on."""
-NOTHING: Encodings = frozenset()
+NOTHING: Final[Encodings] = frozenset()
 
-_EVENTS = "telephone-event"
-_NOISE = "cn"
-_WITH_NOISE = frozenset({"pcmu", "pcma", "g722"})
+_EVENTS: Final = "telephone-event"
+_NOISE: Final = "cn"
+_WITH_NOISE: Final = frozenset({"pcmu", "pcma", "g722"})
 """Codecs without a way of their own to say that nobody speaks (RFC 3389 1)."""
-_MOST_NAMED = 12
-_MOST_DESCRIBED = 16
-_UNPRINTABLE = re.compile(r"[^A-Za-z0-9_.+/-]")
+_MOST_NAMED: Final = 12
+_MOST_DESCRIBED: Final = 16
+_UNPRINTABLE: Final = re.compile(r"[^A-Za-z0-9_.+/-]")
 
 
 def encodings_of(known: Mapping[str, str]) -> Encodings:

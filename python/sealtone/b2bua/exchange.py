@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sealtone.b2bua import change, key_tones, placed_call, recording_in_call, transfer, zrtp_in_call
 from sealtone.b2bua.applications import in_call, open_notice
@@ -442,7 +442,7 @@ def _on_ended(leg: Leg, event: sip.Ended, now: float) -> None:
     leg.call.on_ended(leg, event, now)
 
 
-_HANDLERS: dict[type, Callable[..., None]] = {
+_HANDLERS: Final[dict[type, Callable[..., None]]] = {
     sip.Progress: _on_progress,
     sip.Answered: _on_answered,
     sip.Rejected: _on_rejected,

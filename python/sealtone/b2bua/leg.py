@@ -15,7 +15,7 @@ How it works, and its rules:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from sealtone.b2bua import codec_choice, leg_codecs
 from sealtone.b2bua.codec_choice import Codecs
@@ -59,9 +59,9 @@ if TYPE_CHECKING:
     from sealtone.b2bua.sealed_path import SealedPath
     from sealtone.sip.session import InviteSession
 
-_MAX_LEFT_KEYS = 32
-_MAX_SENT = 4  # descriptions of ours that an answer may still come to
-_ANY = Packets()
+_MAX_LEFT_KEYS: Final = 32
+_MAX_SENT: Final = 4  # descriptions of ours that an answer may still come to
+_ANY: Final = Packets()
 __all__ = ["Leg", "Refused"]
 
 

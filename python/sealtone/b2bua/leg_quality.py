@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sealtone.model.quality import FEWEST_PACKETS, Path, mos
 from sealtone.sdp.catalogue import name_of
@@ -19,7 +19,7 @@ class Quality(NamedTuple):
     heard: float | None = None
 
 
-_UNKNOWN = Quality()
+_UNKNOWN: Final = Quality()
 
 
 def quality_of(leg: Leg, counters: MediaCounters) -> Quality:

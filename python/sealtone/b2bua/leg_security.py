@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sealtone.b2bua.zrtp_in_call import note_of
 from sealtone.model import KeyExchange, LegSecurity, MediaPath, Protection, ZrtpStage
@@ -52,7 +52,7 @@ def _note(leg: Leg, otherwise: str = "") -> str:
     return f"{leg.note or otherwise} {leg.why_not_sealed}".strip()
 
 
-FAR_LEG_HEADER = "X-Sealtone-Far-Leg"
+FAR_LEG_HEADER: Final = "X-Sealtone-Far-Leg"
 
 
 def headers_about(leg: Leg) -> tuple[tuple[str, str], ...]:

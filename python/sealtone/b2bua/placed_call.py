@@ -6,7 +6,7 @@ called whom is the other way round, in the INVITE and in the record.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sealtone.b2bua import zrtp_in_call
 from sealtone.b2bua.applications import in_call
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from sealtone.model import OfferPlan
     from sealtone.sip.events import Answered, Rejected
 
-RINGS_S = 45.0
-_NO_LINES = "All lines are busy"
-_NO_PORTS = "No media ports are left"
-_OFFERED_OTHERWISE = (415, 488, 606)
+RINGS_S: Final = 45.0
+_NO_LINES: Final = "All lines are busy"
+_NO_PORTS: Final = "No media ports are left"
+_OFFERED_OTHERWISE: Final = (415, 488, 606)
 
 
 def place(exchange: Exchange, destination: Destination, service: str, now: float) -> Call | str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from sealtone.b2bua.leg_codecs import in_use
 from sealtone.b2bua.leg_quality import quality_of
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sealtone.b2bua.leg import Leg
 
 
-_LONGEST_AGENT = 200
+_LONGEST_AGENT: Final = 200
 
 
 class EndedBy(StrEnum):
@@ -139,4 +139,4 @@ def weaker(first: CallState | None, second: CallState) -> CallState:
     return second if first is None or _RANK[second] < _RANK[first] else first
 
 
-_RANK = {state: rank for rank, state in enumerate(CallState)}
+_RANK: Final = {state: rank for rank, state in enumerate(CallState)}

@@ -15,7 +15,7 @@ How it works, and its rules:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sealtone.b2bua.applications.music_on_hold import holds
 from sealtone.b2bua.applications.playing import can_hear, is_playing, makes_codec
@@ -28,23 +28,23 @@ if TYPE_CHECKING:
     from sealtone.b2bua.call import Call
     from sealtone.b2bua.leg import Leg
 
-STAR_CODE = "*1"
-STAR_CODE_S = 3.0
+STAR_CODE: Final = "*1"
+STAR_CODE_S: Final = 3.0
 """From the first to the last digit of the star code at most."""
-TONE_EVERY_S = 15.0
-TONE = "recording-tone"
-ANNOUNCEMENT = "recording-notice"
-RETRY_S = 10.0
-_MAX_TROUBLES = 3
-_MAX_RECORDINGS = 100
+TONE_EVERY_S: Final = 15.0
+TONE: Final = "recording-tone"
+ANNOUNCEMENT: Final = "recording-notice"
+RETRY_S: Final = 10.0
+_MAX_TROUBLES: Final = 3
+_MAX_RECORDINGS: Final = 100
 """Of one call: each press of the star code makes a file."""
 
-_NOT_ANSWERED = "There is no conversation to record: the call is not answered by a phone"
-_NOT_FLOWING = "Nothing can be heard in this call yet"
-_ALWAYS = "This call is always recorded, which a phone cannot end"
-_TOO_MANY = "This call has been recorded too often"
-_MAY_NOT = "This user may not record calls"
-_UNHEARD = "not recorded: a phone did not hear the announcement to its end"
+_NOT_ANSWERED: Final = "There is no conversation to record: the call is not answered by a phone"
+_NOT_FLOWING: Final = "Nothing can be heard in this call yet"
+_ALWAYS: Final = "This call is always recorded, which a phone cannot end"
+_TOO_MANY: Final = "This call has been recorded too often"
+_MAY_NOT: Final = "This user may not record calls"
+_UNHEARD: Final = "not recorded: a phone did not hear the announcement to its end"
 
 
 class CallRecording:

@@ -21,7 +21,7 @@ Only who may be called by the user who asks is a target, and no service is: enro
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sealtone.b2bua.plane import Destination, NoRoute, Ring, Service
 from sealtone.b2bua.record import EndedBy
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
     from sealtone.model import SipUser
     from sealtone.sip import events as sip
 
-SIPFRAG = "message/sipfrag;version=2.0"
-TRANSFERRED = "transferred"
-LIFETIME_S = 120.0
+SIPFRAG: Final = "message/sipfrag;version=2.0"
+TRANSFERRED: Final = "transferred"
+LIFETIME_S: Final = 120.0
 """How long a phone may take from the REFER to the answer of whom it calls: longer than a phone rings."""
-_MAX_TICKETS = 1024
-_CANNOT = "The phone of {} does not take part in transfers, as one of a sealed or direct call has to"
+_MAX_TICKETS: Final = 1024
+_CANNOT: Final = "The phone of {} does not take part in transfers, as one of a sealed or direct call has to"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ sealed would pass nothing without them.
 from __future__ import annotations
 
 import ipaddress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sealtone.b2bua.codec_choice import decodable, shares
 from sealtone.b2bua.recording_in_call import needs_server_path
@@ -34,24 +34,30 @@ if TYPE_CHECKING:
     from sealtone.model import Acceptance
     from sealtone.sdp import AudioDescription
 
-PATIENCE_S = 12.0
+PATIENCE_S: Final = 12.0
 """How long two phones that announced ZRTP may take over an agreement: longer than T2 lasts (RFC 6189 6)."""
 
-SETTLE_S = 0.25
+SETTLE_S: Final = 0.25
 """After Conf2ACK went by: what who began the agreement says before it comes there may still be in the clear."""
 
-_CONFIRM2 = b"Confirm2"  # stands at 16 to 24 of its packet (RFC 6189 5 and 5.1)
+_CONFIRM2: Final = b"Confirm2"  # stands at 16 to 24 of its packet (RFC 6189 5 and 5.1)
 
-_NO_COMMON_CODEC = "The two phones have no codec in common, so the server decodes between them, and can listen."
-_RECORDED = "A user of this call is always recorded, so it is not sealed: the server can listen."
-_CODECS_REFUSED = "The phone refused what the other one can do, so the server decodes between them, and can listen."
-_STAYS_SEALED = "The two phones of this call agree on keys with each other (ZRTP), so it cannot change to other keys"
-_OUT_OF_REACH = "The phones of this call talk directly with each other, and would not at that address. Call again"
-_HASH_MISMATCH = "The phone's ZRTP Hello is not the one that its signalling announced."
-_CLEAR_ASKED = "The phone asked the other one to go on without encryption (ZRTP GoClear)."
-_CLEARED = "The phone agreed to go on without encryption (ZRTP ClearACK)."
-_ERROR_AFTER = "The phone reported a ZRTP error after keys had been agreed on."
-_RENEWAL_FAILED = "The phone began a new key agreement in the running call, which came to nothing."
+_NO_COMMON_CODEC: Final = "The two phones have no codec in common, so the server decodes between them, and can listen."
+_RECORDED: Final = "A user of this call is always recorded, so it is not sealed: the server can listen."
+_CODECS_REFUSED: Final = (
+    "The phone refused what the other one can do, so the server decodes between them, and can listen."
+)
+_STAYS_SEALED: Final = (
+    "The two phones of this call agree on keys with each other (ZRTP), so it cannot change to other keys"
+)
+_OUT_OF_REACH: Final = (
+    "The phones of this call talk directly with each other, and would not at that address. Call again"
+)
+_HASH_MISMATCH: Final = "The phone's ZRTP Hello is not the one that its signalling announced."
+_CLEAR_ASKED: Final = "The phone asked the other one to go on without encryption (ZRTP GoClear)."
+_CLEARED: Final = "The phone agreed to go on without encryption (ZRTP ClearACK)."
+_ERROR_AFTER: Final = "The phone reported a ZRTP error after keys had been agreed on."
+_RENEWAL_FAILED: Final = "The phone began a new key agreement in the running call, which came to nothing."
 
 
 def path_between(a: Leg, b: Leg) -> SealedPath | None:

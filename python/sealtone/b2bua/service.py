@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sealtone.b2bua.codec_choice import decodable, of_our_own
 from sealtone.sdp import Codec, permitted_codecs
@@ -11,7 +11,7 @@ from sealtone.sdp.catalogue import is_voice
 if TYPE_CHECKING:
     from sealtone.b2bua.leg import Leg
 
-_BASIC_CODECS = (
+_BASIC_CODECS: Final = (
     Codec(8, "PCMA", 8000),
     Codec(0, "PCMU", 8000),
     Codec(101, "telephone-event", 8000, 1, "0-16"),

@@ -16,7 +16,7 @@ How it works:
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sealtone.model import ZrtpFacts, ZrtpStage
 from sealtone.srtp_keys import ZrtpKeyMaterial, ZrtpSuite
@@ -43,9 +43,11 @@ if TYPE_CHECKING:
     from sealtone.b2bua.leg import Leg
     from sealtone.sdp import AudioDescription
 
-_MAX_WARNINGS = 8
-BEGUN_ANEW = "The phone began its ZRTP anew in the running call."
-_ANOTHER_HELLO = "The phone announced another ZRTP Hello in the running call, and stays with the keys that there are."
+_MAX_WARNINGS: Final = 8
+BEGUN_ANEW: Final = "The phone began its ZRTP anew in the running call."
+_ANOTHER_HELLO: Final = (
+    "The phone announced another ZRTP Hello in the running call, and stays with the keys that there are."
+)
 
 
 def hashes_in(values: tuple[str, ...]) -> tuple[HelloHash, ...]:
@@ -61,7 +63,7 @@ class ZrtpTerms(NamedTuple):
     algorithms: Algorithms = Algorithms()
 
 
-_WIDE = Algorithms(
+_WIDE: Final = Algorithms(
     hashes=("S384", "S256", "SKN3", "SKN2"),
     ciphers=("AES3", "AES1", "2FS3", "2FS1"),
     auth_tags=("HS80", "HS32", "SK64", "SK32"),

@@ -6,7 +6,7 @@ A leg that waits for keys passes no media; who requires them is not left in sile
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sealtone.b2bua.record import EndedBy, state_of
 from sealtone.model import CallState, LegSecurity, Protection, ZrtpStage
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sealtone.b2bua.leg import Leg
 
 
-SAS_DIFFERS = "the SAS differs: somebody may be listening between phone and server"
+SAS_DIFFERS: Final = "the SAS differs: somebody may be listening between phone and server"
 
 
 def on_packet(leg: Leg, packet: bytes, now: float) -> None:
@@ -90,7 +90,7 @@ def _tell(leg: Leg, was: LegSecurity, is_now: LegSecurity) -> None:
             call.tell("warned", f"{leg.aor}: {warning}")
 
 
-_NOTES = {
+_NOTES: Final = {
     ZrtpStage.ABSENT: "The phone does not answer to ZRTP.",
     ZrtpStage.FAILED: "There are no keys by ZRTP.",
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Final
 
 from sealtone.model.announcements import Announcements, Language
 from sealtone.model.domains import CertificateSource, DomainKind
@@ -17,10 +18,10 @@ from sealtone.model.policy import LegPolicy, Strictness
 from sealtone.model.recording import DomainRecording, RecordingTerms
 from sealtone.model.security import Protection
 
-ECHO_SERVICE = "echo"
-WHO_CAN_HEAR_SERVICE = "who-can-hear"
-ENROLMENT_SERVICE = "enrolment"
-DEFAULT_SERVICES: Mapping[str, str] = MappingProxyType(
+ECHO_SERVICE: Final = "echo"
+WHO_CAN_HEAR_SERVICE: Final = "who-can-hear"
+ENROLMENT_SERVICE: Final = "enrolment"
+DEFAULT_SERVICES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "*42": WHO_CAN_HEAR_SERVICE,
         "whocanhear": WHO_CAN_HEAR_SERVICE,
@@ -30,13 +31,13 @@ DEFAULT_SERVICES: Mapping[str, str] = MappingProxyType(
         "enrol": ENROLMENT_SERVICE,
     }
 )
-_UNPROTECTED = LegPolicy()
-_AS_MOST_RECORD = DomainRecording()
-_NOT_CHOSEN = RecordingTerms()
-_ANNOUNCEMENTS = Announcements()
+_UNPROTECTED: Final = LegPolicy()
+_AS_MOST_RECORD: Final = DomainRecording()
+_NOT_CHOSEN: Final = RecordingTerms()
+_ANNOUNCEMENTS: Final = Announcements()
 
 
-DEFAULT_KEEP_CALLS_DAYS = 365
+DEFAULT_KEEP_CALLS_DAYS: Final = 365
 
 
 @dataclass(frozen=True, slots=True)

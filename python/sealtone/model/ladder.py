@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sealtone.sip.masking import masked
 
-_SHOWN_BODIES = ("application/sdp", "message/sipfrag")
-_LONGEST_HEAD = 16 * 1024
+_SHOWN_BODIES: Final = ("application/sdp", "message/sipfrag")
+_LONGEST_HEAD: Final = 16 * 1024
 
 
 class KeepLadders(StrEnum):

@@ -15,7 +15,7 @@ Rules:
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sealtone.model.security import CallState, KeyExchange, LegSecurity, MediaPath, call_state, leg_state
 
@@ -42,7 +42,7 @@ class Scheme(StrEnum):
         return _NUMBERS[self]
 
 
-_NUMBERS = {
+_NUMBERS: Final = {
     Scheme.BOTH_SRTP: "1",
     Scheme.BOTH_ZRTP: "2",
     Scheme.ZRTP_DIRECT: "3",

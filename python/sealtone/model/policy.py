@@ -21,28 +21,36 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sealtone.model.security import LegSecurity, MediaPath, Protection, ZrtpStage, leg_fault
 from sealtone.sdp import AudioDescription
 from sealtone.srtp_keys import PREFERENCE, CryptoAttribute, Suite, choose
 
-ACCEPTED_SUITES: tuple[Suite, ...] = tuple(Suite)
+ACCEPTED_SUITES: Final[tuple[Suite, ...]] = tuple(Suite)
 
-NO_TLS = "The signalling of this leg is not encrypted (no TLS), so encryption keys cannot be exchanged on it."
-_NEEDS_TLS = "Encryption is required for this user, but the phone is not connected over TLS. Set its transport to TLS."
-_SAVP_NEEDS_TLS = "The phone asks for SRTP, but its signalling is not encrypted. Set its transport to TLS."
-_NOT_OFFERED = "Encryption is required for this user, but the phone offers none. Switch on SRTP (SDES) in the phone."
-_OPTIONAL = (
+NO_TLS: Final = "The signalling of this leg is not encrypted (no TLS), so encryption keys cannot be exchanged on it."
+_NEEDS_TLS: Final = (
+    "Encryption is required for this user, but the phone is not connected over TLS. Set its transport to TLS."
+)
+_SAVP_NEEDS_TLS: Final = "The phone asks for SRTP, but its signalling is not encrypted. Set its transport to TLS."
+_NOT_OFFERED: Final = (
+    "Encryption is required for this user, but the phone offers none. Switch on SRTP (SDES) in the phone."
+)
+_OPTIONAL: Final = (
     "Encryption is required for this user, but the phone offers it only as an option "
     "(RTP/AVP with a=crypto). Set SRTP to mandatory in the phone."
 )
-_LOWERED = "Encryption is required for this user, so a running call may not go back to no encryption."
-_ZRTP_ONLY = "ZRTP is required for this user, but the phone asks for SRTP with keys in the signalling. Set it to ZRTP."
-_ZRTP_DROPPED = "ZRTP is required in this call, so a running call may not go on without it (a=zrtp-hash is missing)."
-_ZRTP_GIVEN_UP = "The phone gave up the ZRTP of a running call."
-_NOT_ZRTP = "ZRTP is required for this user, but the leg is not encrypted with it."
-_WEAKENED = "Encryption is required for this user, so a running call may not change to a weaker cipher."
+_LOWERED: Final = "Encryption is required for this user, so a running call may not go back to no encryption."
+_ZRTP_ONLY: Final = (
+    "ZRTP is required for this user, but the phone asks for SRTP with keys in the signalling. Set it to ZRTP."
+)
+_ZRTP_DROPPED: Final = (
+    "ZRTP is required in this call, so a running call may not go on without it (a=zrtp-hash is missing)."
+)
+_ZRTP_GIVEN_UP: Final = "The phone gave up the ZRTP of a running call."
+_NOT_ZRTP: Final = "ZRTP is required for this user, but the leg is not encrypted with it."
+_WEAKENED: Final = "Encryption is required for this user, so a running call may not change to a weaker cipher."
 
 
 class Strictness(StrEnum):
@@ -73,7 +81,7 @@ class LegPolicy(NamedTuple):
         return self.protection is Protection.SRTP and self.strictness is Strictness.REQUIRE
 
 
-_PREFER_SRTP = LegPolicy(Protection.SRTP, Strictness.PREFER)
+_PREFER_SRTP: Final = LegPolicy(Protection.SRTP, Strictness.PREFER)
 
 
 class Established(NamedTuple):

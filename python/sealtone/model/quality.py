@@ -17,16 +17,16 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-FEWEST_PACKETS = 50
+FEWEST_PACKETS: Final = 50
 """A second of voice: of less, nothing is said."""
 
 # Defaults of G.107 table 2, dB and dBm where it has units.
 _SLR, _RLR, _STMR, _DS, _DR, _TELR, _WEPL = 8.0, 2.0, 15.0, 3.0, 3.0, 65.0, 110.0
 _QDU, _NC, _NFOR, _PS, _PR = 1.0, -70.0, -64.0, 35.0, 35.0
-_BEST_WIDE = 129.0
-_WIDER = 1.29
+_BEST_WIDE: Final = 129.0
+_WIDER: Final = 1.29
 
 
 class CodecImpairment(NamedTuple):
@@ -40,7 +40,7 @@ class CodecImpairment(NamedTuple):
     """What the encoder waits for beyond its frame."""
 
 
-IMPAIRMENTS: MappingProxyType[str, CodecImpairment] = MappingProxyType(
+IMPAIRMENTS: Final[MappingProxyType[str, CodecImpairment]] = MappingProxyType(
     {
         # G.113 (11/2007) Appendix I. Of G.711 without concealment Bpl is 4.3, but every phone conceals.
         "pcmu": CodecImpairment(0, 25.1),
@@ -201,8 +201,8 @@ def _bend(x: float, power: int) -> float:
     return math.pow(1.0 + math.pow(x, power), 1.0 / power)
 
 
-_NOISE = _noise()
-_BASIC = 15.0 - 1.5 * (_SLR + _NOISE)
+_NOISE: Final = _noise()
+_BASIC: Final = 15.0 - 1.5 * (_SLR + _NOISE)
 """Ro."""
-_BEST = _BASIC - _simultaneous(_BASIC, _NOISE)
+_BEST: Final = _BASIC - _simultaneous(_BASIC, _NOISE)
 """Ro - Is."""

@@ -15,17 +15,19 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sealtone.model.policy import LegPolicy
 from sealtone.model.security import MediaPath
 
-DEFAULT_KEEP_RECORDINGS_DAYS = 90
+DEFAULT_KEEP_RECORDINGS_DAYS: Final = 90
 
-NO_KEY = "The account has no recording key. Make one with: sealtone recordings create-key"
-SEALED_PATH = "The two phones agree on keys with each other (sealed), so that the server has nothing it could record"
-DIRECT_PATH = "The two phones talk directly with each other, so that nothing passes the server"
-INSISTS_ON_PATH = (
+NO_KEY: Final = "The account has no recording key. Make one with: sealtone recordings create-key"
+SEALED_PATH: Final = (
+    "The two phones agree on keys with each other (sealed), so that the server has nothing it could record"
+)
+DIRECT_PATH: Final = "The two phones talk directly with each other, so that nothing passes the server"
+INSISTS_ON_PATH: Final = (
     "Recording needs media that the server can hear, but this user requires ZRTP on a sealed or direct path. "
     "Set its path to server, or its recording to never or on-demand"
 )

@@ -12,7 +12,7 @@ Rules:
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sealtone.srtp_keys import SrtpSuite
 
@@ -111,7 +111,7 @@ class LegSecurity(NamedTuple):
         return self.transport in _ENCRYPTED_TRANSPORTS
 
 
-_ENCRYPTED_TRANSPORTS = frozenset({"tls", "wss"})
+_ENCRYPTED_TRANSPORTS: Final = frozenset({"tls", "wss"})
 
 
 class CallState(StrEnum):
@@ -133,13 +133,13 @@ class CallState(StrEnum):
         return _SIGNS[self][1]
 
 
-_SIGNS: dict[CallState, tuple[str, str]] = {
+_SIGNS: Final[dict[CallState, tuple[str, str]]] = {
     CallState.OPEN: ("○", "Open"),
     CallState.PROTECTED_TO_SERVER: ("◐", "Protected to the server"),
     CallState.PROTECTED_CHECKED: ("◕", "Protected to the server, checked"),
     CallState.END_TO_END: ("●", "End-to-end"),
 }
-_RANK = {state: rank for rank, state in enumerate(CallState)}
+_RANK: Final = {state: rank for rank, state in enumerate(CallState)}
 
 
 def leg_fault(leg: LegSecurity) -> str | None:

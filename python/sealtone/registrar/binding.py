@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sealtone.sip.flow import Flow, Hop, Target
 from sealtone.sip.uri import SipUri
 
-_DEFAULT_SIP_PORT = 5060
+_DEFAULT_SIP_PORT: Final = 5060
 
 
 class Binding(NamedTuple):

@@ -12,7 +12,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sealtone.registrar.binding import Binding
 from sealtone.sip.errors import SipParseError
@@ -21,11 +21,11 @@ from sealtone.sip.headers import NameAddr
 from sealtone.sip.message import Request
 from sealtone.sip.uri import SipUri, equivalent
 
-_MAX_CONTACT_LENGTH = 512
-_MAX_INSTANCE_LENGTH = 256
-_MAX_CALL_ID_LENGTH = 512
-_MAX_USER_AGENT_LENGTH = 128
-_MAX_REG_ID = (1 << 31) - 1
+_MAX_CONTACT_LENGTH: Final = 512
+_MAX_INSTANCE_LENGTH: Final = 256
+_MAX_CALL_ID_LENGTH: Final = 512
+_MAX_USER_AGENT_LENGTH: Final = 128
+_MAX_REG_ID: Final = (1 << 31) - 1
 
 
 class Rules(NamedTuple):

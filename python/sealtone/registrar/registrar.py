@@ -12,13 +12,14 @@ How it works:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from sealtone.registrar.binding import Binding
 from sealtone.registrar.register import Registration, Rules, compute
 from sealtone.sip.flow import Flow
 from sealtone.sip.message import Request
 
-_BUCKET_S = 8
+_BUCKET_S: Final = 8
 
 _Place = tuple[str, str]  # AOR, key of the binding
 

@@ -12,7 +12,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from sealtone.model import Domain, SipUser, Snapshot
 from sealtone.sip.errors import SipParseError
@@ -20,8 +20,8 @@ from sealtone.sip.uri import SipUri, unescape
 
 ContactT = TypeVar("ContactT")
 
-_SEPARATORS = str.maketrans("", "", "-.() ")
-_NUMBER = frozenset("0123456789*#ABCDabcd")
+_SEPARATORS: Final = str.maketrans("", "", "-.() ")
+_NUMBER: Final = frozenset("0123456789*#ABCDabcd")
 
 
 class ToUser(NamedTuple, Generic[ContactT]):

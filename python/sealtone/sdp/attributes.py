@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sealtone.sdp.media import Direction
 from sealtone.sdp.session import Line, SdpError
 
-MAX_ZRTP_HASHES = 4
-_ZRTP_HASH = re.compile(r"[0-9A-Za-z.]{1,8} [0-9A-Fa-f]{64}")
-_DIRECTIONS: dict[str, Direction] = {item.value: item for item in Direction}
+MAX_ZRTP_HASHES: Final = 4
+_ZRTP_HASH: Final = re.compile(r"[0-9A-Za-z.]{1,8} [0-9A-Fa-f]{64}")
+_DIRECTIONS: Final[dict[str, Direction]] = {item.value: item for item in Direction}
 
 
 class SectionHead(NamedTuple):

@@ -15,7 +15,7 @@ How it works, and its rules:
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sealtone.sdp.attributes import Attributes, SectionHead, session_direction
 from sealtone.sdp.media import NULL_ADDRESSES, Codec, Direction, read_address, read_codecs
@@ -23,10 +23,10 @@ from sealtone.sdp.plain import PlainAudio, read_plain
 from sealtone.sdp.session import MediaSection, SdpError, SessionDescription
 from sealtone.srtp_keys import CryptoAttribute, CryptoError
 
-MAX_CRYPTO_LINES = 24
+MAX_CRYPTO_LINES: Final = 24
 
 # The profiles that can be keyed by SDES or not at all. UDP/TLS/... is keyed by DTLS.
-RTP_PROFILES = frozenset({"RTP/AVP", "RTP/SAVP", "RTP/AVPF", "RTP/SAVPF"})
+RTP_PROFILES: Final = frozenset({"RTP/AVP", "RTP/SAVP", "RTP/AVPF", "RTP/SAVPF"})
 
 
 class AudioDescription(NamedTuple):

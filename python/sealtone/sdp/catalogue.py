@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sealtone.sdp.media import Codec
 
@@ -33,7 +33,7 @@ def _entry(
     return name, CatalogueCodec(name, codec, frame_ms, packet_ms, longest_ms)
 
 
-CATALOGUE: MappingProxyType[str, CatalogueCodec] = MappingProxyType(
+CATALOGUE: Final[MappingProxyType[str, CatalogueCodec]] = MappingProxyType(
     dict(
         (
             _entry("opus", Codec(96, "opus", 48_000, 2), 10),
@@ -55,7 +55,7 @@ CATALOGUE: MappingProxyType[str, CatalogueCodec] = MappingProxyType(
 )
 """By name, in the order in which they are told to people."""
 
-DEFAULT_ORDER: tuple[str, ...] = (
+DEFAULT_ORDER: Final[tuple[str, ...]] = (
     "opus",
     "g722",
     "pcma",
@@ -73,10 +73,10 @@ What sounds better comes first, G.711 before what costs quality to save bandwidt
 are left out, so that an INVITE over UDP stays within one packet; a user's own list may name them.
 """
 
-EVENT_CLOCKS = MappingProxyType({8_000: 101, 48_000: 110, 16_000: 111, 12_000: 112, 24_000: 109, 32_000: 108})
+EVENT_CLOCKS: Final = MappingProxyType({8_000: 101, 48_000: 110, 16_000: 111, 12_000: 112, 24_000: 109, 32_000: 108})
 """The payload type we like best for telephone-event, by the clock of the voice it goes with (RFC 4733 2.1)."""
 
-_NAMES = MappingProxyType(
+_NAMES: Final = MappingProxyType(
     {(entry.codec.encoding.lower(), entry.codec.clock, entry.codec.channels): name for name, entry in CATALOGUE.items()}
 )
 
@@ -101,7 +101,7 @@ def is_voice(codec: Codec) -> bool:
     return codec.encoding.lower() not in _COMPANIONS
 
 
-_COMPANIONS = frozenset({"telephone-event", "cn", "red", "ulpfec"})
+_COMPANIONS: Final = frozenset({"telephone-event", "cn", "red", "ulpfec"})
 
 
 def packet_time(name: str, frame_ms: int, wanted_ms: int | None, most_ms: int | None) -> int:

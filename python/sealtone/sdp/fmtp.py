@@ -29,8 +29,8 @@ OPUS_BITRATES: Final = (6_000, 510_000)
 """Lowest and highest maxaveragebitrate (RFC 7587 6.1)."""
 SILK_BITRATES: Final = (5_000, 40_000)
 
-_PAIR = re.compile(r"\s*([A-Za-z0-9-]{1,40})\s*=\s*\"?([^\";]*?)\"?\s*")
-_EVENTS = re.compile(r"[0-9]{1,3}(?:-[0-9]{1,3})?(?:,[0-9]{1,3}(?:-[0-9]{1,3})?){0,31}")
+_PAIR: Final = re.compile(r"\s*([A-Za-z0-9-]{1,40})\s*=\s*\"?([^\";]*?)\"?\s*")
+_EVENTS: Final = re.compile(r"[0-9]{1,3}(?:-[0-9]{1,3})?(?:,[0-9]{1,3}(?:-[0-9]{1,3})?){0,31}")
 
 
 class OpusParameters(NamedTuple):

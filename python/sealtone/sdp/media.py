@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from functools import lru_cache
 from ipaddress import AddressValueError, IPv6Address
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sealtone.sdp.session import SdpError
 
@@ -37,7 +37,7 @@ class Direction(StrEnum):
         return direction(self.sends and other.sends, self.receives and other.receives)
 
 
-_REVERSE = {
+_REVERSE: Final = {
     Direction.SENDRECV: Direction.SENDRECV,
     Direction.SENDONLY: Direction.RECVONLY,
     Direction.RECVONLY: Direction.SENDONLY,
@@ -78,7 +78,7 @@ class Codec(NamedTuple):
 
 
 # RFC 3551 table 4: payload types that need no rtpmap.
-STATIC_CODECS: dict[int, Codec] = {
+STATIC_CODECS: Final[dict[int, Codec]] = {
     codec.payload_type: codec
     for codec in (
         Codec(0, "PCMU", 8000),
@@ -102,7 +102,7 @@ STATIC_CODECS: dict[int, Codec] = {
 }
 
 
-_PAYLOAD_TYPES = frozenset(map(str, range(128)))
+_PAYLOAD_TYPES: Final = frozenset(map(str, range(128)))
 
 
 def read_codecs(formats: Iterable[str], rtpmaps: dict[str, str], fmtps: dict[str, str]) -> tuple[Codec, ...]:
@@ -149,7 +149,7 @@ def _read_rtpmap(payload_type: int, rtpmap: str, fmtp: str | None) -> Codec:
     return Codec(payload_type, encoding, int(clock_text), int(channels_text), fmtp)
 
 
-NULL_ADDRESSES = frozenset({"0.0.0.0", "::"})
+NULL_ADDRESSES: Final = frozenset({"0.0.0.0", "::"})
 
 
 @lru_cache(maxsize=1024)

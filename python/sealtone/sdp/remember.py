@@ -7,9 +7,9 @@ its text. To look up a result by such objects costs a fraction of comparing what
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import Final, ParamSpec, TypeVar
 
-MOST = 512
+MOST: Final = 512
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")

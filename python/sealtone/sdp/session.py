@@ -14,18 +14,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import NamedTuple, cast
+from typing import Final, NamedTuple, cast
 
-MAX_BODY_BYTES = 32_768
-MAX_LINES = 600
-MAX_LINE_LENGTH = 2_048
-MAX_SECTIONS = 16
-MAX_FORMATS = 64
+MAX_BODY_BYTES: Final = 32_768
+MAX_LINES: Final = 600
+MAX_LINE_LENGTH: Final = 2_048
+MAX_SECTIONS: Final = 16
+MAX_FORMATS: Final = 64
 
-_SESSION_LETTERS = frozenset("vosiuepcbtrzka")
-_SECTION_LETTERS = frozenset("icbka")
-_ONCE = frozenset("vosc")
-_CONTROL = bytes(code for code in (*range(32), 127) if code not in b"\t\r\n")
+_SESSION_LETTERS: Final = frozenset("vosiuepcbtrzka")
+_SECTION_LETTERS: Final = frozenset("icbka")
+_ONCE: Final = frozenset("vosc")
+_CONTROL: Final = bytes(code for code in (*range(32), 127) if code not in b"\t\r\n")
 
 
 class SdpError(ValueError):
@@ -41,7 +41,9 @@ class Line(NamedTuple):
 
 # All lines at one go; one that is too long or of another form is missing then. Each is a plain pair and no `Line`, the
 # constructor of which would cost more than all the rest of reading it.
-_LINES = cast("Callable[[str], list[Line]]", re.compile(rf"^(.)=(.{{0,{MAX_LINE_LENGTH - 2}}})$", re.MULTILINE).findall)
+_LINES: Final = cast(
+    "Callable[[str], list[Line]]", re.compile(rf"^(.)=(.{{0,{MAX_LINE_LENGTH - 2}}})$", re.MULTILINE).findall
+)
 
 
 class MediaSection:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sealtone.model import Domain, SipUser, Snapshot
 from sealtone.server.throttle import Throttle
@@ -27,8 +27,8 @@ from sealtone.sip.headers import NameAddr
 from sealtone.sip.message import Request
 from sealtone.sip.uri import SipUri, unescape
 
-ALGORITHMS = ("SHA-256", "MD5")  # RFC 8760 2.4: the stronger first
-MD5_ONLY = ("baresip v0.", "baresip v1.")
+ALGORITHMS: Final = ("SHA-256", "MD5")  # RFC 8760 2.4: the stronger first
+MD5_ONLY: Final = ("baresip v0.", "baresip v1.")
 
 
 class Denied(NamedTuple):

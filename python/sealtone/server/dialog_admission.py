@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Final
 
 from sealtone.b2bua.leg import Leg
 from sealtone.model import SipUser, Snapshot
@@ -24,7 +25,7 @@ from sealtone.sip.headers import NameAddr
 from sealtone.sip.message import Request
 from sealtone.sip.session import InviteSession
 
-_UNPROVED = Refusal(481, None, ())
+_UNPROVED: Final = Refusal(481, None, ())
 
 
 class DialogAdmission:

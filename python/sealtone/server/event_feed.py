@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 EventKind = Literal[
     "call.started",
@@ -29,10 +29,10 @@ EventKind = Literal[
     "change.settled",
 ]
 
-MAX_EVENTS = 4096
-MAX_AT_ONCE = 512
-LONGEST_WAIT_S = 60.0
-WANTED_S = 60.0
+MAX_EVENTS: Final = 4096
+MAX_AT_ONCE: Final = 512
+LONGEST_WAIT_S: Final = 60.0
+WANTED_S: Final = 60.0
 """For how long after the last question events are still made."""
 
 

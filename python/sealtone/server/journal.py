@@ -8,15 +8,15 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from typing import TextIO
+from typing import Final, TextIO
 
 from sealtone.b2bua.events import CallEvent
 from sealtone.registrar import Registration
 from sealtone.sip.flow import Flow, Hop
 from sealtone.sip.masking import masked
 
-_FLUSH_S = 0.1
-_MAX_LINES = 10_000
+_FLUSH_S: Final = 0.1
+_MAX_LINES: Final = 10_000
 
 
 class Journal:

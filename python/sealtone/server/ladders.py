@@ -12,23 +12,23 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sealtone.model.ladder import KeepLadders, Ladder, LadderMessage, shown_message
 from sealtone.model.record import CallRecord
 from sealtone.sip.flow import Flow, Hop, host_port
 
-MAX_MESSAGES = 200
-MAX_OCTETS = 64 * 1024
-MAX_OCTETS_OF_ALL = 64 * 1024 * 1024
-MAX_PENDING = 256
-KEPT_A_SECOND = 2.0
-BURST = 200.0
-LINGER_S = 1.5
+MAX_MESSAGES: Final = 200
+MAX_OCTETS: Final = 64 * 1024
+MAX_OCTETS_OF_ALL: Final = 64 * 1024 * 1024
+MAX_PENDING: Final = 256
+KEPT_A_SECOND: Final = 2.0
+BURST: Final = 200.0
+LINGER_S: Final = 1.5
 """For how long after a call its last messages (the 200 to our BYE) are waited for."""
 
-_CALL_ID = b"\r\nCall-ID: "
-_SHORTEST = 32  # what is shorter keeps a connection alive
+_CALL_ID: Final = b"\r\nCall-ID: "
+_SHORTEST: Final = 32  # what is shorter keeps a connection alive
 Noted = tuple[float, Hop, bytes, bool]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
+from typing import Final
 
 from sealtone.b2bua.plane import CannotHear, MediaCounters, MediaPlan, MediaPort, NoMediaPorts, RecordingWish
 from sealtone.media import Engine, LegPlan, NoCodecs, PayloadFormat, PortsExhausted, SrtpKey
@@ -14,7 +15,7 @@ from sealtone.server.sound_files import SoundFiles
 from sealtone.sip.flow import Hop, host_port
 from sealtone.srtp_keys import MasterKey
 
-_SOON_S = 0.02
+_SOON_S: Final = 0.02
 
 
 class EnginePlane:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from sealtone.b2bua.plane import Directory, NoRoute, Service
 from sealtone.model import SipUser
@@ -11,7 +12,7 @@ from sealtone.sip.events import ResponseReceived, TransactionFailed
 from sealtone.sip.message import Headers, Request
 from sealtone.sip.transaction import ServerTransaction
 
-MAX_BODY = 16_384
+MAX_BODY: Final = 16_384
 
 
 class _Delivery:

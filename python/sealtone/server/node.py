@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sealtone.b2bua import recording_in_call
 from sealtone.b2bua.call import Call
@@ -49,11 +49,11 @@ if TYPE_CHECKING:
     from sealtone.net.transport import Transports
     from sealtone.store import Store, Transaction
 
-_TIMER_GRAIN_S = 0.025  # no timer of SIP is shorter than 200 ms
-_HOUSEKEEPING_S = 5.0
-_HANDLED_TOGETHER = 64
+_TIMER_GRAIN_S: Final = 0.025  # no timer of SIP is shorter than 200 ms
+_HOUSEKEEPING_S: Final = 5.0
+_HANDLED_TOGETHER: Final = 64
 """Messages and timers before what they call for is sent, at most."""
-_MAX_TRANSACTIONS = 400_000  # ended ones are kept 32 s to absorb repetitions: 1,000 calls a second for that long
+_MAX_TRANSACTIONS: Final = 400_000  # ended ones are kept 32 s to absorb repetitions: 1,000 calls a second for that long
 
 
 class Node:

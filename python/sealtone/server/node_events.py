@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sealtone.b2bua.events import CallEventKind
 from sealtone.model import RecordingFacts, Snapshot
@@ -14,7 +14,7 @@ from sealtone.server.event_feed import EventFeed, EventKind
 if TYPE_CHECKING:
     from sealtone.b2bua.call import Call
 
-_KINDS: dict[CallEventKind, EventKind] = {
+_KINDS: Final[dict[CallEventKind, EventKind]] = {
     "started": "call.started",
     "ringing": "call.ringing",
     "early": "call.ringing",

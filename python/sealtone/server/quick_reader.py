@@ -7,12 +7,14 @@ line, no folding, no escapes, nothing wrong): the compiled reader takes those an
 
 from __future__ import annotations
 
+from typing import Final
+
 from sealtone.media._engine import HeadReader
 from sealtone.sip.header_names import name_spellings
 from sealtone.sip.headers import CSeq, NameAddr, Via
 from sealtone.sip.message import Headers, Request, Response, parse_message
 
-_read = HeadReader(list(name_spellings().items()), NameAddr, Via, CSeq).read
+_read: Final = HeadReader(list(name_spellings().items()), NameAddr, Via, CSeq).read
 
 
 def read_plain(data: bytes) -> Request | Response | None:

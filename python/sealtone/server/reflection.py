@@ -14,9 +14,10 @@ Everything is held in bounded tables, longest unused out first.
 """
 
 from collections import OrderedDict
+from typing import Final
 
-FACTOR = 1.5
-MOST_CREDIT = 4096.0
+FACTOR: Final = 1.5
+MOST_CREDIT: Final = 4096.0
 """So that nobody saves up for one large burst."""
 
 Address = tuple[str, int]

@@ -18,7 +18,7 @@ Everything is held in bounded tables, oldest out first. `now` is monotonic secon
 import ipaddress
 from collections import OrderedDict
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 
 class Budget(NamedTuple):
@@ -28,11 +28,11 @@ class Budget(NamedTuple):
     refill_s: float
 
 
-ADDRESS = Budget(burst=20, refill_s=300.0)
-PAIR = Budget(burst=8, refill_s=60.0)
-ACCOUNT = Budget(burst=40, refill_s=5.0)
-RESERVE = Budget(burst=120, refill_s=1.0)
-CLEAN_AFTER_S = 600.0
+ADDRESS: Final = Budget(burst=20, refill_s=300.0)
+PAIR: Final = Budget(burst=8, refill_s=60.0)
+ACCOUNT: Final = Budget(burst=40, refill_s=5.0)
+RESERVE: Final = Budget(burst=120, refill_s=1.0)
+CLEAN_AFTER_S: Final = 600.0
 
 
 class _Buckets:

@@ -40,7 +40,7 @@ ALGORITHMS: Final[dict[str, Callable[[bytes], hashlib._Hash]]] = {
 # group, an empty list element as its comma.
 _FIELDS: Final = re.compile(
     r"[ \t]*+([A-Za-z0-9\-.!%*_+`'~]++)[ \t]*+=[ \t]*+"
-    r'(?:"((?:[^"\\]|\\.)*+)"|([^",\s]*+))[ \t]*+(?:,|\Z)|([ \t]*+,|.+)',
+    r'(?:"([^"\\]*+(?:\\.[^"\\]*+)*+)"|([^",\s]*+))[ \t]*+(?:,|\Z)|([ \t]*+,|.+)',
     re.DOTALL,
 ).findall
 _QUOTED_PAIR: Final = re.compile(r"\\(.)", re.DOTALL)

@@ -20,9 +20,9 @@ MAX_PARAMS: Final = 128
 WSP: Final = " \t"
 
 # A token holds letters, digits and - . ! % * _ + ` ' ~
-is_token = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+").fullmatch
+is_token: Final = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+").fullmatch
 # *(token LWS) of display-name, with single spaces.
-is_token_phrase = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]++(?: [A-Za-z0-9\-.!%*_+`'~]++)*+").fullmatch
+is_token_phrase: Final = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]++(?: [A-Za-z0-9\-.!%*_+`'~]++)*+").fullmatch
 # quoted-string: SWS DQUOTE *(qdtext / quoted-pair ) DQUOTE
 _QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 _QUOTED_PAIR: Final = re.compile(r"\\(.)", re.DOTALL)

@@ -61,7 +61,7 @@ def name_spellings() -> dict[str, str]:
 
 
 # Every spelling met -> its canonical name. Bounded, so that invented names cannot grow it.
-SPELLINGS: dict[str, str] = name_spellings()
+SPELLINGS: Final[dict[str, str]] = name_spellings()
 
 
 def canonical_name(spelling: str) -> str:

@@ -38,7 +38,7 @@ _METHODS: Final = frozenset(
 )
 _TRANSPORTS: Final = frozenset({"UDP", "TCP", "TLS", "WS", "WSS"})
 
-_new = tuple.__new__
+_new: Final = tuple.__new__
 
 # The forms that nearly every phone writes, in one step. Each takes less than the careful reading below it takes, and
 # what it takes, it reads alike (a property test holds the two against each other).

@@ -7,7 +7,7 @@ Rules. 1. At most one offer is under way in a session. 2. Who receives an offer 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
     from sealtone.sip.transaction import ServerTransaction
@@ -16,7 +16,7 @@ By = Literal["", "local", "remote"]
 Carrier = Literal["", "INVITE", "UPDATE", "PRACK", "1xx", "2xx"]
 
 # Who has an offer outstanding -> the status that refuses an offer from the peer.
-REFUSALS: dict[By, int] = {"": 0, "local": 491, "remote": 500}
+REFUSALS: Final[dict[By, int]] = {"": 0, "local": 491, "remote": 500}
 
 
 class OfferState:

@@ -9,12 +9,13 @@ refresher too, should its refreshes get no answer (RFC 4028 10).
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Final
 
 from sealtone.sip.errors import SipParseError
 from sealtone.sip.headers import SessionExpires
 from sealtone.sip.message import Message, Request, Response
 
-SMALLEST_S = 90  # RFC 4028 4: Min-SE is never lower
+SMALLEST_S: Final = 90  # RFC 4028 4: Min-SE is never lower
 
 
 def session_expires_of(message: Message) -> SessionExpires | None:

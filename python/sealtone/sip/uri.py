@@ -136,7 +136,7 @@ def _parse(text: str) -> SipUri:
     return SipUri(scheme, user, password, host, port, params, headers)
 
 
-_parse_cached = lru_cache(maxsize=2048)(_parse)
+_parse_cached: Final = lru_cache(maxsize=2048)(_parse)
 
 
 def _parse_tel(rest: str) -> SipUri:

@@ -12,7 +12,7 @@ How it goes:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from sealtone.b2bua.applications.playing import can_hear, is_playing, play, stop
 from sealtone.b2bua.applications.prompts import OPEN_TONE, PAUSE, spoken
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sealtone.b2bua.call import Call
     from sealtone.b2bua.leg import Leg
 
-_PATIENCE_S = 10.0
+_PATIENCE_S: Final = 10.0
 
 
 class Notice:
