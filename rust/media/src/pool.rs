@@ -19,8 +19,8 @@ const MAX_ADDRESSES: usize = 16;
 const FOREIGN_PAUSE: Micros = 30 * SECOND;
 /// Attempts at opening an RTCP port again, a millisecond apart.
 const REOPEN_ATTEMPTS: u32 = 100;
-/// Between two looks at the errands.
-const ERRAND_PAUSE: Duration = Duration::from_millis(10);
+/// Between two looks at the errands, where none is urgent.
+const ERRAND_PAUSE: Duration = Duration::from_millis(50);
 /// Pairs not bound in advance, so that a nearly empty range is not emptied by the stock.
 const KEPT_FREE: usize = 8;
 /// Attempts at binding before a range full of foreign ports counts as exhausted.
@@ -178,10 +178,13 @@ impl Pool {
         let stock = &mut guard.0[index];
         let ready = stock.ready.pop();
         stock.in_use += usize::from(ready.is_some());
-        let low = stock.ready.len() * 2 < self.shared.config.stock;
+        let (left, whole) = (stock.ready.len(), self.shared.config.stock);
         drop(guard);
-        if low {
+        if left * 2 < whole {
             let _ = self.errands.send(Errand::Refill(ip));
+        }
+        if left * 4 < whole {
+            self.hurry();
         }
         let result = ready.map_or_else(|| self.shared.bind_one(ip, true), Ok);
         if result.is_err() {
@@ -199,10 +202,20 @@ impl Pool {
         loop {
             match port::open(ip, number + 1, self.shared.config.options) {
                 // The former socket is still on its way from the worker to be closed.
-                Err(Errno::ADDRINUSE) if attempts < REOPEN_ATTEMPTS => attempts += 1,
+                Err(Errno::ADDRINUSE) if attempts < REOPEN_ATTEMPTS => {
+                    attempts += 1;
+                    self.hurry();
+                }
                 result => return result.map_err(PoolError::System),
             }
             std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Has the errand thread look at once.
+    fn hurry(&self) {
+        if let Some(thread) = &self.thread {
+            thread.thread().unpark();
         }
     }
 
@@ -227,6 +240,7 @@ impl Pool {
 impl Drop for Pool {
     fn drop(&mut self) {
         let _ = self.errands.send(Errand::Stop);
+        self.hurry();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -356,8 +370,8 @@ fn run_errands(shared: &Shared, inbox: &Receiver<Errand>) {
                 Errand::Stop => return,
             }
         }
-        // Nobody waits for an errand, so those of a moment share one wake-up.
-        std::thread::sleep(ERRAND_PAUSE);
+        // Hardly anybody waits for an errand, so those of a moment share one wake-up.
+        std::thread::park_timeout(ERRAND_PAUSE);
     }
 }
 
@@ -434,6 +448,29 @@ mod tests {
         assert_eq!(pool.state().in_use, 0);
         assert_eq!(pool.take(ip).unwrap_err(), PoolError::Exhausted);
         wait_until("release", || pool.take(ip).is_ok());
+    }
+
+    #[test]
+    fn a_stock_that_runs_low_is_not_left_to_the_next_look_at_the_errands() {
+        let config = PoolConfig {
+            stock: 16,
+            ..pool(41_100, 41_899, SECOND).shared.config.clone()
+        };
+        let pool = Pool::start(config, Clock::start()).unwrap();
+        let ip = "127.0.0.1".parse().unwrap();
+        pool.prepare(ip).unwrap();
+        let fastest = (0..10)
+            .map(|_| {
+                wait_until("a full stock", || pool.state().ready == 16);
+                for _ in 0..13 {
+                    pool.take(ip).unwrap();
+                }
+                let begun = std::time::Instant::now();
+                wait_until("a full stock", || pool.state().ready == 16);
+                begun.elapsed()
+            })
+            .min();
+        assert!(fastest.unwrap() < ERRAND_PAUSE / 2);
     }
 
     #[test]
