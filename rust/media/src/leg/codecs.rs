@@ -9,7 +9,7 @@ use super::{Heard, Leg, Target};
 use crate::bridge::Fields;
 use crate::clock::{Micros, SECOND};
 use crate::codecs::Link;
-use crate::command::Formats;
+use crate::command::{DROP, Formats};
 use crate::event::{EventQueue, What};
 use crate::port::Datagram;
 use crate::rate::Rate;
@@ -244,7 +244,7 @@ impl Leg {
             Target::None => self.playing().is_some(),
             Target::Leg(_) | Target::Codecs(_) => false,
         };
-        is_alone && self.sends_no_events() && !self.cold.codecs.formats.is_empty()
+        is_alone && self.sends_no_events() && !self.cold.formats.receive.is_empty()
     }
 
     fn sends_no_events(&self) -> bool {
