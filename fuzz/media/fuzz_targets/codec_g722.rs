@@ -6,4 +6,4 @@ mod stranger;
 use libfuzzer_sys::fuzz_target;
 use sealtone_codec::CodecKind;
 
-fuzz_target!(|data: &[u8]| stranger::stream(CodecKind::G722, &[8_000], &[], data));
+fuzz_target!(|data: &[u8]| stranger::stream(CodecKind::G722, &[8_000], &[8_000, 16_000], data));

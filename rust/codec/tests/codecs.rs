@@ -33,6 +33,10 @@ fn specs() -> Vec<CodecSpec> {
             ..CodecSpec::new(CodecKind::Opus, 48_000)
         });
     }
+    specs.push(CodecSpec {
+        sample_rate: 8_000,
+        ..CodecSpec::new(CodecKind::G722, 8_000)
+    });
     specs
 }
 
