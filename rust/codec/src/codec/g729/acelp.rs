@@ -13,7 +13,7 @@ const PLACES: usize = LANES;
 const PULSES: usize = 4;
 
 /// Places of the first pulse of a pair that are tried with every other three.
-const TRIED: usize = 3;
+const TRIED: usize = 2;
 
 /// Four pulses: on which sample each lies, and whether it is positive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -103,8 +103,12 @@ impl Encoder {
         let correlations = analysis::autocorrelate(&self.speech);
         let widened = analysis::widen(&correlations);
         let prediction = analysis::predict(&widened);
-        let lsf = prediction.lpc.and_then(|lpc| lsf::from_lpc(&lpc));
-        self.lsf = lsf.unwrap_or(self.lsf);
+        // No closure: that would not be inlined.
+        if let Some(lpc) = &prediction.lpc
+            && let Some(found) = lsf::from_lpc(lpc)
+        {
+            self.lsf = found;
+        }
 
         if let Some((activity, silence)) = self.silence.as_deref_mut() {
             silence.push(&correlations);

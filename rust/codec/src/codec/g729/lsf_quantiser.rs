@@ -100,7 +100,7 @@ const SILENCE_SECOND: [[u8; 16]; 2] = [
 ];
 
 /// Entries of the first stage that are tried with the second.
-const TRIED: usize = 4;
+const TRIED: usize = 2;
 
 /// Least distances of neighbours in what is added to the prediction, in the first and the second pass.
 const APART: [f32; 2] = [0.001_2, 0.000_6];
@@ -294,15 +294,13 @@ fn nearest_first(vector: &Lsf) -> [usize; TRIED] {
 /// The entries of the second stage's two halves that are nearest to what the first left, as far as it counts.
 #[inline(always)]
 fn nearest_second(left: &Lsf, counts: &Lsf) -> [usize; 2] {
-    [0, HALF].map(|begin| {
-        let mut distances = [0.0_f32; SECOND.len()];
-        for k in begin..begin + HALF {
-            for (distance, entry) in distances.iter_mut().zip(&SECOND_COLUMNS[k]) {
-                *distance += counts[k] * (left[k] - entry) * (left[k] - entry);
-            }
+    let mut distances = [[0.0_f32; SECOND.len()]; 2];
+    for (k, column) in SECOND_COLUMNS.iter().enumerate() {
+        for (distance, entry) in distances[k / HALF].iter_mut().zip(column) {
+            *distance += counts[k] * (left[k] - entry) * (left[k] - entry);
         }
-        nearest(&distances)
-    })
+    }
+    [nearest(&distances[0]), nearest(&distances[1])]
 }
 
 #[inline(always)]
