@@ -42,7 +42,8 @@ class Journal:
         if second != self._second:
             self._second = second
             self._stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now))
-        self._lines.append(f"{self._stamp}.{int(now * 1000) % 1000:03d} {_printable(line)}\n")
+        milliseconds = str(int(now * 1000) % 1000).zfill(3)
+        self._lines.append(f"{self._stamp}.{milliseconds} {_printable(line)}\n")
         if self._flush_at is None:
             try:
                 self._flush_at = asyncio.get_running_loop().call_later(_FLUSH_S, self.flush)

@@ -9,8 +9,10 @@ from types import MappingProxyType
 from typing import Final
 
 from sealtone.b2bua.plane import CannotHear, MediaCounters, MediaPlan, MediaPort, NoMediaPorts, RecordingWish
+from sealtone.b2bua.plane import PayloadFormat as PlannedFormat
 from sealtone.media import Engine, LegPlan, NoCodecs, PayloadFormat, PortsExhausted, SrtpKey
 from sealtone.media import RecordingWish as EngineWish
+from sealtone.sdp.remember import remembered
 from sealtone.server.sound_files import SoundFiles
 from sealtone.sip.flow import Hop, host_port
 from sealtone.srtp_keys import MasterKey
@@ -67,22 +69,22 @@ class EnginePlane:
         self._gathered = True
         self._engine.update_leg(
             leg,
-            LegPlan(
-                remote=plan.remote,
-                remote_rtcp=plan.remote_rtcp,
-                signalling_ip=plan.signalling_ip,
-                rtcp_mux=plan.rtcp_mux,
-                send=plan.send,
-                receive=plan.receive,
-                rx=_key(plan.rx),
-                tx=_key(plan.tx),
-                secure_required=plan.secure_required,
-                payload_types=plan.payload_types,
-                clock_rate=plan.clock_rate,
-                new_latch=plan.new_latch,
-                sealed=plan.sealed,
-                formats=tuple(PayloadFormat(*one) for one in plan.formats),
-                transmit=tuple(PayloadFormat(*one) for one in plan.transmit),
+            LegPlan(  # by position, as with `MediaPlan` in `plan_of`
+                plan.remote,
+                plan.remote_rtcp,
+                plan.signalling_ip,
+                plan.rtcp_mux,
+                plan.send,
+                plan.receive,
+                _key(plan.rx),
+                _key(plan.tx),
+                plan.secure_required,
+                plan.payload_types,
+                plan.clock_rate,
+                plan.new_latch,
+                plan.sealed,
+                _formats(plan.formats),
+                _formats(plan.transmit),
             ),
         )
 
@@ -138,22 +140,24 @@ class EnginePlane:
     def counters(self, leg: int) -> MediaCounters:
         stats = self._engine.leg_stats(leg)
         reported = stats.rtt_ms is not None or stats.remote_lost > 0 or stats.remote_jitter_ms > 0
-        return MediaCounters(
-            packets_in=stats.rx_packets,
-            packets_out=stats.tx_packets,
-            octets_in=stats.rx_octets,
-            octets_out=stats.tx_octets,
-            lost_in=stats.rx_lost,
-            gaps_in=stats.rx_gaps,
-            jitter_ms=stats.rx_jitter_ms,
-            round_trip_ms=stats.rtt_ms,
-            refused=stats.auth_failures + stats.replays + stats.insecure_drops,
-            heard_from=host_port(*stats.latched) if stats.latched is not None else "",
-            reported_lost=stats.remote_lost if reported else None,
-            reported_jitter_ms=stats.remote_jitter_ms if reported else None,
-            concealed_ms=stats.concealed_ms,
-            restored=stats.fec_used,
-            buffer_ms=stats.jitter_buffer_ms,
+        refused = stats.auth_failures + stats.replays + stats.insecure_drops
+        heard_from = host_port(*stats.latched) if stats.latched is not None else ""
+        return MediaCounters(  # by position, as with `MediaPlan` in `plan_of`
+            stats.rx_packets,
+            stats.tx_packets,
+            stats.rx_octets,
+            stats.tx_octets,
+            stats.rx_lost,
+            stats.rx_gaps,
+            stats.rx_jitter_ms,
+            stats.rtt_ms,
+            refused,
+            heard_from,
+            stats.remote_lost if reported else None,
+            stats.remote_jitter_ms if reported else None,
+            stats.concealed_ms,
+            stats.fec_used,
+            stats.jitter_buffer_ms,
         )
 
     def close_leg(self, leg: int) -> MediaCounters:
@@ -204,3 +208,9 @@ def codec_notes(engine: Engine) -> list[str]:
 
 def _key(material: MasterKey | None) -> SrtpKey | None:
     return None if material is None else SrtpKey(material.suite.value, material.key, material.salt)
+
+
+@remembered
+def _formats(formats: tuple[PlannedFormat, ...]) -> tuple[PayloadFormat, ...]:
+    """As the engine has them; calls have the same few, the very objects."""
+    return tuple([PayloadFormat(*one) for one in formats])

@@ -12,7 +12,7 @@ from typing import Final
 from sealtone.media._engine import HeadReader
 from sealtone.sip.header_names import name_spellings
 from sealtone.sip.headers import CSeq, NameAddr, Via
-from sealtone.sip.message import Headers, Request, Response, parse_message
+from sealtone.sip.message import Headers, Request, Response, Typed, parse_message
 
 _read: Final = HeadReader(list(name_spellings().items()), NameAddr, Via, CSeq).read
 
@@ -22,8 +22,9 @@ def read_plain(data: bytes) -> Request | Response | None:
     found = _read(data)
     if found is None:
         return None
-    method, status, text, names, values, first, typed, body = found
-    headers = Headers.of_reading(names, values, first, typed)
+    method, status, text, names, values, typed, body = found
+    vias, from_, to, cseq, contacts, routes, record_routes = typed
+    headers = Headers.of_lists(names, values, Typed(vias, from_, to, cseq, contacts, routes, record_routes))
     message = Response(status, text, headers, body) if method is None else Request(method, text, headers, body)
     message.is_valid = True
     return message

@@ -42,11 +42,8 @@ class Target(NamedTuple):
 Hop = Flow | Target
 
 
-class Transmit(NamedTuple):
-    """One serialised message and where it goes."""
-
-    data: bytes
-    hop: Hop
+Transmit = tuple[bytes, Hop]
+"""One serialised message and where it goes."""
 
 
 def host_port(host: str, port: int) -> str:

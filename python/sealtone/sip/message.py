@@ -13,15 +13,15 @@ for them. Rules:
 5. What can be represented is accepted here; `sealtone.sip.validate` decides what is answered with 400, 416 or 505.
 6. The writer computes Content-Length, and refuses any line break inside a start line or header.
 
-Typed values are cached in the Headers object and dropped whenever a Headers method changes anything, so they never
-disagree with the raw values.
+Typed values are kept beside the lines (`Headers.typed`) and dropped whenever a Headers method changes anything, so they
+never disagree with the raw values.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, NoReturn
+from typing import Final, NoReturn
 
 from sealtone.sip.errors import SipParseError, SipValueError
 from sealtone.sip.grammar import WSP, decimal, is_token, split_elements, split_list
@@ -38,48 +38,85 @@ _LINE_ENDS: Final = (b"\r", b"\n")
 _Pairs = Iterable[tuple[str, str]]
 
 
+class Typed:
+    """Typed values of header lines. None: not asked for yet."""
+
+    __slots__ = (
+        "allow",
+        "contacts",
+        "cseq",
+        "from_",
+        "record_routes",
+        "require",
+        "routes",
+        "supported",
+        "to",
+        "via",
+        "vias",
+    )
+
+    def __init__(
+        self,
+        vias: list[Via] | None = None,
+        from_: NameAddr | None = None,
+        to: NameAddr | None = None,
+        cseq: CSeq | None = None,
+        contacts: list[NameAddr] | None = None,
+        routes: list[NameAddr] | None = None,
+        record_routes: list[NameAddr] | None = None,
+    ) -> None:
+        self.via = vias[0] if vias else None
+        self.vias = vias
+        self.from_ = from_
+        self.to = to
+        self.cseq = cseq
+        self.contacts = contacts
+        self.routes = routes
+        self.record_routes = record_routes
+        self.require: frozenset[str] | None = None
+        self.supported: frozenset[str] | None = None
+        self.allow: frozenset[str] | None = None
+
+
 class Headers:
     """The header lines of a message, in order: an ordered multi-map of canonical names to raw values."""
 
-    __slots__ = ("_first", "_names", "_values", "typed")
+    __slots__ = ("_names", "_typed", "_values")
 
     def __init__(self, pairs: _Pairs = ()) -> None:
         self._names: list[str] = []
         self._values: list[str] = []
-        self._first: dict[str, str] | None = None
-        self.typed: dict[str, Any] = {}
+        self._typed: Typed | None = None
         for name, value in pairs:
             self._names.append(SPELLINGS.get(name) or canonical_name(name))
             self._values.append(value)
 
     @classmethod
-    def of_lists(cls, names: list[str], values: list[str]) -> Headers:
-        """Take over parallel lists of canonical names and raw values (the fast way to build: nothing is copied)."""
+    def of_lists(cls, names: list[str], values: list[str], typed: Typed | None = None) -> Headers:
+        """Take over parallel lists of canonical names and raw values (the fast way to build: nothing is copied), and
+        what a reader has found out of typed values."""
         headers = cls()
         headers._names = names
         headers._values = values
+        headers._typed = typed
         return headers
 
-    @classmethod
-    def of_reading(cls, names: list[str], values: list[str], first: dict[str, str], typed: dict[str, Any]) -> Headers:
-        """Take over all that a reader has found out: the lists of `of_lists`, the first value of each name, and the
-        typed values under the keys that `Message` keeps them by."""
-        headers = cls()
-        headers._names = names
-        headers._values = values
-        headers._first = first
-        headers.typed = typed
-        return headers
+    @property
+    def typed(self) -> Typed:
+        """What is known of typed values."""
+        typed = self._typed
+        if typed is None:
+            typed = self._typed = Typed()
+        return typed
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """The first raw value of `name`."""
-        first = self._first
-        if first is None:
-            # Built back to front, so that the first of several occurrences stays.
-            first = self._first = dict(zip(self._names[::-1], self._values[::-1], strict=True))
-        found = first.get(name)
-        if found is not None or name in KNOWN_NAMES:
-            return default if found is None else found
+        # A message has a dozen lines, and is asked for fewer: comparing costs less than a table of them.
+        for place, key in enumerate(self._names):
+            if key == name:
+                return self._values[place]
+        if name in KNOWN_NAMES:
+            return default
         for value in self._matching(name):
             return value
         return default
@@ -87,11 +124,7 @@ class Headers:
     def all(self, name: str) -> list[str]:
         """Every raw value of `name`, one an occurrence."""
         if name in KNOWN_NAMES:
-            names = self._names
-            count = names.count(name)
-            if count <= 1:
-                return [self._values[names.index(name)]] if count else []
-            return [value for key, value in zip(self._names, self._values, strict=True) if key == name]
+            return [self._values[place] for place, key in enumerate(self._names) if key == name]
         return list(self._matching(name))
 
     def _matching(self, name: str) -> Iterator[str]:
@@ -113,20 +146,14 @@ class Headers:
         name = SPELLINGS.get(name) or canonical_name(name)
         self._names.append(name)
         self._values.append(value)
-        if self._first is not None:
-            self._first.setdefault(name, value)
-        if self.typed:
-            self.typed.clear()
+        self._typed = None
 
     def prepend(self, name: str, value: str) -> None:
         """Put a line before every other."""
         name = SPELLINGS.get(name) or canonical_name(name)
         self._names.insert(0, name)
         self._values.insert(0, value)
-        if self._first is not None:
-            self._first[name] = value
-        if self.typed:
-            self.typed.clear()
+        self._typed = None
 
     def set(self, name: str, value: str) -> None:
         """Replace every occurrence of `name` by one, in the place of the first (at the end if there was none)."""
@@ -139,9 +166,7 @@ class Headers:
             self.remove(name)
             names.insert(place, name)
             self._values.insert(place, value)
-        self._first = None
-        if self.typed:
-            self.typed.clear()
+        self._typed = None
 
     def _first_place(self, name: str) -> int:
         wanted = name.lower()
@@ -159,18 +184,14 @@ class Headers:
         # In place: `set` and callers hold these lists.
         self._names[:] = [key for key, _ in kept]
         self._values[:] = [value for _, value in kept]
-        self._first = None
-        if self.typed:
-            self.typed.clear()
+        self._typed = None
 
     def remove_first(self, name: str) -> None:
         """Drop the first line of a known `name`, if there is one."""
         if name in self._names:
             index = self._names.index(name)
             del self._names[index], self._values[index]
-            self._first = None
-            if self.typed:
-                self.typed.clear()
+            self._typed = None
 
     def __contains__(self, name: object) -> bool:
         if name in KNOWN_NAMES:
@@ -238,43 +259,43 @@ class Message:
     def via(self) -> Via:
         """The topmost Via."""
         typed = self.headers.typed
-        via: Via | None = typed.get("via")
+        via = typed.via
         if via is None:
             raw = self._required("Via")
-            via = typed["via"] = Via.parse(split_elements(raw)[0] if "," in raw else raw)
+            via = typed.via = Via.parse(split_elements(raw)[0] if "," in raw else raw)
         return via
 
     @property
     def vias(self) -> list[Via]:
         """Every Via, topmost first."""
         typed = self.headers.typed
-        vias: list[Via] | None = typed.get("vias")
+        vias = typed.vias
         if vias is None:
             lines = self.headers.all("Via")
             if len(lines) == 1 and "," not in lines[0]:
-                vias = typed["vias"] = [Via.parse(lines[0])]
+                vias = typed.vias = [Via.parse(lines[0])]
             else:
-                vias = typed["vias"] = [Via.parse(element) for element in self._elements("Via")]
+                vias = typed.vias = [Via.parse(element) for element in self._elements("Via")]
             if vias:
-                typed["via"] = vias[0]
+                typed.via = vias[0]
         return vias
 
     @property
     def from_(self) -> NameAddr:
         """The From header."""
         typed = self.headers.typed
-        address: NameAddr | None = typed.get("from")
+        address = typed.from_
         if address is None:
-            address = typed["from"] = NameAddr.parse(self._required("From"))
+            address = typed.from_ = NameAddr.parse(self._required("From"))
         return address
 
     @property
     def to(self) -> NameAddr:
         """The To header."""
         typed = self.headers.typed
-        address: NameAddr | None = typed.get("to")
+        address = typed.to
         if address is None:
-            address = typed["to"] = NameAddr.parse(self._required("To"))
+            address = typed.to = NameAddr.parse(self._required("To"))
         return address
 
     @property
@@ -286,25 +307,37 @@ class Message:
     def cseq(self) -> CSeq:
         """The CSeq header."""
         typed = self.headers.typed
-        cseq: CSeq | None = typed.get("cseq")
+        cseq = typed.cseq
         if cseq is None:
-            cseq = typed["cseq"] = CSeq.parse(self._required("CSeq"))
+            cseq = typed.cseq = CSeq.parse(self._required("CSeq"))
         return cseq
 
     @property
     def contacts(self) -> list[NameAddr]:
         """Every Contact; "*" is a NameAddr with the uri "*"."""
-        return self._addresses("Contact")
+        typed = self.headers.typed
+        addresses = typed.contacts
+        if addresses is None:
+            addresses = typed.contacts = self._addresses("Contact")
+        return addresses
 
     @property
     def routes(self) -> list[NameAddr]:
         """Every Route, topmost first."""
-        return self._addresses("Route")
+        typed = self.headers.typed
+        addresses = typed.routes
+        if addresses is None:
+            addresses = typed.routes = self._addresses("Route")
+        return addresses
 
     @property
     def record_routes(self) -> list[NameAddr]:
         """Every Record-Route, topmost first."""
-        return self._addresses("Record-Route")
+        typed = self.headers.typed
+        addresses = typed.record_routes
+        if addresses is None:
+            addresses = typed.record_routes = self._addresses("Record-Route")
+        return addresses
 
     @property
     def expires(self) -> int | None:
@@ -321,20 +354,29 @@ class Message:
     @property
     def require(self) -> frozenset[str]:
         """The option tags of Require, in lower case."""
-        return self._tags("Require")
+        typed = self.headers.typed
+        tags = typed.require
+        if tags is None:
+            tags = typed.require = self._tags("Require")
+        return tags
 
     @property
     def supported(self) -> frozenset[str]:
         """The option tags of Supported, in lower case."""
-        return self._tags("Supported")
+        typed = self.headers.typed
+        tags = typed.supported
+        if tags is None:
+            tags = typed.supported = self._tags("Supported")
+        return tags
 
     @property
     def allow(self) -> frozenset[str]:
         """The methods of Allow, in upper case."""
         typed = self.headers.typed
-        if "allow" not in typed:
-            typed["allow"] = frozenset([method.upper() for method in self.headers.split("Allow")])
-        return typed["allow"]  # type: ignore[no-any-return]
+        tags = typed.allow
+        if tags is None:
+            tags = typed.allow = frozenset([method.upper() for method in self.headers.split("Allow")])
+        return tags
 
     @property
     def content_type(self) -> str:
@@ -362,20 +404,13 @@ class Message:
         return elements
 
     def _addresses(self, name: str) -> list[NameAddr]:
-        typed = self.headers.typed
-        addresses: list[NameAddr] | None = typed.get(name)
-        if addresses is None:
-            lines = self.headers.all(name)
-            if len(lines) > 1 or (lines and "," in lines[0]):
-                lines = self._elements(name)
-            addresses = typed[name] = [NameAddr.parse(line) for line in lines]
-        return addresses
+        lines = self.headers.all(name)
+        if len(lines) > 1 or (lines and "," in lines[0]):
+            lines = self._elements(name)
+        return [NameAddr.parse(line) for line in lines]
 
     def _tags(self, name: str) -> frozenset[str]:
-        typed = self.headers.typed
-        if name not in typed:
-            typed[name] = frozenset([tag.lower() for tag in self.headers.split(name)])
-        return typed[name]  # type: ignore[no-any-return]
+        return frozenset([tag.lower() for tag in self.headers.split(name)])
 
 
 class Request(Message):

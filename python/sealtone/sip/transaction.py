@@ -140,7 +140,7 @@ class TransactionLayer:
     def send(self, data: bytes, hop: Hop) -> None:
         """Put one message into the outbox."""
         self.counters.sent += 1
-        self.out.append(Transmit(data, hop))
+        self.out.append((data, hop))
 
     def resend(self, data: bytes, hop: Hop) -> None:
         """The same, counted as a retransmission."""

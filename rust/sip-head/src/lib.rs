@@ -13,6 +13,7 @@
 mod value;
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 pub use value::{Address, Params, Sequence, Via};
 
@@ -87,7 +88,29 @@ pub struct Head<'a> {
 pub struct Reader {
     names: Vec<String>,
     fields: Vec<Field>,
-    spellings: HashMap<String, usize>,
+    spellings: HashMap<String, usize, BuildHasherDefault<Fnv1a>>,
+}
+
+/// FNV-1a. Names are short, and nothing that comes by the wire is put into the table, so that nobody can fill it with
+/// collisions.
+struct Fnv1a(u64);
+
+impl Default for Fnv1a {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hasher for Fnv1a {
+    fn write(&mut self, octets: &[u8]) {
+        for &octet in octets {
+            self.0 = (self.0 ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 impl Reader {
@@ -96,7 +119,7 @@ impl Reader {
         let mut reader = Self {
             names: Vec::new(),
             fields: Vec::new(),
-            spellings: HashMap::new(),
+            spellings: HashMap::default(),
         };
         let mut places = HashMap::new();
         for (spelling, name) in spellings {

@@ -89,7 +89,7 @@ class RawPeer:
 
     def replies(self) -> list[Request | Response]:
         """What the node has sent since."""
-        return [parse_message(transmit.data) for transmit in self.node.endpoint.transmits()]
+        return [parse_message(data) for data, _ in self.node.endpoint.transmits()]
 
     def request(self, method: str, cseq: int = 1, branch: str = "z9hG4bK1", extra: str = "", **parts: str) -> str:
         """A request as text."""
