@@ -25,7 +25,7 @@ _SDP_SECRET: Final = re.compile(
 )
 _URI_PASSWORD: Final = re.compile(r"(\b[Ss][Ii][Pp][Ss]?:[^\s:@<>\"]{1,256}:)[^\s@<>\"]{1,256}(?=@)")
 _MAY_HAVE_PASSWORD: Final = re.compile(r":[^\s:@<>\"]{1,256}:[^\s@<>\"]{1,256}@")
-"""What `_URI_PASSWORD` finds has this in it, and what begins with a certain character is found several times as fast."""
+"""What `_URI_PASSWORD` finds has this in it; what begins with a certain character is found several times as fast."""
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
