@@ -24,6 +24,8 @@ _SDP_SECRET: Final = re.compile(
     r"^(k=[^:\r\n]*:|a=key-mgmt:[^ \r\n]*[ \t]|a=ice-pwd:)[^\r\n]*", re.IGNORECASE | re.MULTILINE
 )
 _URI_PASSWORD: Final = re.compile(r"(\b[Ss][Ii][Pp][Ss]?:[^\s:@<>\"]{1,256}:)[^\s@<>\"]{1,256}(?=@)")
+_MAY_HAVE_PASSWORD: Final = re.compile(r":[^\s:@<>\"]{1,256}:[^\s@<>\"]{1,256}@")
+"""What `_URI_PASSWORD` finds has this in it; what begins with a certain character is found several times as fast."""
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
@@ -32,7 +34,9 @@ def masked(data: bytes) -> str:
     text = data.decode("utf-8", "backslashreplace")
     if "\n " in text or "\n\t" in text:
         text = _FOLD.sub(" ", text)
-    text = _CONTROL.sub(_escape, text.replace("\r\n", "\n"))
+    text = text.replace("\r\n", "\n")
+    if not text.replace("\n", "").isprintable():
+        text = _CONTROL.sub(_escape, text)
     # A regular expression that ignores case looks at each character; most messages have nothing for most of these.
     lowered = text.lower()
     if "authorization" in lowered:
@@ -43,7 +47,9 @@ def masked(data: bytes) -> str:
         text = _INLINE_KEY.sub(rf"\g<1>{MASK}", text)
     if "k=" in lowered or "a=key-mgmt:" in lowered or "a=ice-pwd:" in lowered:
         text = _SDP_SECRET.sub(rf"\g<1>{MASK}", text)
-    return _URI_PASSWORD.sub(rf"\g<1>{MASK}", text)
+    if _MAY_HAVE_PASSWORD.search(text):
+        text = _URI_PASSWORD.sub(rf"\g<1>{MASK}", text)
+    return text
 
 
 def _escape(match: re.Match[str]) -> str:
