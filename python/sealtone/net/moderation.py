@@ -17,17 +17,18 @@ import math
 import select
 from collections.abc import Sequence
 from time import monotonic
+from typing import Final
 
 from sealtone.net.limits import Limits
 
-_ENOUGH = 24
+_ENOUGH: Final = 24
 """Messages that a wake-up may find; more make them hardly cheaper."""
-_FIRST_LOOK = 32
+_FIRST_LOOK: Final = 32
 """Messages after which the rate is first looked at: more than a call has, so that none of its own wait."""
-_LOOK_S = 0.1
-_SETTLING = 2
+_LOOK_S: Final = 0.1
+_SETTLING: Final = 2
 """Turns of the loop before it sleeps: what callbacks have called soon comes first, and what that calls."""
-_TICK_S = 1e-3
+_TICK_S: Final = 1e-3
 """poll(2) counts in these."""
 
 

@@ -395,7 +395,10 @@ fn decode_anything(spec: &CodecSpec, codec: &mut dyn Codec, payload: &[u8]) {
         Ok(()) if matches!(spec.kind, CodecKind::Pcmu | CodecKind::Pcma) => {}
         Ok(()) => {
             assert!(heard <= most, "{}: {heard}", name(spec));
-            assert_eq!(said, Some(heard), "{}", name(spec));
+            // SILK has no header: of damage two decoders may make different things.
+            if spec.kind != CodecKind::Silk {
+                assert_eq!(said, Some(heard), "{}", name(spec));
+            }
         }
         Err(_) => assert_eq!(heard, 0, "{}", name(spec)),
     }
