@@ -23,7 +23,7 @@ MAX_OCTETS: Final = 64 * 1024
 MAX_OCTETS_OF_ALL: Final = 64 * 1024 * 1024
 MAX_PENDING: Final = 256
 KEPT_A_SECOND: Final = 2.0
-BURST: Final = 200.0
+BURST: Final = 60.0
 LINGER_S: Final = 1.5
 """For how long after a call its last messages (the 200 to our BYE) are waited for."""
 

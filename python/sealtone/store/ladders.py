@@ -17,7 +17,7 @@ _LONGEST = 4 * 1024 * 1024
 
 def write_ladder(connection: sqlalchemy.Connection, call_id: str, ladder: Ladder) -> None:
     """Writes the messages of a call; those that are there already are left as they are."""
-    packed = zlib.compress(json.dumps({"messages": ladder.messages, "left_out": ladder.left_out}).encode(), 6)
+    packed = zlib.compress(json.dumps({"messages": ladder.messages, "left_out": ladder.left_out}).encode(), 1)
     known = connection.execute(select(call_ladder.c.call_id).where(call_ladder.c.call_id == call_id)).first()
     if known is None:
         connection.execute(call_ladder.insert().values(call_id=call_id, messages=packed))
