@@ -269,6 +269,17 @@ def test_events_are_not_offered_where_nothing_could_be_made_of_them() -> None:
         assert playing(world, a) == ()
 
 
+def test_events_are_not_added_to_a_voice_that_the_server_cannot_make() -> None:
+    world = able()
+    a, b, _ = three(world)
+    amr = Codec(96, "AMR", 8000)
+    a.codecs, b.codecs = (amr, PCMA, EVENTS), (amr, PCMA)
+    in_call(world, a, b)
+    assert not is_transcoded(world)
+    assert a.heard is not None
+    assert not any(codec.is_telephone_event for codec in a.heard.codecs)
+
+
 # packets
 
 

@@ -5,7 +5,7 @@ import pytest
 from calls.listening import hear_out, leg_of, playing, wishing
 from calls.media import ALL_CODECS
 from calls.scenes import all_gone, attended, in_call, join, refer, three
-from calls.world import OPUS, PCMU, PLAIN, PREFER, Phone, World
+from calls.world import EVENTS, OPUS, PCMA, PCMU, PLAIN, PREFER, Phone, World
 from calls.zrtp_world import ENDED, SEALED, SEALED_WISH, ZrtpWorld
 from sealtone.model import CallState, NoticeTo, OpenNotice
 from sealtone.sdp import Codec
@@ -49,6 +49,20 @@ def test_the_caller_is_told_before_the_two_are_connected(notice: OpenNotice, sou
         f"1000@office.example is told that the other side is not encrypted ({notice.value})"
     ]
     all_gone(world)
+
+
+def test_no_key_reaches_the_other_phone_before_the_two_are_connected() -> None:
+    world, a, b = scene(OpenNotice.TONE)
+    a.codecs, b.codecs = (PCMA, EVENTS), (PCMA,)
+    in_call(world, a, b)
+    assert world.joined() == []
+    world.exchange.receive_digit(leg_of(world, a).port.id, "5", world.now)
+    world.pump()
+    assert playing(world, b) == ()
+    hear_out(world, a)
+    world.exchange.receive_digit(leg_of(world, a).port.id, "5", world.now)
+    world.pump()
+    assert playing(world, b) == ("key-5",)
 
 
 @pytest.mark.parametrize(("notice", "b_open"), [(OpenNotice.OFF, True), (OpenNotice.TONE, False)])

@@ -8,7 +8,7 @@ from calls.codec_scenes import GSM
 from calls.listening import hear_out, playing, press_by_info
 from calls.media import ALL_CODECS, BookedPlane
 from calls.scenes import all_gone, attended, deaf_to_offers, in_call, join, refer, three
-from calls.world import PLAIN, Phone, World
+from calls.world import EVENTS, PCMA, PLAIN, Phone, World
 from calls.zrtp_world import ZrtpPhone, ZrtpWorld
 from sealtone.b2bua import recording_in_call
 from sealtone.b2bua.call import Call
@@ -300,6 +300,23 @@ def test_a_tone_tells_both_at_the_beginning_and_every_fifteen_seconds_and_not_wh
     before = len(tones(world.plane))
     world.run(60)
     assert len(tones(world.plane)) == before
+
+
+def test_no_key_cuts_short_the_tone_that_tells_of_a_recording() -> None:
+    world = World(codecs=ALL_CODECS)
+    a, b, _ = three(world)
+    a.codecs, b.codecs = (PCMA, EVENTS), (PCMA,)
+    recorded_as(a, ALWAYS._replace(domain=DomainRecording(notice=ConsentNotice.TONE)))
+    a.call("1001")
+    world.run(0.1)
+    assert port_of(world, b) in tones(world.plane)
+    world.exchange.receive_digit(port_of(world, a), "5", world.now)
+    world.pump()
+    assert playing(world, b) != ("key-5",)
+    world.run(1)
+    world.exchange.receive_digit(port_of(world, a), "5", world.now)
+    world.pump()
+    assert playing(world, b) == ("key-5",)
 
 
 def test_an_announcement_is_heard_by_both_before_anything_is_recorded() -> None:

@@ -197,6 +197,8 @@ class _Sealing:
             self._is_whole = True
         except OSError as fault:
             self._fault = fault
+        except pyrage.EncryptError as fault:  # so it calls what the disk refuses
+            self._fault = OSError(str(fault))
 
 
 class _Counted:

@@ -93,7 +93,11 @@ def _added(names: tuple[str, ...], common: Codecs, server: Encodings, common_alo
     voice = [fmtp.ours(CATALOGUE[name].codec) for name in _in_order(names) if name not in has and not common_alone]
     voice = [codec for codec in voice if codec.encoding.lower() in server]
     clocks = [codec.clock for codec in common if codec.is_telephone_event]
-    spoken = voice if clocks else [*(codec for codec in common if decodable((codec,), server)), *voice]
+    passed_on = first_voice(common)
+    if clocks or passed_on is None or not decodable((passed_on,), server):  # no tone could be made of its keys
+        spoken = voice
+    else:
+        spoken = [*(codec for codec in common if decodable((codec,), server)), *voice]
     events: list[Codec] = []
     for codec in spoken if _EVENTS in server else ():
         if codec.clock not in clocks:
@@ -148,10 +152,10 @@ def _relayed(asked: Codecs, accepted: Codecs, names: tuple[str, ...]) -> Codecs:
 
 def _unshared_events(asked: Codecs, shared: Codecs, server: Encodings) -> Codecs:
     """telephone-event for a phone whose voice is passed on to one that has none."""
-    if any(codec.is_telephone_event for codec in shared) or not decodable(shared, server):
-        return ()
     voice = first_voice(shared)
-    return tuple(codec for codec in _companions(asked, voice, server) if codec.is_telephone_event) if voice else ()
+    if voice is None or any(codec.is_telephone_event for codec in shared) or not decodable((voice,), server):
+        return ()
+    return tuple(codec for codec in _companions(asked, voice, server) if codec.is_telephone_event)
 
 
 def _companions(asked: Codecs, voice: Codec, server: Encodings) -> Codecs:

@@ -32,6 +32,8 @@ STAR_CODE: Final = "*1"
 STAR_CODE_S: Final = 3.0
 """From the first to the last digit of the star code at most."""
 TONE_EVERY_S: Final = 15.0
+_TONE_S: Final = 0.5
+"""The tone is over then."""
 TONE: Final = "recording-tone"
 ANNOUNCEMENT: Final = "recording-notice"
 RETRY_S: Final = 10.0
@@ -173,6 +175,12 @@ def end(call: Call) -> None:
     if course.number is not None:
         number, course.number = course.number, None
         plane.stop_recording(number)
+
+
+def sounds_tone(call: Call, now: float) -> bool:
+    """Whether both hear at this moment that they are recorded, which nothing may cut short."""
+    tone_at = call.recording.tone_at
+    return tone_at is not None and now < tone_at - TONE_EVERY_S + _TONE_S
 
 
 def on_digit(leg: Leg, digit: str, now: float) -> None:

@@ -12,7 +12,7 @@ import shutil
 import struct
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, Protocol
 
 from sealtone.admin import AdminError
@@ -103,12 +103,20 @@ def _through(command: tuple[str, ...], out: IO[bytes]) -> Iterator[Sink]:
             running.stdin.close()
         except BrokenPipeError:
             cut_short = True
+            _give_up(running.stdin)
         except BaseException:
             running.kill()
+            _give_up(running.stdin)
             raise
         said = running.stderr.read().decode(errors="replace").strip()
     if running.returncode or cut_short:
         raise SoundError(f"{command[0]} could not convert it: {said or f'status {running.returncode}'}")
+
+
+def _give_up(pipe: IO[bytes]) -> None:
+    """Closes a pipe whose reader is gone: what it was not given any more is no fault of its own."""
+    with suppress(OSError):
+        pipe.close()
 
 
 class _OpusDecoder:

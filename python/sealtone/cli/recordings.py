@@ -110,11 +110,11 @@ def play(
     player = shutil.which("aplay")
     if player is None:
         raise SoundError("There is no aplay here (apt-get install alsa-utils). Write a file instead with --to.")
-    with subprocess.Popen([player, "-q", "-"], stdin=subprocess.PIPE) as running:
+    # To leave the player's block flushes what it was not given, which breaks the pipe once more.
+    with contextlib.suppress(BrokenPipeError), subprocess.Popen([player, "-q", "-"], stdin=subprocess.PIPE) as running:
         assert running.stdin is not None
-        with contextlib.suppress(BrokenPipeError):
-            _open(data, facts, identities, RecordingFormat.WAV, running.stdin)
-            running.stdin.close()
+        _open(data, facts, identities, RecordingFormat.WAV, running.stdin)
+        running.stdin.close()
     if running.returncode:
         raise SoundError("The sound card cannot be used. Write a file instead with --to.")
 

@@ -161,7 +161,7 @@ class StreamConnection(asyncio.Protocol):
         self._take(arrived, flow)
 
     def _take(self, arrived: Sequence[bytes | KeepAlive], flow: Flow) -> None:
-        self._owner.moderation.came(len(arrived))
+        self._owner.moderation.came(sum(isinstance(message, bytes) for message in arrived))
         for message in arrived:
             if isinstance(message, bytes):
                 self.last_message_at = self._loop.time()

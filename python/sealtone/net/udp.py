@@ -131,7 +131,7 @@ class UdpSocket:
         # where datagrams were let come.
         gathered = self._moderation.is_gathering
         most = self._burst if gathered or monotonic() - self._read_at < _RUSH_S else 1
-        count = 0
+        count = keepalives = 0
         try:
             while count < most:
                 key: tuple[Any, ...]
@@ -143,14 +143,15 @@ class UdpSocket:
                     key = (source, b"")
                 count += 1
                 if size < _SHORTEST_MESSAGE:
-                    self._counters.keepalives += 1  # CRLF, NUL octets: no message is that short
+                    keepalives += 1  # CRLF, NUL octets: no message is that short
                     continue
                 on_message(bytes(buffer[:size]), flows.get(key) or self._flow_from(*key))
         except OSError:
             # BlockingIOError: all read. Anything else here is a late ICMP error of no use (see `send`).
             pass
         self._counters.datagrams_in += count
-        self._moderation.came(count)
+        self._counters.keepalives += keepalives
+        self._moderation.came(count - keepalives)
         self._read_at = monotonic()
 
     def _flow_from(self, source: tuple[Any, ...], told: bytes) -> Flow:

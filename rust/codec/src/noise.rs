@@ -6,6 +6,8 @@ use crate::stretch::loudness;
 const MOST_COEFFICIENTS: usize = 12;
 /// Reflection coefficients that we send.
 const SENT_COEFFICIENTS: usize = 6;
+/// No noise is as loud; what is has left all bounds.
+const MOST_LOUDNESS: f32 = 1e6;
 
 /// Pseudo-random noise, white, of unit power.
 #[derive(Clone, Debug)]
@@ -75,6 +77,11 @@ impl ComfortNoise {
                 if order + 1 < MOST_COEFFICIENTS {
                     self.state[order + 1] = backward;
                 }
+            }
+            // Stable while the coefficients stay; of what changes them all the time it can be driven beyond all numbers.
+            if forward.is_nan() || forward.abs() > MOST_LOUDNESS {
+                self.state = [0.0; MOST_COEFFICIENTS];
+                forward = 0.0;
             }
             self.state[0] = forward;
             sound.push(forward.clamp(-32_768.0, 32_767.0) as i16);
@@ -182,6 +189,27 @@ mod tests {
                 (last * loud) as i16
             })
             .collect()
+    }
+
+    #[test]
+    fn descriptions_that_drive_the_noise_beyond_all_bounds_do_it_no_lasting_harm() {
+        let mut made = ComfortNoise::default();
+        let (mut sound, mut choice) = (Vec::new(), White(3));
+        for _ in 0..5_000 {
+            let mut payload = [0; 1 + MOST_COEFFICIENTS];
+            for index in &mut payload[1..] {
+                *index = (127.0 + 73.0 * choice.next()) as u8;
+            }
+            made.update(&payload);
+            sound.clear();
+            made.extend(8, &mut sound);
+            assert!(made.state.iter().all(|value| value.is_finite()));
+        }
+        made.update(&[40]);
+        sound.clear();
+        made.extend(16_000, &mut sound);
+        let loud = loudness(&sound[8_000..]);
+        assert!((loud / level_to_loudness(40) - 1.0).abs() < 0.1, "{loud}");
     }
 
     #[test]

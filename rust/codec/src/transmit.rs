@@ -366,7 +366,15 @@ impl Transmitter {
             return;
         }
         let marker = std::mem::take(&mut self.marker);
-        self.send(self.config.payload_type, marker, self.timestamp, payload);
+        // G.729 leaves out what is silent before a voice that begins within a packet (RFC 3551 section 4.5.6).
+        let spec = &self.config.spec;
+        let is_voice_alone = spec.kind == CodecKind::G729 && payload.len() % 10 == 0;
+        let silent = match self.encoder.samples_in(&payload) {
+            Some(samples) if is_voice_alone => spec.packet_samples().saturating_sub(samples),
+            _ => 0,
+        };
+        let timestamp = self.timestamp.wrapping_add(silent as u32);
+        self.send(self.config.payload_type, marker, timestamp, payload);
     }
 
     /// Says what silence sounds like, for codecs that cannot say it in their own way. Returns whether this is silence.

@@ -73,6 +73,29 @@ fn a_digit_is_sent_in_place_of_the_voice_with_one_timestamp_and_three_ends() {
 }
 
 #[test]
+fn a_voice_that_begins_within_a_packet_of_g729_is_stamped_where_it_begins() {
+    let mut cut = 0;
+    for lead in [8_000, 8_080] {
+        let mut transmitter = Transmitter::new(voice_config(CodecSpec {
+            dtx: true,
+            ..spec(CodecKind::G729)
+        }))
+        .unwrap();
+        transmitter.push(&vec![0; lead]);
+        transmitter.push(&voice(8_000, 400));
+        for packet in all(&mut transmitter) {
+            let frames = (packet.payload.len() as u32).div_ceil(10);
+            if packet.payload.len() % 10 == 0 {
+                let end = packet.timestamp + 80 * frames;
+                assert_eq!(end % 160, 0, "a packet's voice lasts to its end");
+                cut += u32::from(frames == 1);
+            }
+        }
+    }
+    assert!(cut > 0, "one of the two begins on an odd frame");
+}
+
+#[test]
 fn a_long_digit_on_a_fast_clock_is_sent_in_segments_and_is_one() {
     let mut transmitter = Transmitter::new(TransmitterConfig {
         telephone_event: Some((101, 48_000)),

@@ -319,6 +319,22 @@ fn after_a_new_key_counters_go_on_or_restart_as_the_peer_does() {
 }
 
 #[test]
+fn counters_go_on_over_a_key_under_which_nothing_came() {
+    let (mut sender, mut receiver) = pair(Suite::AesCm128HmacSha1_80);
+    for sequence in [65_000, 65_535, 100, 20_000] {
+        assert!(unprotect(&mut receiver, &protect(&mut sender, sequence)).is_ok());
+    }
+    let (mut silent_sender, mut silent_receiver) = rekeyed(Suite::AeadAes128Gcm);
+    silent_sender.continue_from(&sender);
+    silent_receiver.continue_from(&receiver);
+    let (mut new_sender, mut new_receiver) = pair(Suite::AeadAes256Gcm);
+    new_sender.continue_from(&sender);
+    new_receiver.continue_from(&silent_receiver);
+    assert!(unprotect(&mut new_receiver, &protect(&mut new_sender, 20_001)).is_ok());
+    assert_eq!(new_receiver.roll_over_counter(SSRC), Some(1));
+}
+
+#[test]
 fn rtcp_that_is_not_encrypted_is_refused() {
     for suite in Suite::ALL {
         let (mut sender, mut receiver) = pair(suite);

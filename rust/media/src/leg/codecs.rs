@@ -279,8 +279,13 @@ impl Leg {
 
     /// Tells the digit whose end was lost.
     pub(super) fn tend_digits(&mut self, now: Micros, events: &EventQueue) {
-        let digits = self.cold.digits.as_mut();
-        if let Some((digit, duration_ms)) = digits.and_then(|digits| digits.expire(now)) {
+        let by_codecs = self.tells_digits_by_codecs();
+        let Some(digits) = self.cold.digits.as_mut() else {
+            return;
+        };
+        if by_codecs {
+            digits.forget();
+        } else if let Some((digit, duration_ms)) = digits.expire(now) {
             self.tell_digit(digit, duration_ms, events);
         }
     }

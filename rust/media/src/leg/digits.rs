@@ -40,6 +40,11 @@ impl Digits {
         self.digit(press, now)
     }
 
+    /// Somebody else reads this remote's events from now on, the one under way too.
+    pub(super) fn forget(&mut self) {
+        self.reader = EventReader::default();
+    }
+
     fn digit(&mut self, press: Press, now: Micros) -> Option<Digit> {
         let duration_ms = press.duration_ms.min(u16::MAX.into()) as u16;
         (press.code <= LAST_DIGIT && self.admit(now)).then_some((press.code, duration_ms))

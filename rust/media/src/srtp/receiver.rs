@@ -169,7 +169,12 @@ impl SrtpReceiver {
     /// Under a new key, tries the roll-over counters of `previous`'s streams first (RFC 3711 section 3.3.1 lets
     /// them go on) and then zero, where many phones restart.
     pub fn continue_from(&mut self, previous: &Self) {
-        self.0.state.continued = Some(Box::new(previous.0.state.streams.clone()));
+        let (heard, before) = (&previous.0.state.streams, &previous.0.state.continued);
+        self.0.state.continued = if heard.is_empty() {
+            before.clone() // no packet came under that key: what holds is what went before it
+        } else {
+            Some(Box::new(heard.clone()))
+        };
     }
 
     #[cfg(test)]

@@ -120,6 +120,10 @@ impl Streams {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.current.is_none() && self.others.is_empty()
+    }
+
     /// Refuses when there is no room for one more stream.
     pub(super) fn check_room(&self) -> Result<(), SrtpError> {
         if self.others.len() + usize::from(self.current.is_some()) < MAX_STREAMS {
