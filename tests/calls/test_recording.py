@@ -6,12 +6,24 @@ import pytest
 
 from calls.codec_scenes import GSM
 from calls.listening import hear_out, playing, press_by_info
-from calls.media import ALL_CODECS, BookedPlane
+from calls.media import ALL_CODECS
+from calls.recording_scenes import (
+    ALWAYS,
+    KEY,
+    NEVER,
+    ON_DEMAND,
+    call_of,
+    dial,
+    port_of,
+    recorded_as,
+    scene,
+    told,
+    tones,
+)
 from calls.scenes import all_gone, attended, deaf_to_offers, in_call, join, refer, three
-from calls.world import EVENTS, PCMA, PLAIN, Phone, World
+from calls.world import EVENTS, PCMA, PLAIN, World
 from calls.zrtp_world import ZrtpPhone, ZrtpWorld
 from sealtone.b2bua import recording_in_call
-from sealtone.b2bua.call import Call
 from sealtone.model import (
     ConsentNotice,
     DomainRecording,
@@ -24,48 +36,6 @@ from sealtone.model import (
 )
 from sealtone.model.announcements import Language
 from sealtone.sdp import Direction
-from sealtone.sip import events as sip
-
-KEY = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kudqtyy2qsk2g4x"
-ALWAYS = RecordingTerms(RecordingPolicy.ALWAYS, DomainRecording(notice=ConsentNotice.NONE), KEY)
-ON_DEMAND = ALWAYS._replace(own=RecordingPolicy.ON_DEMAND)
-NEVER = ALWAYS._replace(own=RecordingPolicy.NEVER)
-
-
-def recorded_as(phone: Phone, terms: RecordingTerms) -> None:
-    phone.user = replace(phone.user, recording=terms)
-
-
-def scene(first: RecordingTerms, second: RecordingTerms) -> tuple[World, Phone, Phone]:
-    world = World(codecs=ALL_CODECS)
-    a, b, _ = three(world)
-    recorded_as(a, first)
-    recorded_as(b, second)
-    in_call(world, a, b)
-    return world, a, b
-
-
-def call_of(world: World) -> Call:
-    (call,) = world.exchange.calls.values()
-    return call
-
-
-def port_of(world: World, phone: Phone) -> int:
-    return next(leg.port.id for leg in call_of(world).legs() if leg.name == phone.number)
-
-
-def dial(world: World, phone: Phone, digits: str, gap_s: float = 0.5) -> None:
-    port = port_of(world, phone)
-    for digit in digits:
-        world.exchange.receive_digit(port, digit, world.now)
-        world.pump()
-        world.run(gap_s)
-
-
-def told(phone: Phone) -> list[str]:
-    return [
-        event.request.body.decode() for event in phone.saw(sip.InDialogRequest) if event.request.method == "MESSAGE"
-    ]
 
 
 @pytest.mark.parametrize(("first", "second"), [(ALWAYS, ON_DEMAND), (ON_DEMAND, ALWAYS)])
@@ -279,10 +249,6 @@ def test_a_phone_that_cannot_be_played_the_notice_is_recorded_no_further(notice:
     a.do(a.session.bye)
     world.run(2)
     assert ("no encoder can be made" in world.record.recording_note) is not goes_on
-
-
-def tones(plane: BookedPlane) -> list[int]:
-    return [play.leg for play in plane.heard if play.sounds == ("recording-tone",) and play.over]
 
 
 def test_a_tone_tells_both_at_the_beginning_and_every_fifteen_seconds_and_not_who_is_on_hold() -> None:
