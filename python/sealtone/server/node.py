@@ -217,6 +217,8 @@ class Node:
         if not self._transports.is_gathering or self._unsent >= _HANDLED_TOGETHER:
             self._send(now)
             return
+        if self.exchange.has_news:  # told while the call that it is about is there: the next message may end it
+            self._tell(now)
         if not self._unsent:
             self._loop.call_soon(self._send_together)
         self._unsent += 1
