@@ -6,6 +6,7 @@ pub mod g722;
 mod g729;
 mod gsm;
 mod ilbc;
+mod linear_prediction;
 mod opus;
 mod silk;
 mod speex;

@@ -2,7 +2,8 @@
 //! A.3.8).
 
 use super::SUBFRAME;
-use super::filter::{LANES, filter_backwards};
+use super::filter::filter_backwards;
+use crate::codec::linear_prediction::LANES;
 
 /// A pulse of the first track lies on one of the samples 0, 5 … 35, of the second on 1, 6 … 36, and so on; one of the
 /// fourth lies on one of this fourth track or of the fifth.

@@ -3,8 +3,8 @@
 use std::f32::consts::PI;
 use std::sync::LazyLock;
 
-use super::filter::{LANES, dot};
 use super::{Lpc, ORDER};
+use crate::codec::linear_prediction::{LANES, dot};
 
 /// Samples that are analysed: 120 before the frame, its own 80, and 40 after it.
 pub const WINDOW: usize = 240;

@@ -1,10 +1,10 @@
 //! Comfort noise: what is heard while nobody speaks and next to nothing is sent (ITU-T G.729 clause B.4).
 
 use super::acelp::Pulses;
-use super::filter::energy;
 use super::frame::{Lag, SilenceFrame};
 use super::pitch;
 use super::{FRAME, SUBFRAME};
+use crate::codec::linear_prediction::energy;
 
 /// The levels that a frame of silence can tell: the root mean square of the excitation, times 8 (clause B.4.2.1).
 pub const LEVELS: [u16; 32] = [

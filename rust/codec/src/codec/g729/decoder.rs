@@ -2,13 +2,14 @@
 
 use super::acelp::Pulses;
 use super::comfort::{ComfortNoise, Random};
-use super::filter::{HighPass, convolve, fold_memory, impulse_responses, settled};
+use super::filter::{convolve, fold_memory, high_pass_after_decoder, impulse_responses};
 use super::frame::{Excitation, Frame, Lag, SilenceFrame, parity};
 use super::gain::{self, Gains};
 use super::pitch::{self, LONGEST};
 use super::postfilter::{self, PostFilter};
 use super::{FIRST_LSP, FRAME, Lpc, Lsf, OCTETS, ORDER, REPETITION, SID_OCTETS, SUBFRAME};
 use super::{lsf, lsf_quantiser};
+use crate::codec::linear_prediction::{HighPass, settled};
 use crate::vector::{Work, widest};
 
 /// What a sample may be, as in arithmetic of 16 bits.
@@ -71,7 +72,7 @@ impl Decoder {
             is_voice: true,
             speech: [0.0; ORDER],
             postfilter: PostFilter::new(),
-            high_pass: HighPass::after_decoder(),
+            high_pass: high_pass_after_decoder(),
         }
     }
 

@@ -2,9 +2,9 @@
 
 use super::analysis::{LAGS, predict};
 use super::comfort::ComfortNoise;
-use super::filter::dot;
 use super::frame::SilenceFrame;
 use super::{Lpc, Lsf, ORDER, lsf, lsf_quantiser};
+use crate::codec::linear_prediction::dot;
 
 /// Frames whose autocorrelations are kept.
 const KEPT: usize = 7;

@@ -4,8 +4,8 @@ use super::acelp;
 use super::analysis::{self, WINDOW};
 use super::dtx::Silence;
 use super::filter::{
-    HighPass, analyse, convolve, dot, energy, filter_backwards, fold_memory, impulse_responses,
-    settled, widened,
+    analyse, convolve, filter_backwards, fold_memory, high_pass_before_encoder, impulse_responses,
+    widened,
 };
 use super::frame::{Excitation, Frame, parity, second_lags_begin};
 use super::gain::{self, Products};
@@ -15,6 +15,7 @@ use super::vad::VoiceActivity;
 use super::{
     FIRST_LSP, FRAME, Lpc, Lsf, OCTETS, ORDER, REPETITION, SID_OCTETS, SUBFRAME, lsf, lsf_quantiser,
 };
+use crate::codec::linear_prediction::{HighPass, dot, energy, settled};
 use crate::vector::{Work, widest};
 
 /// Where the frame lies among the samples that are analysed.
@@ -68,7 +69,7 @@ impl Encoder {
     /// `dtx`: whether silence may be described, or not sent at all (annex B).
     pub fn new(dtx: bool) -> Self {
         Self {
-            high_pass: HighPass::before_encoder(),
+            high_pass: high_pass_before_encoder(),
             speech: [0.0; WINDOW],
             lsf: FIRST_LSP.map(f32::acos),
             lsp: FIRST_LSP,

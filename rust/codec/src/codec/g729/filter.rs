@@ -4,32 +4,7 @@
 //! it may use those of [`crate::vector::widest`].
 
 use super::{Lpc, ORDER, SUBFRAME};
-
-/// Products that are summed side by side.
-pub const LANES: usize = 8;
-
-/// The inner product of two vectors, up to the end of the shorter.
-#[inline(always)]
-pub fn dot(left: &[f32], right: &[f32]) -> f32 {
-    let shorter = left.len().min(right.len());
-    let (left_chunks, left_rest) = left[..shorter].as_chunks::<LANES>();
-    let (right_chunks, right_rest) = right[..shorter].as_chunks::<LANES>();
-    let mut lanes = [0.0_f32; LANES];
-    for (left, right) in left_chunks.iter().zip(right_chunks) {
-        for lane in 0..LANES {
-            lanes[lane] += left[lane] * right[lane];
-        }
-    }
-    let rest: f32 = left_rest.iter().zip(right_rest).map(|(l, r)| l * r).sum();
-    let [a, b, c, d, e, f, g, h] = lanes;
-    ((a + e) + (c + g)) + ((b + f) + (d + h)) + rest
-}
-
-/// The energy of a vector.
-#[inline(always)]
-pub fn energy(vector: &[f32]) -> f32 {
-    dot(vector, vector)
-}
+use crate::codec::linear_prediction::{HighPass, LANES};
 
 /// The inner products of `target` with the first [`LANES`] windows of its length in `signal`.
 #[inline(always)]
@@ -147,57 +122,18 @@ pub fn widened(lpc: &Lpc, gamma: f32) -> Lpc {
     })
 }
 
-/// Nothing instead of what is so small that processors are slow with it.
-#[inline(always)]
-pub fn settled(sample: f32) -> f32 {
-    if sample.abs() < 1e-20 { 0.0 } else { sample }
+/// Cuts off at 140 Hz and halves, before the encoder (ITU-T G.729 equation 1).
+pub fn high_pass_before_encoder() -> HighPass {
+    HighPass::new(
+        [0.463_637_18, -0.927_247_05, 0.463_637_18],
+        [-1.905_946_5, 0.911_402_4],
+    )
 }
 
-/// A second-order high-pass.
-pub struct HighPass {
-    zeros: [f32; 3],
-    poles: [f32; 2],
-    inputs: [f32; 2],
-    outputs: [f32; 2],
-}
-
-impl HighPass {
-    /// Cuts off at 140 Hz and halves, before the encoder (ITU-T G.729 equation 1).
-    pub fn before_encoder() -> Self {
-        Self::new(
-            [0.463_637_18, -0.927_247_05, 0.463_637_18],
-            [-1.905_946_5, 0.911_402_4],
-        )
-    }
-
-    /// Cuts off at 100 Hz and doubles, after the decoder (equation 91).
-    pub fn after_decoder() -> Self {
-        Self::new(
-            [1.879_611_6, -3.759_166_8, 1.879_611_6],
-            [-1.933_073_5, 0.935_892],
-        )
-    }
-
-    fn new(zeros: [f32; 3], poles: [f32; 2]) -> Self {
-        Self {
-            zeros,
-            poles,
-            inputs: [0.0; 2],
-            outputs: [0.0; 2],
-        }
-    }
-
-    /// Filters a block of samples in place.
-    #[inline(always)]
-    pub fn pass(&mut self, samples: &mut [f32]) {
-        let ([mut x1, mut x2], [mut y1, mut y2]) = (self.inputs, self.outputs);
-        for sample in samples {
-            let x = *sample;
-            let fed = self.zeros[0] * x + self.zeros[1] * x1 + self.zeros[2] * x2;
-            let passed = fed - self.poles[1] * y2 - self.poles[0] * y1;
-            (x1, x2, y1, y2) = (x, x1, passed, y1);
-            *sample = passed;
-        }
-        (self.inputs, self.outputs) = ([x1, x2], [settled(y1), settled(y2)]);
-    }
+/// Cuts off at 100 Hz and doubles, after the decoder (equation 91).
+pub fn high_pass_after_decoder() -> HighPass {
+    HighPass::new(
+        [1.879_611_6, -3.759_166_8, 1.879_611_6],
+        [-1.933_073_5, 0.935_892],
+    )
 }

@@ -1,7 +1,8 @@
 //! The gains of the two parts of an excitation, quantised together (ITU-T G.729 clause 3.9).
 
+use super::SUBFRAME;
 use super::taming;
-use super::{SUBFRAME, filter};
+use crate::codec::linear_prediction::{energy, settled};
 
 /// GA, the first stage: the pitch gain times 2^14, the correction of the predicted gain times 2^12.
 const FIRST: [[i16; 2]; 8] = [
@@ -87,7 +88,7 @@ impl Gains {
     pub fn faded(self) -> Self {
         Self {
             pitch: (0.9 * self.pitch).min(0.9),
-            fixed: filter::settled(0.98 * self.fixed),
+            fixed: settled(0.98 * self.fixed),
         }
     }
 }
@@ -108,7 +109,7 @@ impl Prediction {
             .zip(PREDICTOR)
             .map(|(past, weight)| past * weight)
             .sum();
-        let mean = filter::energy(pulses) / SUBFRAME as f32;
+        let mean = energy(pulses) / SUBFRAME as f32;
         from_db(predicted_db + MEAN_DB) / mean.sqrt()
     }
 

@@ -3,8 +3,9 @@
 use std::f32::consts::PI;
 use std::sync::LazyLock;
 
-use super::filter::LANES;
 use super::{Lpc, Lsf, ORDER};
+use crate::codec::linear_prediction::LANES;
+use crate::codec::linear_prediction::lpc_of;
 
 const HALF: usize = ORDER / 2;
 /// Steps from 0 to pi in which roots are looked for.
@@ -114,38 +115,9 @@ fn values<const N: usize>(weights: &[[f32; N]; HALF + 1], x: &[f32; N]) -> [f32;
     })
 }
 
-/// The filter of the cosines of frequencies.
-#[inline(always)]
-pub fn to_lpc(cosines: &[f32; ORDER]) -> Lpc {
-    let sum = half_product(std::array::from_fn(|k| cosines[2 * k]));
-    let difference = half_product(std::array::from_fn(|k| cosines[2 * k + 1]));
-    let mut lpc = [0.0; ORDER];
-    for k in 0..HALF {
-        // Times 1 + 1/z and 1 - 1/z; the one is symmetric, the other antisymmetric.
-        let (even, odd) = (sum[k + 1] + sum[k], difference[k + 1] - difference[k]);
-        lpc[k] = 0.5 * (even + odd);
-        lpc[ORDER - 1 - k] = 0.5 * (even - odd);
-    }
-    lpc
-}
-
-/// The lower half of the coefficients of the product of `1 - 2 c/z + 1/z^2` over all `c`.
-#[inline(always)]
-fn half_product(cosines: [f32; HALF]) -> [f32; HALF + 1] {
-    let mut product = [0.0; HALF + 1];
-    product[0] = 1.0;
-    for cosine in cosines {
-        for k in (1..=HALF).rev() {
-            let second = if k >= 2 { product[k - 2] } else { 0.0 };
-            product[k] += second - 2.0 * cosine * product[k - 1];
-        }
-    }
-    product
-}
-
 /// The filters of a frame's sub-frames: the first one's lies half way from the frame before (clause 3.2.5).
 #[inline(always)]
 pub fn filters(before: &[f32; ORDER], cosines: &[f32; ORDER]) -> [Lpc; 2] {
     let half_way = std::array::from_fn(|k| 0.5 * (before[k] + cosines[k]));
-    [to_lpc(&half_way), to_lpc(cosines)]
+    [lpc_of(&half_way), lpc_of(cosines)]
 }

@@ -3,10 +3,10 @@
 
 use std::f32::consts::PI;
 
-use super::filter::LANES;
 use super::frame::{LsfCodes, SilenceLsfCodes};
 use super::lsf_codebooks::{FIRST, SECOND};
 use super::{Lsf, ORDER};
+use crate::codec::linear_prediction::LANES;
 
 const HALF: usize = ORDER / 2;
 /// Frames that a prediction is made from.

@@ -24,6 +24,7 @@ mod vad;
 
 use sealtone_codec_protocol::CodecSpec;
 
+use super::linear_prediction::{Lpc, ORDER};
 use super::{Codec, CodecError, MOST_MS, frames_of};
 use decoder::{Decoder, Received};
 use encoder::{Encoded, Encoder};
@@ -40,11 +41,7 @@ const OCTETS: usize = 10;
 const SID_OCTETS: usize = 2;
 /// Bounds of the last pitch gain, which pulses are repeated with (equation 47).
 const REPETITION: [f32; 2] = [0.2, 0.794_5];
-/// Order of the linear prediction.
-const ORDER: usize = 10;
 
-/// A(z) without its leading 1: the first coefficient belongs to the sample before.
-type Lpc = [f32; ORDER];
 /// Line spectral frequencies, radians, rising.
 type Lsf = [f32; ORDER];
 

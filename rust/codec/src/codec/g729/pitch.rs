@@ -1,8 +1,9 @@
 //! The pitch: how far back the excitation repeats (ITU-T G.729 clauses 3.7 and A.3.4, A.3.7).
 
-use super::filter::{LANES, correlate, correlate_lanes, dot, energy};
+use super::filter::{correlate, correlate_lanes};
 use super::frame::{LAST_IN_THIRDS, Lag};
 use super::{FRAME, SUBFRAME};
+use crate::codec::linear_prediction::{LANES, dot, energy};
 
 /// The longest lag, samples.
 pub const LONGEST: usize = 143;

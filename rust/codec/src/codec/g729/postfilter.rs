@@ -1,11 +1,10 @@
 //! The filter behind the decoder: what is between the pitch's harmonics, and between the formants, is made softer
 //! (ITU-T G.729 clauses 4.2 and A.4.2).
 
-use super::filter::{
-    LANES, analyse, convolve, correlate_lanes, dot, energy, fold_memory, settled, widened,
-};
+use super::filter::{analyse, convolve, correlate_lanes, fold_memory, widened};
 use super::pitch::LONGEST;
 use super::{Lpc, ORDER, SUBFRAME};
+use crate::codec::linear_prediction::{LANES, dot, energy, settled};
 
 /// How far formants are widened in the numerator and in the denominator of the short-term filter.
 const NUMERATOR: f32 = 0.55;

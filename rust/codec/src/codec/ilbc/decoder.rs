@@ -3,12 +3,13 @@
 use super::codebook::decode_around;
 use super::concealment::Concealment;
 use super::enhancer::Enhancer;
-use super::filter::{HighPass, synthesise};
+use super::filter::{high_pass_after_decoder, synthesise};
 use super::frame::Frame;
 use super::{
     Filters, LONGEST, Lsf, MOST_SUBBLOCKS, Mode, ORDER, STATE, SUBBLOCK, lsf, prediction,
     start_state,
 };
+use crate::codec::linear_prediction::HighPass;
 
 /// No residual of speech of 16 bits comes near; a frame made up by somebody may.
 const LOUDEST_RESIDUAL: f32 = 1.0e6;
@@ -41,7 +42,7 @@ impl Decoder {
             lag: 20,
             lost: false,
             past: [0.0; ORDER],
-            high_pass: HighPass::after_decoder(),
+            high_pass: high_pass_after_decoder(),
         }
     }
 
@@ -116,10 +117,8 @@ impl Decoder {
         self.past.copy_from_slice(&enhanced[mode.samples()..]);
         self.filters = filters;
         self.lost = lost;
+        self.high_pass.pass(&mut enhanced[ORDER..]);
         // What is too loud, `as` makes the largest sample.
-        let passed = enhanced[ORDER..]
-            .iter()
-            .map(|&sample| self.high_pass.pass(sample));
-        sound.extend(passed.map(|sample| sample.round() as i16));
+        sound.extend(enhanced[ORDER..].iter().map(|sample| sample.round() as i16));
     }
 }

@@ -1,10 +1,11 @@
 //! The encoder (RFC 3951 section 3).
 
 use super::codebook::decode_around;
-use super::filter::{HighPass, analyse, energy};
+use super::filter::{analyse, high_pass_before_encoder};
 use super::frame::Frame;
 use super::search::search;
 use super::{LONGEST, Lsf, Mode, ORDER, STATE, SUBBLOCK, lsf, prediction, start_state};
+use crate::codec::linear_prediction::{HighPass, energy};
 
 /// Samples kept of the frames before: what the analysis of 20 ms looks back on.
 const LOOK_BACK: usize = 80;
@@ -24,7 +25,7 @@ impl Encoder {
     pub fn new(mode: Mode) -> Self {
         Self {
             mode,
-            high_pass: HighPass::before_encoder(),
+            high_pass: high_pass_before_encoder(),
             past: [0.0; LOOK_BACK],
             lsf: lsf::MEAN,
             quantised_lsf: lsf::MEAN,
@@ -38,8 +39,9 @@ impl Encoder {
         let speech = &mut speech[..LOOK_BACK + mode.samples()];
         speech[..LOOK_BACK].copy_from_slice(&self.past);
         for (sample, &heard) in speech[LOOK_BACK..].iter_mut().zip(sound) {
-            *sample = self.high_pass.pass(f32::from(heard));
+            *sample = f32::from(heard);
         }
+        self.high_pass.pass(&mut speech[LOOK_BACK..]);
         self.past.copy_from_slice(&speech[mode.samples()..]);
 
         let mut frame = Frame::empty();

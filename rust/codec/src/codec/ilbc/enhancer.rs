@@ -2,8 +2,9 @@
 
 use std::f32::consts::PI;
 
-use super::filter::{correlate, dot, energy};
+use super::filter::correlate;
 use super::{Mode, SUBBLOCK};
+use crate::codec::linear_prediction::{dot, energy};
 
 /// Samples enhanced at a time.
 const BLOCK: usize = 80;

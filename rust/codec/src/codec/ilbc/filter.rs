@@ -1,31 +1,7 @@
 //! Filters, and the inner products that take most of the codec's time.
 
 use super::{Lpc, ORDER};
-
-/// Lanes of an inner product: sums kept apart, so that the compiler may use vector instructions.
-const LANES: usize = 8;
-
-/// The inner product of two vectors, up to the end of the shorter.
-pub fn dot(left: &[f32], right: &[f32]) -> f32 {
-    let shorter = left.len().min(right.len());
-    let (left, right) = (&left[..shorter], &right[..shorter]);
-    let mut lanes = [0.0_f32; LANES];
-    let (left_chunks, left_rest) = left.as_chunks::<LANES>();
-    let (right_chunks, right_rest) = right.as_chunks::<LANES>();
-    for (left, right) in left_chunks.iter().zip(right_chunks) {
-        for lane in 0..LANES {
-            lanes[lane] += left[lane] * right[lane];
-        }
-    }
-    let rest: f32 = left_rest.iter().zip(right_rest).map(|(l, r)| l * r).sum();
-    let [a, b, c, d, e, f, g, h] = lanes;
-    ((a + e) + (c + g)) + ((b + f) + (d + h)) + rest
-}
-
-/// The energy of a vector.
-pub fn energy(vector: &[f32]) -> f32 {
-    dot(vector, vector)
-}
+use crate::codec::linear_prediction::{HighPass, LANES, dot};
 
 /// The inner products of `target` with every window of its length in `signal`, by the window's beginning.
 ///
@@ -70,48 +46,18 @@ pub fn analyse(lpc: &Lpc, signal: &[f32], residual: &mut [f32]) {
     }
 }
 
-/// A second-order high-pass.
-#[derive(Clone)]
-pub struct HighPass {
-    zeros: [f32; 3],
-    poles: [f32; 2],
-    inputs: [f32; 2],
-    outputs: [f32; 2],
+/// Cuts off at 90 Hz, before the encoder (RFC 3951 appendix A.28).
+pub fn high_pass_before_encoder() -> HighPass {
+    HighPass::new(
+        [0.927_274_4, -1.854_494_1, 0.927_274_4],
+        [-1.905_946_5, 0.911_402_4],
+    )
 }
 
-impl HighPass {
-    /// Cuts off at 90 Hz, before the encoder (RFC 3951 appendix A.28).
-    pub fn before_encoder() -> Self {
-        Self::new(
-            [0.927_274_4, -1.854_494_1, 0.927_274_4],
-            [-1.905_946_5, 0.911_402_4],
-        )
-    }
-
-    /// Cuts off at 65 Hz, after the decoder (RFC 3951 appendix A.30).
-    pub fn after_decoder() -> Self {
-        Self::new(
-            [0.939_805_8, -1.879_583_4, 0.939_805_8],
-            [-1.933_073_5, 0.935_892],
-        )
-    }
-
-    fn new(zeros: [f32; 3], poles: [f32; 2]) -> Self {
-        Self {
-            zeros,
-            poles,
-            inputs: [0.0; 2],
-            outputs: [0.0; 2],
-        }
-    }
-
-    /// The next sample.
-    pub fn pass(&mut self, sample: f32) -> f32 {
-        let ([x1, x2], [y1, y2]) = (self.inputs, self.outputs);
-        let fed = self.zeros[0] * sample + self.zeros[1] * x1 + self.zeros[2] * x2;
-        let passed = fed - self.poles[1] * y2 - self.poles[0] * y1;
-        self.inputs = [sample, x1];
-        self.outputs = [passed, y1];
-        passed
-    }
+/// Cuts off at 65 Hz, after the decoder (RFC 3951 appendix A.30).
+pub fn high_pass_after_decoder() -> HighPass {
+    HighPass::new(
+        [0.939_805_8, -1.879_583_4, 0.939_805_8],
+        [-1.933_073_5, 0.935_892],
+    )
 }

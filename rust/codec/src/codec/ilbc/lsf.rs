@@ -96,34 +96,6 @@ fn root_between(
     }
 }
 
-/// The filter of frequencies.
-pub fn to_lpc(lsf: &Lsf) -> Lpc {
-    let cosines: [f32; ORDER] = lsf.map(f32::cos);
-    let sum = half_product(std::array::from_fn(|k| cosines[2 * k]));
-    let difference = half_product(std::array::from_fn(|k| cosines[2 * k + 1]));
-    let mut lpc = [0.0; ORDER];
-    for k in 0..HALF {
-        // Times 1 + 1/z and 1 - 1/z; the one is symmetric, the other antisymmetric.
-        let (even, odd) = (sum[k + 1] + sum[k], difference[k + 1] - difference[k]);
-        lpc[k] = 0.5 * (even + odd);
-        lpc[ORDER - 1 - k] = 0.5 * (even - odd);
-    }
-    lpc
-}
-
-/// The lower half of the coefficients of the product of `1 - 2 c/z + 1/z^2` over all `c`.
-fn half_product(cosines: [f32; HALF]) -> [f32; HALF + 1] {
-    let mut product = [0.0; HALF + 1];
-    product[0] = 1.0;
-    for cosine in cosines {
-        for k in (1..=HALF).rev() {
-            let second = if k >= 2 { product[k - 2] } else { 0.0 };
-            product[k] += second - 2.0 * cosine * product[k - 1];
-        }
-    }
-    product
-}
-
 /// The nearest entries of the three codebooks.
 pub fn quantise(lsf: &Lsf) -> [u8; 3] {
     [

@@ -20,12 +20,11 @@ mod start_state;
 
 use sealtone_codec_protocol::CodecSpec;
 
+use crate::codec::linear_prediction::{Lpc, ORDER};
 use crate::codec::{Codec, CodecError};
 use decoder::Decoder;
 use encoder::Encoder;
 
-/// Order of the linear prediction.
-const ORDER: usize = 10;
 /// Samples of a sub-block.
 const SUBBLOCK: usize = 40;
 /// Samples of the two sub-blocks in which the start state lies.
@@ -38,8 +37,6 @@ const MOST_SUBBLOCKS: usize = LONGEST / SUBBLOCK;
 /// Frames in a packet, at most; so many that no length could be of either mode.
 const MOST_FRAMES: usize = 8;
 
-/// A(z) without its leading 1: the first coefficient belongs to the sample before.
-type Lpc = [f32; ORDER];
 /// Line spectral frequencies, radians, rising.
 type Lsf = [f32; ORDER];
 /// The filters of a frame's sub-blocks; 20 ms use the first four.

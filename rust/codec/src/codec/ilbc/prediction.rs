@@ -3,8 +3,9 @@
 use std::f32::consts::PI;
 use std::sync::LazyLock;
 
-use super::filter::dot;
 use super::{Filters, LONGEST, Lpc, Lsf, MOST_SUBBLOCKS, Mode, ORDER, lsf};
+use crate::codec::linear_prediction::dot;
+use crate::codec::linear_prediction::lpc_of;
 
 /// Bandwidth expansion of the filters.
 const CHIRP: f32 = 0.9025;
@@ -112,7 +113,7 @@ pub fn filters(mode: Mode, before: &Lsf, sets: &[Lsf; 2]) -> Filters {
             Mode::Ms30 => (&sets[0], &sets[1], SHARES_30[subblock]),
         };
         let mixed = std::array::from_fn(|k| share * earlier[k] + (1.0 - share) * later[k]);
-        *filter = lsf::to_lpc(&mixed);
+        *filter = lpc_of(&mixed.map(f32::cos));
     }
     filters
 }

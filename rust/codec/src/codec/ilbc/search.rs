@@ -4,8 +4,9 @@ use super::codebook::{
     AUGMENTED, DIRECT, GAINS_1, MEMORY, NARROWED, SHORTEST_DELAY, STAGES, Stages, construct,
     expand, interpolate, narrowed, quantise_gain,
 };
-use super::filter::{correlate, dot, energy, synthesise};
+use super::filter::{correlate, synthesise};
 use super::{Lpc, ORDER, SUBBLOCK};
+use crate::codec::linear_prediction::{dot, energy};
 
 /// Gains at which a vector is out of the question.
 const GAIN_LIMIT: f32 = 1.3;

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::frame::Frame;
 use super::*;
+use crate::codec::linear_prediction::lpc_of;
 
 proptest! {
     #[test]
@@ -10,7 +11,7 @@ proptest! {
     ) {
         let lsf = lsf::dequantise([indices.0, indices.1, indices.2]);
         prop_assert!(lsf.is_sorted());
-        let again = lsf::from_lpc(&lsf::to_lpc(&lsf)).unwrap();
+        let again = lsf::from_lpc(&lpc_of(&lsf.map(f32::cos))).unwrap();
         for (before, after) in lsf.iter().zip(&again) {
             prop_assert!((before - after).abs() < 1e-3, "{lsf:?} became {again:?}");
         }
