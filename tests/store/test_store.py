@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -435,6 +436,22 @@ def test_what_a_writer_has_read_stays_so_until_it_commits(place: Place) -> None:
         assert read_setting(transaction, "number") == "20"
     one.close()
     other.close()
+
+
+def test_a_new_file_may_be_opened_while_another_program_holds_it_for_a_moment(tmp_path: Path) -> None:
+    file = tmp_path / "sealtone.db"
+    other = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN EXCLUSIVE")
+    release = threading.Timer(0.2, other.execute, ("COMMIT",))
+    release.start()
+    # As at the opening of a file that has been made this moment: the other's lock is in the way of WAL.
+    database = Database(tmp_path)
+    release.join()
+    other.close()
+    with database.read() as transaction:
+        mode = transaction.connection.exec_driver_sql("PRAGMA journal_mode").scalar()
+    database.close()
+    assert mode == "wal"
 
 
 def test_several_may_open_a_new_database_at_once(new_place: Place) -> None:

@@ -11,6 +11,7 @@ process but also a loss of power. The price is one fsync a commit, which the wri
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -214,7 +215,6 @@ def _prepare(connection: sqlite3.Connection, record: Any) -> None:
     connection.isolation_level = None
     for pragma in (
         f"busy_timeout={_BUSY_MS}",
-        "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
         "temp_store=MEMORY",
@@ -222,8 +222,26 @@ def _prepare(connection: sqlite3.Connection, record: Any) -> None:
         "journal_size_limit=67108864",
     ):
         connection.execute(f"PRAGMA {pragma}")
+    _log_ahead(connection)
     # SQLite's own knows of English letters alone.
     connection.create_function("lower", 1, _lower, deterministic=True)
+
+
+def _log_ahead(connection: sqlite3.Connection) -> None:
+    """Turns write-ahead logging on, which a new file needs once.
+
+    SQLite refuses that at once while another has just opened the same file, instead of waiting `busy_timeout`.
+    """
+    until = time.monotonic() + _BUSY_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.005)
+        else:
+            return
 
 
 def _lower(value: Any) -> Any:
