@@ -154,6 +154,8 @@ class Unremembered:
 class Wire:
     """Transports that keep what is sent."""
 
+    is_gathering = False
+
     def __init__(self) -> None:
         self.sent: list[tuple[bytes, Hop]] = []
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from benches.machine import kernel_memory_bytes, private_bytes
+from benches.machine import asleep, kernel_memory_bytes, private_bytes
 from benches.media_load import MediaLoad, MediaSample, Slice
 from benches.relays.forwarder import Forwarder
 from benches.relays.interface import MIXED_SRTP, PLAIN, RelayUnderTest
@@ -74,7 +74,8 @@ Samples = dict[str, list[MediaSample]]
 
 
 def measure_cpu(plan: MediaPlan, encrypted: bool, calls: int, say: Say) -> Samples:
-    """All relays stand side by side with their calls set up, and are loaded in turn; the order rotates."""
+    """All relays stand side by side with their calls set up, and are loaded in turn while the others are stopped; the
+    order rotates."""
     samples: Samples = {name: [] for name in plan.relays}
     with contextlib.ExitStack() as stack:
         loads = {name: stack.enter_context(loaded(name, plan, encrypted))[1] for name in plan.relays}
@@ -83,7 +84,9 @@ def measure_cpu(plan: MediaPlan, encrypted: bool, calls: int, say: Say) -> Sampl
         for turn in range(plan.rounds):
             for position in range(len(plan.relays)):
                 name = plan.relays[(turn + position) % len(plan.relays)]
-                sample = loads[name].run(calls, plan.seconds)
+                others = [pid for other, load in loads.items() if other != name for pid in load.pids()]
+                with asleep(others):
+                    sample = loads[name].run(calls, plan.seconds)
                 samples[name].append(sample)
                 say(
                     f"{kind(encrypted)} {calls} calls, round {turn + 1}, {name}: {sample.cpu_us_per_packet:.2f} µs"

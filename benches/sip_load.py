@@ -69,6 +69,10 @@ class SipLoad:
                 return
         raise BenchError(f"{self._server.name} did not register every phone: {result!r}")
 
+    def pids(self) -> tuple[int, ...]:
+        """The server's processes."""
+        return self._server.pids()
+
     def calls(self, rate: float, seconds: float, warm_up_s: float = 1.5) -> CallSample:
         self._child.send([f"calls {rate:g} {warm_up_s * 1000:.0f} {seconds * 1000:.0f} {RING_MS} {HOLD_MS}"])
         result, process = self._measured()

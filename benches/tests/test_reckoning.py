@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
-from benches.machine import BenchError
+import benches
+from benches.machine import BenchError, asleep, wait_for
 from benches.media import judge_recovery
 from benches.media_load import Slice
 from benches.phones import challenge_of
 from benches.relays.interface import MIXED_SRTP, SUITE_PAIRS, SUITES, new_key, plan_calls
 from benches.relays.rtpengine import bdecode, bencode, read_sdp, sdp_of
 from benches.report import alone, at_least, at_most, compare, comparison_table, spread
+from benches.signalling import B2BUA, SLOWER_RATES, Signalling, fullest_rate
+from benches.sip_load import CallSample
 
 
 def test_ratios_are_taken_round_by_round_and_a_miss_is_marked() -> None:
@@ -53,6 +61,37 @@ def test_loss_later_than_a_second_after_overload_is_told() -> None:
     assert recovery.offered == pytest.approx(1.0)
     assert recovery.loss_after_1_s == pytest.approx(0.5)
     assert recovery.recovered_after_s == pytest.approx(2.5)
+
+
+def calls(rate: float, failed: int) -> CallSample:
+    return CallSample(rate, 100, 100 - failed, failed, {}, 0, 1.0, 0.1, 1.0, 2.0)
+
+
+def test_sippy_is_held_against_us_at_the_highest_rate_at_which_it_completes_every_call() -> None:
+    runs = {rate: {B2BUA: [calls(rate, 0), calls(rate, int(rate == 400.0))]} for rate in SLOWER_RATES}
+    assert fullest_rate(Signalling(runs, {})) == 300.0
+
+
+def test_what_is_asleep_goes_on_afterwards() -> None:
+    with subprocess.Popen(["sleep", "60"]) as process:
+        with asleep([process.pid]):
+            wait_for_state(process.pid, "T")
+        wait_for_state(process.pid, "S")
+        process.kill()
+
+
+def wait_for_state(pid: int, wanted: str) -> None:
+    def states() -> Iterator[bool]:
+        while True:
+            yield Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == wanted
+
+    wait_for(f"state {wanted}", states())
+
+
+def test_the_small_benchmark_of_a_call_runs() -> None:
+    command = [sys.executable, str(Path(benches.__file__).with_name("b2bua_micro.py")), "--calls", "5", "--rounds", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert int(done.stdout.split()[0]) > 0
 
 
 def test_bencode_reads_back_what_it_wrote() -> None:

@@ -1,11 +1,13 @@
 """Messages that come fast are gathered; what comes alone, and what is urgent, does not wait."""
 
 import asyncio
+import math
 import os
 import socket
 import threading
 import time
 from collections.abc import Callable
+from typing import cast
 
 from net.conftest import OPTIONS, Node
 from net.test_udp import phone
@@ -95,6 +97,56 @@ async def test_what_a_round_calls_soon_is_done_before_the_next_is_waited_for() -
     rush.moderation.stop()
     assert len(steps) == 2
     assert steps[1] - steps[0] < 0.05
+
+
+class Turns:
+    """An event loop of which each turn is asked for: what was called soon runs in one, and then messages come."""
+
+    def __init__(self) -> None:
+        self._soon: list[Callable[[], object]] = []
+
+    def call_soon(self, callback: Callable[[], object]) -> None:
+        self._soon.append(callback)
+
+    def turn(self) -> float:
+        """Seconds that it took."""
+        begun = time.monotonic()
+        due, self._soon = self._soon, []
+        for callback in due:
+            callback()
+        return time.monotonic() - begun
+
+
+def wait_of_the_last_before_a_pause() -> float:
+    """Seconds from a message in the turn before a pause until what it calls for is done; infinity without a pause."""
+    loop = Turns()
+    moderation = Moderation(cast(asyncio.AbstractEventLoop, loop), Limits(gathering_s=0.05))
+    done_at = math.inf
+
+    def done() -> None:
+        nonlocal done_at
+        done_at = time.monotonic()
+
+    def turns_until_pause() -> int | None:
+        return next((turn for turn in range(10) if loop.turn() > 0.03), None)
+
+    moderation.came(100)
+    turns_until_pause()
+    moderation.came(16)  # some three hundred a second: it goes on gathering
+    turns = turns_until_pause()
+    moderation.came(15)
+    for _ in range(turns or 0):
+        loop.turn()
+    moderation.came(1)
+    came_at = time.monotonic()
+    loop.call_soon(done)
+    pauses = turns_until_pause() is not None
+    return done_at - came_at if pauses else math.inf
+
+
+def test_what_the_last_messages_before_a_pause_call_for_is_sent_before_it() -> None:
+    # The machine itself may pause; hardly each time.
+    assert min(wait_of_the_last_before_a_pause() for _ in range(5)) < 0.02
 
 
 async def test_gathering_ends_when_messages_come_slowly_again() -> None:

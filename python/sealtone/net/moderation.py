@@ -52,7 +52,11 @@ class Moderation:
     def came(self, count: int) -> None:
         """So many messages have come."""
         self._count += count
-        if self.is_gathering or self._count < _FIRST_LOOK:
+        if self.is_gathering:
+            if count and not self._unsettled:
+                self._unsettled = 1  # what they call for leaves before the sleep
+            return
+        if self._count < _FIRST_LOOK:
             return
         now = monotonic()
         if self._rate(now) >= self._from and not self._stopped:
