@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -50,6 +51,16 @@ class Place(NamedTuple):
         return self.location is None
 
 
+def _free_port() -> int:
+    """Below what the system gives away by itself and above what tests choose: nobody takes it before the server does, or
+    between an end and a start."""
+    while True:
+        port = random.randrange(32_000, 32_768)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
 def programs() -> Path | None:
     """The folder of the newest server's programs, as Debian has them; None where there is none."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda file: int(file.parts[-3]))
@@ -62,9 +73,6 @@ class PostgresServer:
     def __init__(self, folder: Path, bin_folder: Path, settings: tuple[str, ...]) -> None:
         self._folder, self._bin, self._settings = folder, bin_folder, settings
         self._made = 0
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
         self._identity: dict[str, object] = {}
         if os.getuid() == 0:
             user = next(name for name in _UNPRIVILEGED if name in {entry.pw_name for entry in pwd.getpwall()})
@@ -80,6 +88,7 @@ class PostgresServer:
             check=True, capture_output=True, cwd=folder, **self._identity,  # type: ignore[call-overload]
         )  # fmt: skip
         self._process: subprocess.Popen[bytes] | None = None
+        self.port = _free_port()
         self.start()
 
     def start(self) -> None:
