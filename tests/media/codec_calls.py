@@ -12,7 +12,7 @@ from array import array
 from collections.abc import Callable
 from pathlib import Path
 
-from media.conftest import LOCAL, Phone, settle
+from media.conftest import LOCAL, Phone, settle, wait_for
 from sealtone.media import Digit, Engine, LegPlan, MediaEvent, MediaLeg, PayloadFormat, SrtpKey
 from sealtone.phone.g711 import law
 
@@ -54,14 +54,14 @@ def joined(engine: Engine, plan_a: LegPlan, plan_b: LegPlan) -> tuple[int, Media
 def transcoded(engine: Engine, plan_a: LegPlan, plan_b: LegPlan) -> tuple[int, MediaLeg, MediaLeg]:
     call, leg_a, leg_b = joined(engine, plan_a, plan_b)
     engine.transcode(leg_a.id, leg_b.id)
-    settle()
+    settle(engine)
     return call, leg_a, leg_b
 
 
 def bridged(engine: Engine, plan_a: LegPlan, plan_b: LegPlan) -> tuple[int, MediaLeg, MediaLeg]:
     call, leg_a, leg_b = joined(engine, plan_a, plan_b)
     engine.bridge(leg_a.id, leg_b.id)
-    settle()
+    settle(engine)
     return call, leg_a, leg_b
 
 
@@ -136,7 +136,7 @@ class Mirror:
     def _reflect(self, phone: Phone, leg: MediaLeg) -> None:
         while not self._ended.is_set():
             try:
-                packet = phone.hear()
+                packet = phone.hear(0.5)
             except TimeoutError:
                 continue
             phone.sequence = (phone.sequence + 1) & 0xFFFF
@@ -159,7 +159,7 @@ def heard_for(phone: Phone, seconds: float) -> list[bytes]:
     until, packets = time.monotonic() + seconds, []
     while time.monotonic() < until:
         try:
-            packets.append(phone.hear())
+            packets.append(phone.hear(0.5))
         except TimeoutError:
             break
     return packets
@@ -227,6 +227,19 @@ def drained(engine: Engine, until: Callable[[MediaEvent], bool], seconds: float 
         events += engine.events()
         time.sleep(0.01)
     return events
+
+
+def digits_told(engine: Engine, count: int) -> list[tuple[int, str]]:
+    """The digits once so many have been told, and what is told within 50 ms more."""
+    events: list[MediaEvent] = []
+
+    def are_told() -> bool:
+        events.extend(engine.events())
+        return len(digits(events)) >= count
+
+    wait_for(are_told)
+    time.sleep(0.05)
+    return digits(events + engine.events())
 
 
 def digits(events: list[MediaEvent]) -> list[tuple[int, str]]:

@@ -21,7 +21,7 @@ class Phone:
     def __init__(self, ip: str = LOCAL, ssrc: int = 1) -> None:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind((ip, 0))
-        self.socket.settimeout(0.5)
+        self.socket.settimeout(3.0)
         self.ssrc = ssrc
         self.sequence = 100
 
@@ -40,27 +40,29 @@ class Phone:
     def send_raw(self, leg: MediaLeg, packet: bytes) -> None:
         self.socket.sendto(packet, (leg.ip, leg.rtp_port))
 
-    def hear(self) -> bytes:
+    def hear(self, seconds: float = 3.0) -> bytes:
         """The next RTP packet; `TimeoutError` if none comes."""
+        self.socket.settimeout(seconds)
         while True:
             packet = self.socket.recv(2048)
             if not 192 <= packet[1] <= 223:
                 return packet
 
     def hears_nothing(self, seconds: float = 0.12) -> bool:
-        self.socket.settimeout(seconds)
         try:
-            self.hear()
+            self.hear(seconds)
         except TimeoutError:
             return True
-        finally:
-            self.socket.settimeout(0.5)
         return False
 
 
-def settle() -> None:
-    """Time for the worker to obey commands."""
-    time.sleep(0.015)
+def settle(engine: Engine) -> None:
+    """Returns once the engine's one worker has obeyed every command so far: it gives back the ports of a last one."""
+    in_use = engine.stats().ports_in_use
+    call = engine.open_call()
+    engine.open_leg(call, LOCAL)
+    engine.close_call(call)
+    wait_for(lambda: engine.stats().ports_in_use <= in_use)
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 5.0) -> None:
@@ -96,5 +98,5 @@ def bridged(engine: Engine, plan_a: LegPlan, plan_b: LegPlan) -> tuple[int, Medi
     engine.update_leg(leg_a.id, plan_a)
     engine.update_leg(leg_b.id, plan_b)
     engine.bridge(leg_a.id, leg_b.id)
-    settle()
+    settle(engine)
     return call, leg_a, leg_b

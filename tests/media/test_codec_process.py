@@ -223,7 +223,7 @@ def test_without_the_program_calls_are_relayed_and_nothing_is_transcoded() -> No
         engine.transcode(leg_a.id, leg_b.id)
     assert all(engine.codecs().values())
     engine.bridge(leg_a.id, leg_b.id)
-    settle()
+    settle(engine)
     with Tone(alice, leg_a):
         assert share(sound_of(heard(bob, 10), 0), 1000) > 0.95
     engine.stop()

@@ -54,7 +54,7 @@ def test_two_phones_hear_each_other_and_the_call_ends_with_the_counts(engine: En
         assert bob.hear()[12:] == b"a" * 160
         bob.send(leg_b, b"b" * 160)
         assert alice.hear()[12:] == b"b" * 160
-    settle()
+    settle(engine)
     live = engine.leg_stats(leg_a.id)
     assert live.latched == alice.address
     assert live.last_rx_age_s is not None
@@ -114,7 +114,7 @@ def test_payload_types_are_mapped_between_the_legs(engine: Engine) -> None:
     alice, bob = Phone(), Phone()
     call, leg_a, leg_b = bridged(engine, _plan(alice), _plan(bob, payload_types=(8, 96)))
     engine.bridge(leg_a.id, leg_b.id, {101: 96}, {96: 101})
-    settle()
+    settle(engine)
     alice.send(leg_a, b"not in the map", 0)
     alice.send(leg_a, b"digit", 101)
     assert bob.hear()[1] & 0x7F == 96
@@ -128,7 +128,7 @@ def test_an_echo_leg_hears_itself(engine: Engine) -> None:
     leg = engine.open_leg(engine.open_call(), LOCAL)
     engine.update_leg(leg.id, _plan(alice))
     engine.echo(leg.id)
-    settle()
+    settle(engine)
     alice.send(leg, b"hello?")
     echoed = alice.hear()
     assert echoed[12:] == b"hello?"

@@ -287,7 +287,7 @@ def test_a_leg_that_is_sealed_later_gives_nothing_more(engine: Engine, tmp_path:
     number = engine.start_recording(leg_a.id, leg_b.id, RecordingWish(tmp_path / "a.age", "wav", RECIPIENTS))
     engine.update_leg(leg_a.id, plan(alice, PCMU, sealed=True))
     engine.update_leg(leg_b.id, plan(bob, PCMU, sealed=True))
-    settle()
+    settle(engine)
     with Talking(alice, leg_a, LEFT_HZ):
         time.sleep(1.0)
     engine.stop_recording(number)

@@ -65,7 +65,7 @@ def test_sealed_legs_pass_media_reports_and_zrtp_octet_by_octet(engine: Engine) 
         assert bob.socket.recv(2048) == packet
         bob.send_raw(leg_b, packet)
         assert alice.socket.recv(2048) == packet
-    settle()
+    settle(engine)
     shown = [event for event in engine.events() if isinstance(event, PacketReceived)]
     assert [len(event.data) for event in shown if event.leg == leg_a.id] == [76, 1200]
     final = engine.close_call(call)
