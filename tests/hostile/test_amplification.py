@@ -78,6 +78,7 @@ async def test_a_short_request_that_is_repeated_as_sip_does_is_answered_in_the_e
         assert line.statuses == []
         for _ in range(4):
             line.send(request)
+        await line.answered()
         await asyncio.sleep(0.3)
         assert 1 <= line.statuses.count(401) < 4
 
@@ -85,7 +86,7 @@ async def test_a_short_request_that_is_repeated_as_sip_does_is_answered_in_the_e
 async def test_a_request_as_long_as_phones_send_is_answered_at_once(server: Server) -> None:
     async with await Line.to(server, "udp", "127.0.2.2") as line:
         line.send(typical(line, "REGISTER"))
-        await asyncio.sleep(0.3)
+        await line.answered()
         assert line.statuses == [401]
 
 
@@ -128,6 +129,7 @@ async def test_next_to_a_phone_of_the_same_address_nobody_gets_more_either(serve
         async with await Line.to(server, "udp", "127.0.5.1") as line:
             for _ in range(10):
                 line.send(shortest(line, "REGISTER", f"sip:1@{OURS}"))
+            await line.answered()
             await asyncio.sleep(0.3)
             assert 0 < line.octets_in <= LARGEST * line.octets_out
 

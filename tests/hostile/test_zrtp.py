@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from hostile.server import OURS, Server
-from hostile.talk import forged
+from hostile.talk import forged, settled
 from hostile.wire import ATTACKER, SDP, Line, Person, offer
 from hostile.zrtp_peer import QUICK, Dialog, Tamper, ZrtpPeer, echoed, person, sealed, untouched
 from interop.processes import LOOPBACK
@@ -59,10 +59,17 @@ async def lossless(*ways: tuple[ZrtpPeer, ZrtpPeer]) -> AsyncIterator[None]:
     yield
     await asyncio.sleep(0.4)
     for (speaker, listener), (sent, heard) in zip(ways, before, strict=True):
-        said = speaker.sent - sent
-        assert said > 10
-        missing = said - (listener.heard - heard)
-        assert missing <= 3 + said * 0.01, f"{missing} of {said} were lost"
+        most = 3 + (speaker.sent - sent) * 0.01
+
+        def missing(speaker: ZrtpPeer = speaker, listener: ZrtpPeer = listener, ahead: int = sent - heard) -> int:
+            return speaker.sent - listener.heard - ahead
+
+        assert speaker.sent - sent > 10
+        # On a busy machine more of them are still on their way, and arrive; what is lost stays missing.
+        await settled(
+            lambda missing=missing, most=most: missing() <= most,  # type: ignore[misc]
+            lambda missing=missing: f"{missing()} were lost",  # type: ignore[misc]
+        )
         assert listener.clear == 0
 
 
@@ -275,8 +282,8 @@ async def test_a_mutating_phone_comes_to_no_keys_and_hears_nothing(server: Serve
         return instead
 
     async with echoed(server, algorithms=algorithms, tamper=counting) as (phone, _, caller):
+        await settled(lambda: changed, lambda: "the mutation was not tried", 5.0)
         await asyncio.sleep(0.8)
-        assert changed, "the mutation was tried"
         assert phone.heard == 0
     leg = (await record_of(server, caller)).legs[0].security
     assert leg.zrtp is not None
@@ -307,6 +314,7 @@ async def clear_voice_through(server: Server, port: int, socket_: socket.socket)
     for sequence in range(8):
         socket_.sendto(forged(sequence), (LOOPBACK, port))
         await asyncio.sleep(0.005)
+    await asyncio.sleep(0.1)
     back = 0
     while True:
         try:
@@ -390,7 +398,7 @@ async def test_nothing_clear_reaches_a_phone_before_its_keys(server: Server) -> 
     gate = asyncio.Event()
     async with echoed(server, tamper=lambda packet: [packet] if gate.is_set() else []) as (phone, _, _):
         await asyncio.sleep(1.8)
-        assert phone.sent > 50
+        await settled(lambda: phone.sent > 50, lambda: f"{phone.sent} were sent")
         assert phone.heard == 0
         gate.set()
         await phone.is_secure()

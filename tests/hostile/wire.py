@@ -118,6 +118,13 @@ class Line(asyncio.DatagramProtocol):
     def statuses(self) -> list[int]:
         return [message.status for message in self.messages if isinstance(message, Response)]
 
+    async def answered(self, within_s: float = 3.0) -> None:
+        """Returns once anything has been answered."""
+        async with asyncio.timeout(within_s):
+            while not self.statuses:
+                self._arrived.clear()
+                await self._arrived.wait()
+
     @property
     def requests(self) -> list[Request]:
         return [message for message in self.messages if isinstance(message, Request)]
