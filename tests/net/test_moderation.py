@@ -7,6 +7,8 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
+from statistics import median
 from typing import cast
 
 from net.conftest import OPTIONS, Node
@@ -55,31 +57,33 @@ async def late_by(write: Callable[[], object], fd: int) -> float:
     return at - written
 
 
-async def test_what_comes_while_messages_are_gathered_waits_for_the_next_round() -> None:
-    rush = Rush()
-    await rush.begun()
-    reader, writer = os.pipe()
-    try:
-        assert 0.05 < await late_by(lambda: os.write(writer, b"x"), reader) < 0.6
-    finally:
+async def delays(*, urgent: bool) -> list[float]:
+    """How late each of some is seen that comes while messages are gathered, in seconds."""
+    found = []
+    for _ in range(5):
+        reader, writer = os.pipe()
+        rush = Rush((reader,) if urgent else ())
+        await rush.begun()
+        found.append(await late_by(partial(os.write, writer, b"x"), reader))
         rush.moderation.stop()
         os.close(reader)
         os.close(writer)
+    return found
+
+
+# The machine itself may be late, with the writing or the seeing; hardly each time.
+
+
+async def test_what_comes_while_messages_are_gathered_waits_for_the_next_round() -> None:
+    assert 0.05 < median(await delays(urgent=False)) < 0.6
 
 
 async def test_what_is_urgent_is_seen_at_once_while_messages_are_gathered() -> None:
-    reader, writer = os.pipe()
-    rush = Rush((reader,))
-    await rush.begun()
-    try:
-        assert await late_by(lambda: os.write(writer, b"x"), reader) < 0.05
-    finally:
-        rush.moderation.stop()
-        os.close(reader)
-        os.close(writer)
+    assert min(await delays(urgent=True)) < 0.05
 
 
-async def test_what_a_round_calls_soon_is_done_before_the_next_is_waited_for() -> None:
+async def wait_of_what_a_round_calls_soon() -> float:
+    """In seconds."""
     rush = Rush()
     await rush.begun()
     begun = time.monotonic()
@@ -96,7 +100,11 @@ async def test_what_a_round_calls_soon_is_done_before_the_next_is_waited_for() -
     await asyncio.sleep(0.5)
     rush.moderation.stop()
     assert len(steps) == 2
-    assert steps[1] - steps[0] < 0.05
+    return steps[1] - steps[0]
+
+
+async def test_what_a_round_calls_soon_is_done_before_the_next_is_waited_for() -> None:
+    assert min([await wait_of_what_a_round_calls_soon() for _ in range(3)]) < 0.05
 
 
 class Turns:
@@ -145,7 +153,6 @@ def wait_of_the_last_before_a_pause() -> float:
 
 
 def test_what_the_last_messages_before_a_pause_call_for_is_sent_before_it() -> None:
-    # The machine itself may pause; hardly each time.
     assert min(wait_of_the_last_before_a_pause() for _ in range(5)) < 0.02
 
 

@@ -48,7 +48,10 @@ async def until(
         await asyncio.sleep(0.05)
 
 
-async def test_a_change_is_done_once_the_server_has_loaded_it_and_whoever_waits_is_told(tmp_path: Path) -> None:
+async def test_a_change_is_done_once_the_server_has_loaded_it_and_whoever_waits_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sealtone.app._POLL_S", 3600.0)  # its own look would come between
     async with running(config_in(tmp_path)) as whole:
         assert (await logged(whole, 1)).state == "done", "what the first use made is in force"
         feed = whole.server.node.feed

@@ -190,9 +190,10 @@ async def test_a_new_secret_signs_beside_the_old_one_for_a_day(database: Databas
         await until(lambda: len(receiver.received) == 1)
         assert is_signed(receiver.received[0], made.secret)
         assert is_signed(receiver.received[0], fresh.secret)
+        await until(lambda: deliveries(database, made.webhook)[0].next_try_at is None)
+        clock.ahead = 86_500.0
         with database.write() as transaction:
             send_test(transaction, OWNER, time.time(), made.webhook.id)
-        clock.ahead = 86_500.0
         await until(lambda: len(receiver.received) == 2)
         await courier.close()
     late = receiver.received[1].headers["webhook-signature"]
