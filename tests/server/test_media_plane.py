@@ -61,7 +61,7 @@ def test_a_call_is_transcoded_and_its_counters_tell_what_was_made_up(engine: Eng
     plane.update_leg(port_b.id, _plan(bob, G722))
     plane.transcode(port_a.id, port_b.id)
     plane.flush()
-    settle()
+    settle(engine)
     leg_a, leg_b = (MediaLeg(port.id, LOCAL, port.rtp_port, port.rtcp_port) for port in (port_a, port_b))
     with Mirror(bob, leg_b), Tone(alice, leg_a, 1000):
         assert share(sound_of(heard(alice, 75)[45:], 0), 1000) > 0.9
