@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,6 +29,7 @@ from sealtone.admin.webhooks import (
 )
 from sealtone.model.people import Role
 from sealtone.store import Database
+from sealtone.store import webhooks as rows
 from sealtone.store.directory import insert_account
 from sealtone.store.webhooks import Delivery, Webhook
 from sealtone.web.webhooks import Courier, Sender
@@ -214,6 +216,33 @@ async def test_one_that_is_slow_holds_up_no_other(database: Database) -> None:
         courier.start(None)
         await until(lambda: len(quick.received) == 1, 3.0)
         assert slow.connections <= 2
+        await courier.close()
+
+
+async def test_what_is_taken_while_it_is_looked_for_what_is_due_is_not_sent_twice(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    courier, read = Courier(database, Sender(), pause=60.0), rows.due_deliveries
+
+    def slowly(*arguments: Any) -> tuple[Delivery, ...]:
+        """As on a busy machine: what was being sent has ended before it is said what is due."""
+        found, end = read(*arguments), time.monotonic() + 5.0
+        while courier._running and time.monotonic() < end:
+            time.sleep(0.005)
+        return found
+
+    monkeypatch.setattr(rows, "due_deliveries", slowly)
+    async with receiving() as receiver:
+        receiver.delay_s = 0.3
+        made = hook_to(database, receiver)
+        with database.write() as transaction:
+            send_test(transaction, OWNER, time.time(), made.webhook.id)
+        courier.start(None)
+        await until(lambda: bool(receiver.received))
+        courier.wake()
+        await until(lambda: deliveries(database, made.webhook)[0].next_try_at is None)
+        await asyncio.sleep(0.2)
+        assert len(receiver.received) == 1
         await courier.close()
 
 

@@ -10,7 +10,7 @@ import logging
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
@@ -125,7 +125,9 @@ class Courier:
         while True:
             self._wake.clear()
             try:
-                for attempt in await self._read(self._due):
+                # As it is before the database is looked at: who ends meanwhile is no more due, and looked for again.
+                running = {number: hook for number, (hook, _) in self._running.items()}
+                for attempt in await self._read(partial(self._due, running)):
                     task = asyncio.create_task(self._attempt(attempt))
                     self._running[attempt.delivery.id] = attempt.hook.id, task
                     task.add_done_callback(partial(self._ended, attempt.delivery.id))
@@ -140,20 +142,23 @@ class Courier:
         _report(task)
         self.wake()
 
-    def _due(self, transaction: Transaction) -> list[_Attempt]:
-        """A few of each endpoint's, so that one that is slow, or has much to be told, holds up no other."""
+    def _due(self, running: Mapping[int, int], transaction: Transaction) -> list[_Attempt]:
+        """A few of each endpoint's, so that one that is slow, or has much to be told, holds up no other.
+
+        `running`: the deliveries that are being sent, each with its endpoint.
+        """
         now = self._wall()
         rules = webhooks.target_rules(transaction)
-        running = Counter(hook for hook, task in self._running.values())
-        free = _AT_ONCE - len(self._running)
+        busy = Counter(running.values())
+        free = _AT_ONCE - len(running)
         attempts: list[_Attempt] = []
         for number in rows.due_webhooks(transaction, now):
-            wanted = min(_AT_ONCE_EACH - running[number], free - len(attempts))
+            wanted = min(_AT_ONCE_EACH - busy[number], free - len(attempts))
             hook = rows.find_webhook(transaction, number)
             if wanted <= 0 or hook is None:
                 continue
             some = rows.due_deliveries(transaction, number, now, _AT_ONCE_EACH)
-            new = [delivery for delivery in some if delivery.id not in self._running][:wanted]
+            new = [delivery for delivery in some if delivery.id not in running][:wanted]
             secrets = rows.secrets_of(transaction, number, now)
             attempts += [_Attempt(delivery, hook, secrets, rules) for delivery in new]
         return attempts
