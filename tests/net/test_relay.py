@@ -178,6 +178,7 @@ async def test_who_does_not_read_is_not_buffered_for_without_end(
     async with shared_port(node, tmp_path) as (port, _), panel_at(tmp_path / "panel.sock", pours):
         async with connected(port, certificates.client_context(), "office.example") as (_, writer):
             writer.write(GET)
+            await node.until(lambda _: written)
             before = -1
             while before != written:
                 before = written
@@ -269,12 +270,12 @@ async def test_a_flood_of_http_meets_its_own_limit_and_takes_no_place_of_a_phone
 async def test_first_octets_that_trickle_stay_on_probation(
     nodes: Nodes, certificates: CertificateStore, tmp_path: Path
 ) -> None:
-    node = nodes(Limits(unauthenticated_idle_s=0.3), certificates)
+    node = nodes(Limits(unauthenticated_idle_s=0.6), certificates)
     async with shared_port(node, tmp_path) as (port, relay):
         async with connected(port, certificates.client_context(), "office.example") as (reader, writer):
             for octet in b"OPTIONS":
                 writer.write(bytes([octet]))
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.2)
             await answered(reader)
     assert node.transports.counters.idle_closed == 1
     assert relay.counters.accepted == 0

@@ -120,13 +120,13 @@ async def test_a_web_browser_gets_nothing_executed_and_is_closed(nodes: Nodes) -
 
 
 async def test_an_idle_connection_that_never_authenticated_is_closed(nodes: Nodes) -> None:
-    node = nodes(Limits(unauthenticated_idle_s=0.1))
+    node = nodes(Limits(unauthenticated_idle_s=0.5))
     port = await listening(node)
     async with connected(port) as (idle, writer), connected(port) as (kept, kept_writer):
         kept_writer.write(OPTIONS)
         await node.until(lambda n: n.messages)
         node.transports.authenticated(node.messages[0][1], "1000@office.example")
-        for _ in range(30):
+        for _ in range(100):
             writer.write(b"\r\n\r\nO"[:4])  # keep-alives are no sign of a SIP peer
             await asyncio.sleep(0.05)
             if node.transports.counters.idle_closed:
