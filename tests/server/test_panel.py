@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
@@ -86,10 +87,13 @@ async def test_sip_and_media_interrupt_the_panel_and_no_key_at_the_terminal_ends
     await answers(whole)
     pid = whole.server.panel.pid
     assert pid is not None
-    threads = [int(thread) for thread in os.listdir(f"/proc/{pid}/task")]
-    assert {os.getpriority(os.PRIO_PROCESS, thread) for thread in threads} == {os.getpriority(os.PRIO_PROCESS, 0) + 10}
+    threads, nices = [int(thread) for thread in os.listdir(f"/proc/{pid}/task")], set()
+    for thread in threads:
+        with contextlib.suppress(ProcessLookupError):  # it has just ended
+            nices.add(os.getpriority(os.PRIO_PROCESS, thread))
+    assert nices == {os.getpriority(os.PRIO_PROCESS, 0) + 10}
     # Where the kernel tells of slices and takes them from us (Linux 6.12).
-    ours, theirs = _slice_of(os.getpid()), {_slice_of(thread) for thread in threads}
+    ours, theirs = _slice_of(os.getpid()), {_slice_of(thread) for thread in threads} - {None}
     if ours is not None and KERNEL >= (6, 12):
         assert theirs == {100e6}
     assert os.getpgid(pid) == pid
@@ -103,8 +107,9 @@ async def test_a_panel_that_hangs_is_ended_and_started_again(tmp_path: Path, mon
     async with running(config_in(tmp_path, panel=True)) as whole:
         await answers(whole)
         await asyncio.sleep(1.0)  # it has been looked after once
-        hung = whole.server.panel.pid
-        assert hung is not None
+        async with asyncio.timeout(10):
+            while (hung := whole.server.panel.pid) is None:  # noqa: ASYNC110 - one that was slow is started again
+                await asyncio.sleep(0.1)
         os.kill(hung, signal.SIGSTOP)
         async with asyncio.timeout(40):
             while whole.server.panel.pid in (None, hung):  # noqa: ASYNC110

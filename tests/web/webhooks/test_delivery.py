@@ -205,7 +205,7 @@ async def test_a_new_secret_signs_beside_the_old_one_for_a_day(database: Databas
 
 async def test_one_that_is_slow_holds_up_no_other(database: Database) -> None:
     async with receiving() as slow, receiving() as quick:
-        slow.delay_s = 5.0
+        slow.delay_s = 8.0
         first = hook_to(database, slow)
         second = hook_to(database, quick)
         with database.write() as transaction:
@@ -214,7 +214,7 @@ async def test_one_that_is_slow_holds_up_no_other(database: Database) -> None:
             send_test(transaction, OWNER, time.time(), second.webhook.id)
         courier = Courier(database, Sender(), pause=0.05)
         courier.start(None)
-        await until(lambda: len(quick.received) == 1, 3.0)
+        await until(lambda: len(quick.received) == 1, 6.0)
         assert slow.connections <= 2
         await courier.close()
 
