@@ -33,6 +33,7 @@ from sealtone.admin import (
 )
 from sealtone.admin.domain_checks import DAILY_CHECK, dns_resolvers
 from sealtone.admin.domain_records import as_zone_file
+from sealtone.admin.phone_links import phone_host
 from sealtone.admin.service import ServiceChange, update_service
 from sealtone.model import DomainKind, Role
 from sealtone.net.dns_lookup import DnsLookup
@@ -258,3 +259,19 @@ def test_name_servers_are_written_as_addresses_with_ports(transaction: Transacti
     for wrong in ("ns.example", "192.0.2.1:0", "192.0.2.1:x"):
         with pytest.raises(InvalidInput):
             set_dns_resolvers(transaction, OPERATOR, 2.0, wrong)
+
+
+def test_phones_are_told_a_domains_own_name_only_where_it_was_found_to_lead_here(
+    transaction: Transaction, anna: Actor
+) -> None:
+    token = park(transaction, anna)
+    save_reach(transaction, Reach())
+    checked(transaction, anna, 20.0, proof(token))
+    assert phone_host(transaction, NAME) == ""
+    save_reach(transaction, Reach("", ("192.0.2.7",)))
+    assert phone_host(transaction, NAME) == "192.0.2.7"
+    checked(transaction, anna, 30.0, lambda zone: zone.set("A", NAME, "192.0.2.9"))
+    assert phone_host(transaction, NAME) == "192.0.2.7"
+    checked(transaction, anna, 40.0, lambda zone: zone.set("A", NAME, "192.0.2.7"))
+    assert phone_host(transaction, NAME) == NAME
+    assert phone_host(transaction, NAME, "pbx.example") == "pbx.example"

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from cli.conftest import Run
+from sealtone.admin import Reach, save_reach
 from sealtone.model.record import CallRecord
 from sealtone.net.control import SOCKET_FILE, ControlSocket
 from sealtone.registrar import Binding
@@ -374,6 +375,24 @@ def test_a_link_for_a_phone_is_made_listed_and_revoked(run: Run) -> None:
     assert json.loads(run("connect", "1000@office.example", "--list", "--json").stdout) == []
     again = run("connect", "1000@office.example", "--revoke", made["number"])
     assert (again.returncode, "There is no such link" in again.stderr) == (1, True)
+
+
+def test_a_link_for_a_phone_names_what_the_phone_can_reach_or_says_what_to_set(run: Run, data: Path) -> None:
+    unknown = run("connect", "1000@office.example")
+    assert (unknown.returncode, "sealtone service set --public-name" in " ".join(unknown.stderr.split())) == (1, True)
+    assert json.loads(run("connect", "1000@office.example", "--list", "--json").stdout) == []
+    database = Database(data)
+    with database.write() as transaction:
+        save_reach(transaction, Reach("", ("2001:db8::7", "192.0.2.7"), 5060, 5061, 8443))
+    database.close()
+    by_address = run("connect", "1000@office.example").stdout
+    assert by_address.startswith("https://[2001:db8::7]:8443/p/")
+    assert "--public-name" in by_address
+    assert run("service", "set", "--public-name", "sip.example").returncode == 0
+    by_name = run("connect", "1000@office.example").stdout
+    assert by_name.startswith("https://sip.example:8443/p/")
+    assert "--public-name" not in by_name
+    assert run("connect", "1000@office.example", "--host", "pbx.example").stdout.startswith("https://pbx.example:8443/")
 
 
 def test_a_phone_is_rung_by_a_running_server_only(run: Run) -> None:

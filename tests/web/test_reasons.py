@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import ast
 import re
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import sealtone
+from sealtone.admin.backup import BackupError, read_backup
 from sealtone.web.i18n import Translations
 from sealtone.web.reasons import reason_said
+from sealtone.web.rendering import said
 
 PACKAGE = Path(sealtone.__file__).parent
 RUSSIAN = Translations().language("ru")
@@ -82,6 +85,19 @@ def test_what_stands_in_a_reason_is_kept_and_a_reason_within_it_is_said_too() ->
         RUSSIAN, "The phone gave up the encryption of a running call. The keys are still being agreed on."
     )
     assert not re.search("[a-z]", two)
+
+
+def test_why_a_backup_cannot_be_read_is_said_in_russian_with_its_file(tmp_path: Path) -> None:
+    cut, other = tmp_path / "cut.backup", tmp_path / "other.backup"
+    cut.write_bytes(b"PK\x03\x04 and no more")
+    with zipfile.ZipFile(other, "w") as archive:
+        archive.writestr("manifest.json", '{"format": 99, "version": "9.9"}')
+    for file, named in ((cut, str(cut)), (other, "9.9")):
+        with pytest.raises(BackupError) as raised:
+            read_backup(file, list, str)
+        assert named in said(RUSSIAN, raised.value)
+        assert re.search("[а-я]{4}", said(RUSSIAN, raised.value))
+        assert named in str(raised.value)
 
 
 @pytest.mark.parametrize("text", ["", "Busy Here", "Temporarily Unavailable", "{0.__class__} %s %(x)s", "x" * 5000])

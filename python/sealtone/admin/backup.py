@@ -132,7 +132,9 @@ def restore_backup(
     `data` is as it was.
     """
     if data.exists() and (not data.is_dir() or any(data.iterdir())):
-        raise BackupError(f"{data} is not empty. A backup is restored into a new folder: name one with --data.")
+        raise BackupError(
+            "{folder} is not empty. A backup is restored into a new folder: name one with --data.", folder=data
+        )
     try:
         data.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".sealtone-restore-", dir=data.parent) as folder:
@@ -148,7 +150,9 @@ def restore_backup(
             made.replace(data)
             _sync(data.parent)
     except OSError as error:
-        raise BackupError(f"The backup was not restored to {data}: {error.strerror or error}.") from error
+        raise BackupError(
+            "The backup was not restored to {folder}: {why}.", folder=data, why=error.strerror or error
+        ) from error
     return _contents(manifest, file)
 
 
@@ -225,7 +229,9 @@ def _seal(archive: Path, out: Path, recipient: str, passphrase: str) -> x25519.I
     try:
         to = identity.to_public() if identity is not None else x25519.Recipient.from_str(recipient.strip())
     except pyrage.RecipientError as error:
-        raise BackupError(f"“{recipient}” is no public key of age (X25519): it begins with age1.") from error
+        raise BackupError(
+            "“{recipient}” is no public key of age (X25519): it begins with age1.", recipient=recipient
+        ) from error
     with zipfile.ZipFile(_private(out), "w", zipfile.ZIP_STORED) as outer:
         if identity is not None:
             outer.writestr(_SEALED_KEY, pyrage.passphrase.encrypt(f"{identity}\n".encode(), passphrase))
@@ -289,10 +295,12 @@ class _Opening:
             return self._kept(zipfile.ZipFile(plain))
         except pyrage.DecryptError as error:
             self.__exit__()
-            raise BackupError(f"The key does not open this backup ({error}).") from error
+            raise BackupError("The key does not open this backup ({why}).", why=error) from error
         except _DAMAGED as error:
             self.__exit__()
-            raise BackupError(f"{self._file} is no backup, or was damaged or changed: {error}.") from error
+            raise BackupError(
+                "{file} is no backup, or was damaged or changed: {why}.", file=self._file, why=error
+            ) from error
         except BaseException:
             self.__exit__()
             raise
@@ -322,7 +330,7 @@ def _manifest(archive: zipfile.ZipFile) -> dict[str, Any]:
     except (KeyError, TypeError, *_DAMAGED) as error:
         raise BackupError("This is no backup of Sealtone's, or its list of contents was damaged.") from error
     if not fits:
-        raise BackupError(f"This backup was made by a newer Sealtone ({manifest.get('version', 'unknown')}).")
+        raise BackupError("This backup was made by a newer Sealtone ({version}).", version=manifest.get("version", "?"))
     return cast("dict[str, Any]", manifest)
 
 
@@ -332,7 +340,7 @@ def _verify(archive: zipfile.ZipFile, manifest: dict[str, Any]) -> None:
         raise BackupError("The backup does not hold what its list of contents says: it was damaged or changed.")
     for name, entry in manifest["entries"].items():
         if not _NAME.fullmatch(name) or any(part in ("", ".", "..") for part in name.split("/")) or "\\" in name:
-            raise BackupError(f"The backup names a file that it must not: {name}.")
+            raise BackupError("The backup names a file that it must not: {name}.", name=name)
         try:
             octets, digest = 0, hashlib.sha256()
             with archive.open(name) as content:
@@ -342,9 +350,9 @@ def _verify(archive: zipfile.ZipFile, manifest: dict[str, Any]) -> None:
                     if octets > entry["octets"]:
                         break
         except _DAMAGED as error:
-            raise BackupError(f"The backup was damaged: {name} cannot be read ({error}).") from error
+            raise BackupError("The backup was damaged: {name} cannot be read ({why}).", name=name, why=error) from error
         if octets != entry["octets"] or digest.hexdigest() != entry["sha256"]:
-            raise BackupError(f"The backup was damaged or changed: {name} is not what it was.")
+            raise BackupError("The backup was damaged or changed: {name} is not what it was.", name=name)
 
 
 def _extract(archive: zipfile.ZipFile, manifest: dict[str, Any], folder: Path) -> None:

@@ -79,6 +79,14 @@ def standing_of(transaction: Transaction, actor: Actor, name: str, role: Role = 
     raise NotFound("There is no domain {name}.", name=domain_name)
 
 
+def leads_here(transaction: Transaction, name: str) -> bool:
+    """Whether a domain's own address was found to be one of this server, when DNS was last looked at."""
+    domain = rows.find_domain(transaction, name)
+    return domain is not None and any(
+        one.purpose == "address" and one.state == "ok" for one in _of_domain(transaction, domain).findings
+    )
+
+
 async def look_up(lookup: DnsLookup, standing: Standing) -> tuple[Finding, ...]:
     """The standing's records as DNS has them now. Raises nothing: what DNS does not answer is ``unknown``."""
     wanted = [(finding.kind, finding.name) for finding in standing.findings]

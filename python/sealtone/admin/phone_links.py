@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from sealtone.admin.actor import Actor
+from sealtone.admin.domain_checks import leads_here
 from sealtone.admin.errors import Conflict, NotFound
 from sealtone.admin.links import NewLink, make_link, token_hash
+from sealtone.admin.reach import read_reach
 from sealtone.admin.sip_users import user_of
 from sealtone.model import Role, SipUser
 from sealtone.store import Transaction
@@ -33,6 +35,18 @@ class PhoneLink(NamedTuple):
     created_at: float
     created_by: str
     expires_at: float
+
+
+def phone_host(transaction: Transaction, domain: str, asked: str = "") -> str:
+    """The host by which phones of a domain reach this server, and the panel on it; "" where nothing tells.
+
+    The service's public name; else `asked`, by which whoever asks has reached it; else the domain, where DNS was found
+    to lead from it to here; else an address of this machine, as it last ran.
+    """
+    reach = read_reach(transaction)
+    if reach.name or asked:
+        return reach.name or asked
+    return domain if leads_here(transaction, domain) else next(iter(reach.addresses), "")
 
 
 def make_phone_link(transaction: Transaction, actor: Actor, now_wall: float, aor: str) -> NewLink:

@@ -10,16 +10,19 @@ from typing import Annotated
 import segno
 import typer
 
+from sealtone.admin.errors import Conflict
 from sealtone.admin.phone_calls import phone_to_call
-from sealtone.admin.phone_links import list_phone_links, make_phone_link, revoke_phone_link
-from sealtone.admin.reach import Reach, read_reach
+from sealtone.admin.phone_links import list_phone_links, make_phone_link, phone_host, revoke_phone_link
+from sealtone.admin.reach import read_reach
+from sealtone.admin.sip_users import user_of
 from sealtone.cli.output import DEFAULT_DATA, DataOption, JsonOption, actor, change, console, look, moment, print_json
 from sealtone.model.directory import WHO_CAN_HEAR_SERVICE
 from sealtone.net.control import ask
 from sealtone.provisioning import ServerPlace
+from sealtone.store import Transaction
 
 Aor = Annotated[str, typer.Argument(metavar="USER@DOMAIN", help="Such as 1000@office.example.", show_default=False)]
-_HTTPS = 443
+_SAY_A_NAME = "Set one with: sealtone service set --public-name NAME, or name one with --host"
 
 
 def connect(
@@ -41,8 +44,9 @@ def connect(
 
 
 def _make(data: Path, aor: str, host: str | None, as_json: bool) -> None:
+    place = look(data, lambda transaction: _place(transaction, aor, host))
     made = change(data, lambda t, who, now: make_phone_link(t, who, now, aor))
-    url = _url(look(data, read_reach), host or made.link.subject.rpartition("@")[2], f"/p/{made.token}")
+    url = place.url(f"/p/{made.token}")
     if as_json:
         print_json({"number": made.link.number, "url": url, "expires_at": made.link.expires_at})
         return
@@ -53,6 +57,11 @@ def _make(data: Path, aor: str, host: str | None, as_json: bool) -> None:
         f"In Linphone: scan it, or fetch the remote configuration. It works once, until "
         f"{moment(made.link.expires_at)}; to end it before: sealtone connect {aor} --revoke {made.link.number}"
     )
+    if place.is_by_address:
+        console().print(
+            "It names an address, which Linphone does not accept: it compares the certificate with a name. "
+            f"{_SAY_A_NAME}."
+        )
 
 
 def _list(data: Path, aor: str, as_json: bool) -> None:
@@ -65,10 +74,13 @@ def _list(data: Path, aor: str, as_json: bool) -> None:
         console().print(f"No link for {aor} is open.")
 
 
-def _url(reach: Reach, host: str, path: str) -> str:
-    port = reach.shared_tls_port or reach.tls_port
-    place = ServerPlace(reach.name or host, port)
-    return f"https://{place.host_in_uri}{'' if port == _HTTPS else f':{port}'}{path}"
+def _place(transaction: Transaction, aor: str, host: str | None) -> ServerPlace:
+    """Where the phone reaches the panel. Raises `NotFound`, `Conflict` where nothing tells."""
+    user, reach = user_of(transaction, actor(), aor), read_reach(transaction)
+    named = host or phone_host(transaction, user.domain)
+    if not named:
+        raise Conflict("It is not known by what name or address phones reach this server. {what}.", what=_SAY_A_NAME)
+    return ServerPlace(named.strip("[]"), reach.shared_tls_port or reach.tls_port)
 
 
 def ring(

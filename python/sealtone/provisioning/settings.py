@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from sealtone.model import LegPolicy, Protection, SipUser
 from sealtone.sdp.catalogue import CATALOGUE, DEFAULT_ORDER
+
+_HTTPS = 443
 
 
 class UnreadableSettings(Exception):
@@ -33,6 +36,20 @@ class ServerPlace(NamedTuple):
     def proxy(self) -> str:
         """As phones write an outbound proxy: over TLS, with its port."""
         return f"sip:{self.host_in_uri}:{self.tls_port};transport=tls"
+
+    @property
+    def is_by_address(self) -> bool:
+        """Whether the host is an IP address: phones that compare certificates with names then refuse."""
+        try:
+            ipaddress.ip_address(self.host)
+        except ValueError:
+            return False
+        return True
+
+    def url(self, path: str) -> str:
+        """Of the panel, which shares the port of SIP over TLS; ``path`` begins with a slash."""
+        port = "" if self.tls_port == _HTTPS else f":{self.tls_port}"
+        return f"https://{self.host_in_uri}{port}{path}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from sealtone.web.api.conditional import answer
 from sealtone.web.api.operation import Operation, details
 from sealtone.web.api.schemas.base import Form, Moment, Shown, example, moment
 from sealtone.web.api.work import Caller, change, now, read, server
-from sealtone.web.phone_place import panel_url, phone_place
+from sealtone.web.phone_place import phone_place
 
 router = APIRouter(route_class=Operation, tags=["SIP users"])
 Number = Annotated[str, Path(max_length=100)]
@@ -137,7 +137,7 @@ async def create_link(request: Request, user: Caller, aor: str) -> Response:
     place = await phone_place(request, link.subject.rpartition("@")[2])
     shown = NewPhoneLink(
         **_fields(link.number, link.created_by, link.created_at, link.expires_at),
-        url=panel_url(place, f"/p/{made.token}"),
+        url=place.url(f"/p/{made.token}"),
     )
     return answer(shown, 201, {"Cache-Control": "no-store"})
 

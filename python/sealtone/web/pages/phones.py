@@ -45,7 +45,7 @@ from sealtone.web.asking import (
     signed_in,
 )
 from sealtone.web.parts import Parts
-from sealtone.web.phone_place import is_address, panel_url, phone_place
+from sealtone.web.phone_place import phone_place
 from sealtone.web.reasons import reason_said
 from sealtone.web.sections import Section
 
@@ -69,7 +69,7 @@ async def make_link(request: Request, actor: SignedIn, aor: str) -> Response:
     """A link and QR code, shown this once."""
     made = await change(request, lambda transaction: make_phone_link(transaction, actor, now(), aor))
     place = await phone_place(request, made.link.subject.rpartition("@")[2])
-    url = panel_url(place, f"/p/{made.token}")
+    url = place.url(f"/p/{made.token}")
     return await _connect_page(request, actor, aor, "linphone", made={"url": url, "qr": _qr(url), "link": made.link})
 
 
@@ -271,7 +271,7 @@ async def _connect_page(request: Request, actor: Actor, aor: str, phone: str, **
             "may_change": actor.role.covers(Role.ADMIN),
             "protection": user.policy.protection.value,
             "requires": user.policy.strictness.value == "require" and user.policy.protection is not Protection.NONE,
-            "by_address": is_address(place.host),
+            "by_address": place.is_by_address,
             "without_linphone": [name for name in settings.chosen_codecs if name not in linphone_codecs(settings)],
             "desk_codecs": yealink_codecs(settings),
             "watched": made["link"].number if made else "",
