@@ -74,6 +74,14 @@ pub trait Codec: Send {
         false
     }
 
+    /// Decodes to sound of `sample_rate` Hz from the next packet on, which goes on from those before it.
+    ///
+    /// Returns false, and changes nothing, where the codec cannot.
+    fn decode_at(&mut self, sample_rate: u32) -> bool {
+        let _ = sample_rate;
+        false
+    }
+
     /// Itself, where it is a codec that can be worked on together with other streams'.
     fn as_g722(&mut self) -> Option<&mut G722> {
         None
