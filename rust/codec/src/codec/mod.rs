@@ -54,6 +54,11 @@ pub trait Codec: Send {
     /// The library refused.
     fn encode(&mut self, sound: &[i16], payload: &mut Vec<u8>) -> Result<(), CodecError>;
 
+    /// Whether silence in what is encoded next may be left out, where the spec has that at all (`dtx`); at first it may.
+    fn leave_out_silence(&mut self, may: bool) {
+        let _ = may;
+    }
+
     /// Decodes one packet and appends its sound, as much as the packet holds.
     ///
     /// # Errors

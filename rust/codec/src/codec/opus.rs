@@ -26,8 +26,9 @@ const COMPLEXITY_WIDE: i32 = 8;
 /// The longest frame that an encoder makes (RFC 6716 section 3.2).
 const MOST_OCTETS: usize = 1_275;
 
-/// Packets after which a decoder of another rate is as if it had always been there. After 8 of 20 ms, twice what a player decodes
-/// before the place it was sent to (RFC 7845 section 4.6), a voice can still be too quiet by half; after 12 nothing is left of it.
+/// Packets after which a decoder of another rate is as if it had always been there. After 8 of 20 ms, twice what a player
+/// decodes before the place it was sent to (RFC 7845 section 4.6), a voice can still be too quiet by half; after 12
+/// nothing is left of it.
 const RECENT: usize = 12;
 
 pub(super) struct Opus {
@@ -36,6 +37,8 @@ pub(super) struct Opus {
     decoder: Option<Decoder>,
     /// The last packets that were decoded.
     recent: VecDeque<Vec<u8>>,
+    /// Whether packets of silence need not be sent.
+    dtx: bool,
     loss_percent: u8,
 }
 
@@ -51,6 +54,7 @@ impl Opus {
             encoder: None,
             decoder: None,
             recent: VecDeque::new(),
+            dtx: spec.dtx,
             loss_percent: 0,
         })
     }
@@ -67,7 +71,7 @@ impl Opus {
             (Setting::Complexity, complexity),
             (Setting::InbandFec, i32::from(self.spec.fec)),
             (Setting::PacketLossPercent, i32::from(self.loss_percent)),
-            (Setting::Dtx, i32::from(self.spec.dtx)),
+            (Setting::Dtx, i32::from(self.dtx)),
         ];
         settings
             .into_iter()
@@ -138,10 +142,20 @@ impl Codec for Opus {
             .encode(sound, &mut packet)
             .ok_or(CodecError::Failed)?;
         // A packet of one or two octets need not be sent (RFC 6716 section 2.1.9): that is how the library says DTX.
-        if !(self.spec.dtx && octets <= 2) {
+        if !(self.dtx && octets <= 2) {
             payload.extend_from_slice(&packet[..octets]);
         }
         Ok(())
+    }
+
+    fn leave_out_silence(&mut self, may: bool) {
+        let dtx = self.spec.dtx && may;
+        if self.dtx != dtx {
+            self.dtx = dtx;
+            if let Some(encoder) = self.encoder.as_mut() {
+                encoder.set(Setting::Dtx, i32::from(dtx));
+            }
+        }
     }
 
     fn decode(&mut self, payload: &[u8], sound: &mut Vec<i16>) -> Result<(), CodecError> {
