@@ -258,6 +258,24 @@ def test_no_tone_is_played_where_the_event_reaches_the_other_phone(theirs: tuple
     assert playing(world, b) == ()
 
 
+@pytest.mark.parametrize("who", [0, 1])
+def test_a_key_is_heard_as_a_tone_where_each_phone_has_events_of_another_clock(who: int) -> None:
+    world = able()
+    phones = three(world)[:2]
+    events = (EVENTS_48, EVENTS)
+    for phone, event in zip(phones, events, strict=True):
+        phone.codecs = (OPUS, event, PCMA)
+    in_call(world, *phones)
+    assert not is_transcoded(world)
+    for phone, event in zip(phones, events, strict=True):
+        clocks = [one.clock for one in plan_of(world, phone).formats if one.encoding == "telephone-event"]
+        assert clocks == [event.clock]
+    presses, hears = phones[who], phones[1 - who]
+    assert sends(world, presses, events[who].payload_type) is None, "as an event it is lost"
+    press(world, presses, "5")
+    assert playing(world, hears) == ("key-5",)
+
+
 def test_events_are_not_offered_where_nothing_could_be_made_of_them() -> None:
     for world in (World(), World(codecs={**ALL_CODECS, "pcma": "no"}), World(codecs={"pcma": ""})):
         a, b, _ = three(world)

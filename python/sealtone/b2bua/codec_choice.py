@@ -222,6 +222,14 @@ def first_voice(codecs: Iterable[Codec]) -> Codec | None:
     return None
 
 
+def events_of(codecs: Codecs) -> Codec | None:
+    """telephone-event of the clock of the first voice codec (RFC 4733 2.1), else the first; None without any."""
+    voice = first_voice(codecs)
+    events = [codec for codec in codecs if codec.is_telephone_event]
+    same_clock = (codec for codec in events if voice is not None and codec.clock == voice.clock)
+    return next(same_clock, events[0] if events else None)
+
+
 def _has(codecs: Iterable[Codec], wanted: Codec | None) -> bool:
     return wanted is not None and any(codec.same_format(wanted) for codec in codecs)
 
@@ -381,7 +389,10 @@ def _payloads(local: Codecs, remote: Codecs, agreed: Codecs, ptime_ms: int | Non
 
 
 def _formats(local: Codecs, remote: Codecs, agreed: Codecs) -> tuple[PayloadFormat, ...]:
-    """What the phone may send, where the server could decode it: under our numbers, and its own, which many use."""
+    """What the phone may send, where the server could decode it: under our numbers, and its own, which many use.
+
+    Events of the voice's clock come before others: of two numbers at most the media core reads keys.
+    """
     found: dict[int, PayloadFormat] = {}
     for side in (local, remote):
         for codec in agreed:
@@ -389,7 +400,10 @@ def _formats(local: Codecs, remote: Codecs, agreed: Codecs) -> tuple[PayloadForm
             if match is not None and match.payload_type not in found and (name_of(codec) or not is_voice(codec)):
                 parameters = _agreed_parameters(local, remote, codec)
                 found[match.payload_type] = _format(match, parameters, None, None)
-    return tuple(format_ for format_ in found.values() if format_.encoding not in ("red", "ulpfec"))
+    read = [format_ for format_ in found.values() if format_.encoding not in ("red", "ulpfec")]
+    events = events_of(agreed)
+    read.sort(key=lambda format_: format_.encoding == _EVENTS and events is not None and format_.clock != events.clock)
+    return tuple(read)
 
 
 def _transmit(
@@ -399,9 +413,8 @@ def _transmit(
     voice = first_voice(agreed)
     if voice is None or not name_of(voice):
         return ()
-    chosen = [voice]
-    events = [codec for codec in agreed if codec.is_telephone_event]
-    chosen += [codec for codec in events if codec.clock == voice.clock][:1] or events[:1]
+    events = events_of(agreed)
+    chosen = [voice] if events is None else [voice, events]
     noise: list[Codec] = []
     if voice.encoding.lower() in _WITH_NOISE:
         noise = [codec for codec in agreed if codec.encoding.lower() == _NOISE and codec.clock == voice.clock][:1]

@@ -1,4 +1,4 @@
-"""Keys that one phone presses as events (RFC 4733), for a phone that takes none: it hears their tones (ITU-T Q.23).
+"""Keys that one phone presses as events (RFC 4733), for a phone that gets none: it hears their tones (ITU-T Q.23).
 
 Where packets go through codecs the tone is made there, and so it is while the tone of a recording sounds over the call.
 Where they are passed on it is played to that phone once the event is over, in place of what it would hear, and nothing
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from sealtone.b2bua.applications.open_notice import holds_apart
 from sealtone.b2bua.applications.playing import can_hear, is_playing
+from sealtone.b2bua.codec_choice import events_of
 from sealtone.b2bua.recording_in_call import sounds_tone
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ _SPELLED = {"*": "star", "#": "hash"}
 def on_digit(leg: Leg, digit: str, now: float) -> None:
     """The phone of a leg has sent this key in its media."""
     call, other = leg.call, leg.call.other(leg)
-    if other is None or leg.transcoded or not _takes_events(leg) or _takes_events(other):
+    if other is None or leg.transcoded or not _is_lost_to(other, leg):
         return
     if holds_apart(call) or call.recording.announcing or sounds_tone(call, now):
         return
@@ -30,5 +31,9 @@ def on_digit(leg: Leg, digit: str, now: float) -> None:
         call.exchange.plane.play(other.port.id, (f"key-{_SPELLED.get(digit, digit)}",))
 
 
-def _takes_events(leg: Leg) -> bool:
-    return leg.media is not None and any(codec.is_telephone_event for codec in leg.media.agreed)
+def _is_lost_to(other: Leg, leg: Leg) -> bool:
+    """Whether an event that a leg's phone sends is not passed on: the other one agreed to none, or to another clock."""
+    sent = events_of(leg.media.agreed) if leg.media is not None else None
+    if sent is None:
+        return False
+    return other.media is None or not any(map(sent.same_format, other.media.agreed))

@@ -346,13 +346,13 @@ impl Mixer {
 
     /// Gives an ear a clock of its own, where it is needed and has none.
     fn wind_ear(&mut self, id: LegId, now: u64) {
-        let clock = self.new_clock();
-        let first = self.beginning(now);
-        if let Some(leg) = self.legs.get_mut(&id)
-            && leg.heard_by.is_none()
-            && leg.ear_clock.is_none()
-            && leg.needs_ear()
-        {
+        let is_wanted =
+            |leg: &Leg| leg.heard_by.is_none() && leg.ear_clock.is_none() && leg.needs_ear();
+        if !self.legs.get(&id).is_some_and(is_wanted) {
+            return;
+        }
+        let (clock, first) = (self.new_clock(), self.beginning(now));
+        if let Some(leg) = self.legs.get_mut(&id) {
             leg.ear_clock = Some(clock);
             self.ticks.push(Reverse((first, id, Kind::Ear, clock)));
         }

@@ -1,9 +1,9 @@
 //! What takes everything away from the process but its socket, its memory and the time.
 //!
-//! Walls, from the outside in: no other user's rights, a death that comes with the server's, no descriptors, no
-//! rights that a program file could give, Landlock (no file, no network, no signal), limits on what can be had, and a
-//! seccomp filter that knows the calls of [`crate::service::run`] and kills the process at any other. Libraries are
-//! loaded before.
+//! Walls, from the outside in: no descriptors, no other user's rights, no capabilities, a death that comes with the
+//! server's, no rights that a program file could give, Landlock (no file, no network, no signal), limits on what can be
+//! had, and a seccomp filter that knows the calls of [`crate::service::run`] and kills the process at any other.
+//! Libraries are loaded before.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,8 +13,13 @@ use landlock::{
     ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetStatus,
     Scope,
 };
+use rustix::io::Errno;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal};
-use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, clear_ambient_capability_set,
+    remove_capability_from_bounding_set, set_capabilities, set_thread_groups, set_thread_res_gid,
+    set_thread_res_uid,
+};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
     SeccompRule, apply_filter,
@@ -63,9 +68,11 @@ pub fn close(parent: i32) -> Result<Walls, Open> {
         let _ = rustix::process::setpriority_process(None, NICE_WITHOUT_RIGHTS);
     }
     wall("descriptors", crate::sys::close_from(1))?;
+    wall("bounding set", empty_bounding_set())?;
     if rustix::process::geteuid().is_root() {
         wall("user", drop_root())?;
     }
+    wall("capabilities", drop_capabilities())?;
     die_with(parent)?;
     wall(
         "dumpable",
@@ -76,6 +83,35 @@ pub fn close(parent: i32) -> Result<Walls, Open> {
     limit()?;
     wall("seccomp", filter_calls())?;
     Ok(Walls { landlock })
+}
+
+/// Takes every capability that the kernel knows out of what a program file could give (capabilities(7)). Only who may
+/// change that can: without `CAP_SETPCAP` the set stays, behind `no_new_privs`.
+fn empty_bounding_set() -> io::Result<()> {
+    for number in 0..u64::BITS {
+        let capability = CapabilitySet::from_bits_retain(1 << number);
+        match remove_capability_from_bounding_set(capability) {
+            Ok(()) => {}
+            Err(Errno::PERM | Errno::INVAL) => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Gives up the capabilities that a user other than root may have been started with.
+fn drop_capabilities() -> io::Result<()> {
+    let none = CapabilitySet::empty();
+    clear_ambient_capability_set()?;
+    set_capabilities(
+        None,
+        CapabilitySets {
+            effective: none,
+            permitted: none,
+            inheritable: none,
+        },
+    )?;
+    Ok(())
 }
 
 fn drop_root() -> io::Result<()> {

@@ -220,6 +220,39 @@ fn many_legs_that_begin_together_are_not_served_together() {
 }
 
 #[test]
+fn packets_of_a_leg_whose_ear_nobody_needs_leave_the_clocks_of_others_apart() {
+    let mut studio = Studio::new();
+    let events = Format {
+        payload_type: 101,
+        spec: CodecSpec::new(CodecKind::TelephoneEvent, 8_000),
+    };
+    // Its keys come as events: nothing is to be found in its sound, and it is heard by nobody.
+    studio.obey(Order::SetUp {
+        leg: 1,
+        formats: vec![pcmu(), events],
+        transmit: vec![pcmu()],
+    });
+    for leg in 2..42 {
+        for number in 0..19 {
+            studio.obey(packet(1, number, START));
+        }
+        studio.set_up(leg, pcma(20));
+        studio.obey(Order::Hear { leg, source: None });
+    }
+    studio.pass(START + 1_000_000);
+    let mut by_millisecond = HashMap::<u64, usize>::new();
+    for sent in studio.sent.values() {
+        *by_millisecond.entry(sent[0].0 / 1_000 % 20).or_default() += 1;
+    }
+    assert_eq!(studio.sent.len(), 40);
+    assert_eq!(
+        by_millisecond.values().max(),
+        Some(&2),
+        "{by_millisecond:?}"
+    );
+}
+
+#[test]
 fn after_a_standstill_the_clock_goes_on_without_a_burst_and_its_time_is_right() {
     let mut studio = Studio::new();
     studio.set_up(1, pcmu());

@@ -13,6 +13,7 @@ use std::process::{Command, Stdio};
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair,
 };
+use rustix::thread::{CapabilitySet, capabilities};
 
 /// What the process is killed with at a call that it has no use for.
 const SIGSYS: i32 = libc::SIGSYS;
@@ -218,7 +219,13 @@ fn the_process_is_as_it_says() {
     };
     assert_eq!(value("Seccomp"), "2");
     assert_eq!(value("NoNewPrivs"), "1");
-    assert_eq!(value("CapEff"), "0000000000000000");
+    for set in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
+        assert_eq!(value(set), "0000000000000000", "{set}");
+    }
+    let may_change = capabilities(None).unwrap().effective;
+    if may_change.contains(CapabilitySet::SETPCAP) {
+        assert_eq!(value("CapBnd"), "0000000000000000");
+    }
     assert_eq!(value("Threads"), "1");
     let is_root = rustix::process::geteuid().is_root();
     if is_root {

@@ -101,6 +101,8 @@ pub struct Transmitter {
     sending: Option<Sending>,
     activity: VoiceActivity,
     plays: bool,
+    /// A sound of ours is in what waits for the rest of its packet.
+    played: bool,
     noise: Option<(f32, u32)>,
     outgoing: VecDeque<Queued>,
     expected_loss: u8,
@@ -125,6 +127,7 @@ impl Transmitter {
             sending: None,
             activity: VoiceActivity::default(),
             plays: false,
+            played: false,
             noise: None,
             outgoing: VecDeque::new(),
             expected_loss: 0,
@@ -247,11 +250,14 @@ impl Transmitter {
         let length = self.config.spec.packet_samples().max(1);
         let mut pending = std::mem::take(&mut self.pending);
         let whole = pending.len() / length * length;
+        self.played |= self.plays;
         for packet in pending[..whole].chunks_exact_mut(length) {
-            self.send_packet(packet);
+            let plays = std::mem::replace(&mut self.played, self.plays);
+            self.send_packet(packet, plays);
             self.timestamp = self.timestamp.wrapping_add(self.packet_units());
         }
         pending.drain(..whole);
+        self.played &= !pending.is_empty();
         self.pending = pending;
     }
 
@@ -315,7 +321,8 @@ impl Transmitter {
             / u64::from(spec.sample_rate.max(1))) as u32
     }
 
-    fn send_packet(&mut self, sound: &mut [i16]) {
+    /// `plays`: something in it is a sound of ours.
+    fn send_packet(&mut self, sound: &mut [i16], plays: bool) {
         if self.sending.is_none() {
             self.begin_digit();
         }
@@ -340,17 +347,18 @@ impl Transmitter {
                     self.history.clear();
                     self.source_changes = true;
                 }
-                self.send_voice(sound);
+                self.send_voice(sound, true);
                 return;
             }
         }
-        if !self.send_noise_instead(sound) {
-            self.send_voice(sound);
+        if plays || !self.send_noise_instead(sound) {
+            self.send_voice(sound, plays);
         }
     }
 
-    fn send_voice(&mut self, sound: &[i16]) {
+    fn send_voice(&mut self, sound: &[i16], plays: bool) {
         self.noise = None;
+        self.encoder.leave_out_silence(!plays);
         if self.encoder.as_g722().is_some() {
             let marker = std::mem::take(&mut self.marker);
             self.send(self.config.payload_type, marker, self.timestamp, Vec::new());
@@ -387,7 +395,7 @@ impl Transmitter {
         let Some(payload_type) = self.config.comfort_noise else {
             return false;
         };
-        if !spec.dtx || by_itself || self.plays {
+        if !spec.dtx || by_itself {
             return false;
         }
         let ms = u32::from(spec.packet_ms);

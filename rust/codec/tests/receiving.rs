@@ -423,3 +423,66 @@ fn g722_goes_on_without_a_click_where_its_sound_is_wanted_at_another_rate() {
         "{sharpest} where {steady} is usual"
     );
 }
+
+#[test]
+fn opus_goes_on_without_a_gap_where_its_sound_is_wanted_at_another_rate() {
+    let at_rate = |sample_rate| {
+        let spec = CodecSpec {
+            sample_rate,
+            ..CodecSpec::new(CodecKind::Opus, 48_000)
+        };
+        receiver_config(spec, sample_rate)
+    };
+    let sent = packets(
+        voice_config(CodecSpec::new(CodecKind::Opus, 48_000)),
+        &voice(48_000, 4_000),
+        0.0,
+    );
+    let sounds: Vec<Vec<i16>> = [false, true]
+        .into_iter()
+        .map(|changes| {
+            let mut receiver = Receiver::new(at_rate(8_000));
+            let mut heard = Vec::new();
+            for (number, packet) in sent.iter().enumerate() {
+                let rate = if changes && number / 20 % 2 == 1 {
+                    16_000
+                } else {
+                    8_000
+                };
+                receiver.push(&arrival(packet, packet.sent_us));
+                // The packet waits already.
+                if number % 20 == 0 {
+                    receiver.reconfigure(at_rate(rate));
+                }
+                let mut block = Vec::new();
+                receiver.pull(rate as usize / 50, &mut block, packet.sent_us + 7_000);
+                heard.extend(block.into_iter().step_by(rate as usize / 8_000));
+            }
+            let stats = receiver.stats();
+            assert_eq!(
+                (stats.lost, stats.discarded, stats.concealed_ms),
+                (0, 0, 0),
+                "{stats:?}"
+            );
+            heard
+        })
+        .collect();
+    let loud = |sound: &[i16]| {
+        let power = sound.iter().map(|&sample| f64::from(sample).powi(2));
+        power.sum::<f64>().sqrt()
+    };
+    let mut compared = 0;
+    for (number, (steady, heard)) in sounds[0].chunks(160).zip(sounds[1].chunks(160)).enumerate() {
+        if number < 20 || number % 20 > 5 || loud(steady) < 1_000.0 {
+            continue;
+        }
+        compared += 1;
+        let share = loud(heard) / loud(steady);
+        assert!((0.85..1.35).contains(&share), "{number}: {share} as loud");
+        // But for the first, in which one passes into the other.
+        let others = steady.iter().zip(heard).map(|(one, other)| one - other);
+        let differs = loud(&others.collect::<Vec<i16>>()) / loud(steady);
+        assert!(number % 20 == 0 || differs < 0.06, "{number}: {differs}");
+    }
+    assert!(compared > 15, "{compared}");
+}

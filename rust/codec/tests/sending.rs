@@ -95,6 +95,84 @@ fn a_voice_that_begins_within_a_packet_of_g729_is_stamped_where_it_begins() {
     assert!(cut > 0, "one of the two begins on an odd frame");
 }
 
+/// Pushes ten seconds of a quiet, steady, high tone, which sounds like noise; says how many packets of it were voice.
+fn send_steady_tone(transmitter: &mut Transmitter) -> usize {
+    let spec = transmitter.config().spec;
+    let step = std::f32::consts::TAU * 2_800.0 / spec.sample_rate as f32;
+    let tone: Vec<i16> = (0..spec.sample_rate * 10)
+        .map(|n| ((n as f32 * step).sin() * 300.0) as i16)
+        .collect();
+    let least = if spec.kind == CodecKind::G729 { 20 } else { 3 };
+    let mut voice = 0;
+    for packet in tone.chunks(spec.packet_samples()) {
+        transmitter.push(packet);
+        let sent = all(transmitter);
+        voice += sent.iter().filter(|one| one.payload.len() >= least).count();
+    }
+    voice
+}
+
+#[test]
+fn nothing_of_a_sound_of_our_own_is_taken_for_silence() {
+    sealtone_codec::load();
+    let opus = CodecSpec {
+        sample_rate: 8_000,
+        ..CodecSpec::new(CodecKind::Opus, 48_000)
+    };
+    let (g729, silk, speex) = (CodecKind::G729, CodecKind::Silk, CodecKind::Speex);
+    for spec in [spec(g729), opus, spec(silk), spec(speex)] {
+        let config = TransmitterConfig {
+            comfort_noise: None,
+            ..voice_config(CodecSpec { dtx: true, ..spec })
+        };
+        let mut phones = Transmitter::new(config.clone()).unwrap();
+        let of_a_phone = send_steady_tone(&mut phones);
+        // Speex alone hears that it is no noise.
+        assert!(of_a_phone < 250 || spec.kind == speex, "{:?}", spec.kind);
+        let mut ours = Transmitter::new(config).unwrap();
+        ours.plays(true);
+        assert_eq!(send_steady_tone(&mut ours), 500, "{:?}", spec.kind);
+        // Silence is left out again once nothing is played.
+        ours.plays(false);
+        ours.push(&vec![0; spec.sample_rate as usize * 4]);
+        assert!(all(&mut ours).len() < 100, "{:?}", spec.kind);
+    }
+}
+
+#[test]
+fn a_sound_of_our_own_is_whole_where_it_ends_within_a_packet_and_so_are_the_tones_of_a_key() {
+    let config = TransmitterConfig {
+        telephone_event: None,
+        ..voice_config(CodecSpec {
+            dtx: true,
+            packet_ms: 40,
+            ..spec(CodecKind::G729)
+        })
+    };
+    let mut transmitter = Transmitter::new(config).unwrap();
+    transmitter.push(&vec![0; 16_000]);
+    assert!(all(&mut transmitter).len() < 10);
+    // Much too quiet for a voice: 20 ms of it, and 20 ms of nothing.
+    transmitter.plays(true);
+    transmitter.push(&[2; 160]);
+    transmitter.plays(false);
+    transmitter.push(&[0; 160]);
+    let packets = all(&mut transmitter);
+    assert_eq!(packets.len(), 1);
+    assert_eq!(packets[0].payload.len(), 40);
+    transmitter.push(&vec![0; 16_000]);
+    all(&mut transmitter);
+    transmitter.send_digit('5', 400);
+    transmitter.push(&[0; 3_200]);
+    let packets = all(&mut transmitter);
+    assert!(
+        packets
+            .iter()
+            .take(10)
+            .all(|packet| packet.payload.len() == 40)
+    );
+}
+
 #[test]
 fn a_long_digit_on_a_fast_clock_is_sent_in_segments_and_is_one() {
     let mut transmitter = Transmitter::new(TransmitterConfig {

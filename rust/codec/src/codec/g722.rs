@@ -127,6 +127,14 @@ impl Codec for G722 {
         false
     }
 
+    fn decode_at(&mut self, sample_rate: u32) -> bool {
+        let is_known = matches!(sample_rate, 8_000 | 16_000);
+        if is_known {
+            self.set_rate(sample_rate, &[]);
+        }
+        is_known
+    }
+
     fn as_g722(&mut self) -> Option<&mut G722> {
         Some(self)
     }

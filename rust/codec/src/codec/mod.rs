@@ -54,6 +54,11 @@ pub trait Codec: Send {
     /// The library refused.
     fn encode(&mut self, sound: &[i16], payload: &mut Vec<u8>) -> Result<(), CodecError>;
 
+    /// Whether silence in what is encoded next may be left out, where the spec has that at all (`dtx`); at first it may.
+    fn leave_out_silence(&mut self, may: bool) {
+        let _ = may;
+    }
+
     /// Decodes one packet and appends its sound, as much as the packet holds.
     ///
     /// # Errors
@@ -71,6 +76,14 @@ pub trait Codec: Send {
     /// Returns false, and appends nothing, where `next` carries none.
     fn decode_fec(&mut self, next: &[u8], samples: usize, sound: &mut Vec<i16>) -> bool {
         let _ = (next, samples, sound);
+        false
+    }
+
+    /// Decodes to sound of `sample_rate` Hz from the next packet on, which goes on from those before it.
+    ///
+    /// Returns false, and changes nothing, where the codec cannot.
+    fn decode_at(&mut self, sample_rate: u32) -> bool {
+        let _ = sample_rate;
         false
     }
 

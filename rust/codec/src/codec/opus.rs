@@ -1,5 +1,7 @@
 //! Opus (RFC 6716) over RTP (RFC 7587), by libopus.
 
+use std::collections::VecDeque;
+
 use sealtone_codec_protocol::CodecSpec;
 
 use super::ffi::opus::{Decoder, Encoder, Framing, Setting, framing};
@@ -24,10 +26,19 @@ const COMPLEXITY_WIDE: i32 = 8;
 /// The longest frame that an encoder makes (RFC 6716 section 3.2).
 const MOST_OCTETS: usize = 1_275;
 
+/// Packets after which a decoder of another rate is as if it had always been there. After 8 of 20 ms, twice what a player
+/// decodes before the place it was sent to (RFC 7845 section 4.6), a voice can still be too quiet by half; after 12
+/// nothing is left of it.
+const RECENT: usize = 12;
+
 pub(super) struct Opus {
     spec: CodecSpec,
     encoder: Option<Encoder>,
     decoder: Option<Decoder>,
+    /// The last packets that were decoded.
+    recent: VecDeque<Vec<u8>>,
+    /// Whether packets of silence need not be sent.
+    dtx: bool,
     loss_percent: u8,
 }
 
@@ -42,6 +53,8 @@ impl Opus {
             spec: *spec,
             encoder: None,
             decoder: None,
+            recent: VecDeque::new(),
+            dtx: spec.dtx,
             loss_percent: 0,
         })
     }
@@ -58,7 +71,7 @@ impl Opus {
             (Setting::Complexity, complexity),
             (Setting::InbandFec, i32::from(self.spec.fec)),
             (Setting::PacketLossPercent, i32::from(self.loss_percent)),
-            (Setting::Dtx, i32::from(self.spec.dtx)),
+            (Setting::Dtx, i32::from(self.dtx)),
         ];
         settings
             .into_iter()
@@ -77,6 +90,17 @@ impl Opus {
             },
             wished => wished.clamp(6_000, 510_000) as i32,
         }
+    }
+
+    fn remember(&mut self, payload: &[u8]) {
+        let mut place = if self.recent.len() < RECENT {
+            Vec::new()
+        } else {
+            self.recent.pop_front().unwrap_or_default()
+        };
+        place.clear();
+        place.extend_from_slice(payload);
+        self.recent.push_back(place);
     }
 
     /// Samples of `ms` milliseconds.
@@ -118,10 +142,20 @@ impl Codec for Opus {
             .encode(sound, &mut packet)
             .ok_or(CodecError::Failed)?;
         // A packet of one or two octets need not be sent (RFC 6716 section 2.1.9): that is how the library says DTX.
-        if !(self.spec.dtx && octets <= 2) {
+        if !(self.dtx && octets <= 2) {
             payload.extend_from_slice(&packet[..octets]);
         }
         Ok(())
+    }
+
+    fn leave_out_silence(&mut self, may: bool) {
+        let dtx = self.spec.dtx && may;
+        if self.dtx != dtx {
+            self.dtx = dtx;
+            if let Some(encoder) = self.encoder.as_mut() {
+                encoder.set(Setting::Dtx, i32::from(dtx));
+            }
+        }
     }
 
     fn decode(&mut self, payload: &[u8], sound: &mut Vec<i16>) -> Result<(), CodecError> {
@@ -134,7 +168,9 @@ impl Codec for Opus {
         sound.resize(before + room, 0);
         let samples = decoder.decode(payload, &mut sound[before..]);
         sound.truncate(before + samples.unwrap_or(0));
-        samples.map(|_| ()).ok_or(CodecError::BadPayload)
+        samples.ok_or(CodecError::BadPayload)?;
+        self.remember(payload);
+        Ok(())
     }
 
     fn conceal(&mut self, samples: usize, sound: &mut Vec<i16>) -> bool {
@@ -151,6 +187,25 @@ impl Codec for Opus {
         self.append(samples, sound, |decoder, sound| {
             decoder.decode_fec(next, sound)
         })
+    }
+
+    /// The library's decoder keeps its rate for life. A new one gets its bearings from the last packets: each tells the
+    /// level of its bands by how they differ from those before it (RFC 6716 section 4.3.2.1).
+    fn decode_at(&mut self, sample_rate: u32) -> bool {
+        let spec = CodecSpec {
+            sample_rate,
+            ..self.spec
+        };
+        let Ok(mut other) = Self::new(&spec) else {
+            return false;
+        };
+        let mut unheard = Vec::new();
+        for payload in self.recent.drain(..) {
+            unheard.clear();
+            let _ = other.decode(&payload, &mut unheard);
+        }
+        *self = other;
+        true
     }
 
     fn samples_in(&self, payload: &[u8]) -> Option<usize> {

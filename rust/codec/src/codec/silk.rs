@@ -18,6 +18,8 @@ pub(super) struct Silk {
     decoder: Option<Decoder>,
     /// Counts the frames of packets that are not to be heard yet.
     probe: RefCell<Option<Decoder>>,
+    /// Whether packets of silence need not be sent.
+    dtx: bool,
     loss_percent: u8,
 }
 
@@ -33,6 +35,7 @@ impl Silk {
             encoder: None,
             decoder: None,
             probe: RefCell::new(None),
+            dtx: spec.dtx,
             loss_percent: 0,
         })
     }
@@ -48,7 +51,7 @@ impl Silk {
             self.bitrate(),
             COMPLEXITY,
             self.spec.fec,
-            self.spec.dtx,
+            self.dtx,
         )?;
         encoder.expect_loss(self.loss_percent);
         Some(encoder)
@@ -78,6 +81,13 @@ impl Codec for Silk {
             .ok_or(CodecError::Failed)?;
         payload.extend_from_slice(&packet[..octets]);
         Ok(())
+    }
+
+    fn leave_out_silence(&mut self, may: bool) {
+        self.dtx = self.spec.dtx && may;
+        if let Some(encoder) = self.encoder.as_mut() {
+            encoder.set_dtx(self.dtx);
+        }
     }
 
     fn decode(&mut self, payload: &[u8], sound: &mut Vec<i16>) -> Result<(), CodecError> {

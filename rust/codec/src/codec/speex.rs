@@ -18,6 +18,8 @@ const MOST_FRAMES: usize = 6;
 pub(super) struct Speex {
     band: Band,
     spec: CodecSpec,
+    /// Whether frames of silence need not be sent.
+    dtx: bool,
     encoder: Option<Encoder>,
     decoder: Option<Decoder>,
 }
@@ -33,6 +35,7 @@ impl Speex {
         Ok(Self {
             band,
             spec: *spec,
+            dtx: spec.dtx,
             encoder: None,
             decoder: None,
         })
@@ -44,18 +47,17 @@ impl Speex {
             0 => (Setting::Quality, QUALITY),
             wished => (Setting::Bitrate, wished.min(64_000) as i32),
         };
-        let dtx = i32::from(self.spec.dtx);
-        let settings = [
-            rate,
-            (Setting::Complexity, COMPLEXITY),
-            (Setting::VoiceActivity, dtx),
-            (Setting::Dtx, dtx),
-        ];
+        let settings = [rate, (Setting::Complexity, COMPLEXITY)];
         settings
             .into_iter()
+            .chain(silence(self.dtx))
             .all(|(setting, value)| encoder.set(setting, value))
             .then_some(encoder)
     }
+}
+
+fn silence(dtx: bool) -> [(Setting, i32); 2] {
+    [Setting::VoiceActivity, Setting::Dtx].map(|setting| (setting, i32::from(dtx)))
 }
 
 impl Codec for Speex {
@@ -83,6 +85,18 @@ impl Codec for Speex {
             payload.extend_from_slice(&packet[..octets]);
         }
         Ok(())
+    }
+
+    fn leave_out_silence(&mut self, may: bool) {
+        let dtx = self.spec.dtx && may;
+        if self.dtx != dtx {
+            self.dtx = dtx;
+            if let Some(encoder) = self.encoder.as_mut() {
+                for (setting, value) in silence(dtx) {
+                    encoder.set(setting, value);
+                }
+            }
+        }
     }
 
     fn decode(&mut self, payload: &[u8], sound: &mut Vec<i16>) -> Result<(), CodecError> {

@@ -176,10 +176,13 @@ impl Receiver {
             }
             let decoder = same.and_then(|format| {
                 let mut decoder = format.decoder.take()?;
-                if format.spec != spec {
-                    decoder.as_g722()?.set_rate(spec.sample_rate, &[]);
+                let goes_on = format.spec == spec || decoder.decode_at(spec.sample_rate);
+                // For what waits already, which is decoded all the same.
+                if goes_on {
+                    Some(decoder)
+                } else {
+                    open(&spec).ok()
                 }
-                Some(decoder)
             });
             self.formats.push(Format {
                 payload_type,

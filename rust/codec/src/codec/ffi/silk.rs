@@ -120,6 +120,10 @@ impl Encoder {
         self.control.packet_loss_percentage = c_int::from(percent.min(100));
     }
 
+    pub fn set_dtx(&mut self, dtx: bool) {
+        self.control.use_dtx = c_int::from(dtx);
+    }
+
     /// Encodes one packet; returns its octets, 0 where nothing need be sent.
     pub fn encode(&mut self, sound: &[i16], payload: &mut [u8; MOST_OCTETS]) -> Option<usize> {
         if sound.len() != self.control.packet_size as usize {

@@ -85,16 +85,17 @@ impl Encoder {
         }
     }
 
-    /// Encodes one frame's sound.
-    pub fn encode(&mut self, sound: &[i16; FRAME]) -> Encoded {
+    /// Encodes one frame's sound; `may_rest`: it may be taken for silence, where that is left out at all.
+    pub fn encode(&mut self, sound: &[i16; FRAME], may_rest: bool) -> Encoded {
         widest(Encoding {
             encoder: self,
             sound,
+            may_rest,
         })
     }
 
     #[inline(always)]
-    fn frame(&mut self, sound: &[i16; FRAME]) -> Encoded {
+    fn frame(&mut self, sound: &[i16; FRAME], may_rest: bool) -> Encoded {
         self.speech.copy_within(FRAME.., 0);
         let newest = &mut self.speech[WINDOW - FRAME..];
         for (sample, &heard) in newest.iter_mut().zip(sound) {
@@ -114,7 +115,9 @@ impl Encoder {
         if let Some((activity, silence)) = self.silence.as_deref_mut() {
             silence.push(&correlations);
             let speech = &self.speech[PRESENT - 1..PRESENT + FRAME];
-            if !activity.is_voice(&widened, prediction.reflection, &self.lsf, speech) {
+            if !may_rest {
+                activity.stay_voice();
+            } else if !activity.is_voice(&widened, prediction.reflection, &self.lsf, speech) {
                 return self.silence();
             }
             silence.interrupt();
@@ -291,6 +294,7 @@ impl Encoder {
 struct Encoding<'a> {
     encoder: &'a mut Encoder,
     sound: &'a [i16; FRAME],
+    may_rest: bool,
 }
 
 impl Work for Encoding<'_> {
@@ -298,7 +302,7 @@ impl Work for Encoding<'_> {
 
     #[inline(always)]
     fn run(self) -> Self::Output {
-        self.encoder.frame(self.sound)
+        self.encoder.frame(self.sound, self.may_rest)
     }
 }
 

@@ -55,6 +55,8 @@ const MOST_FRAMES: usize = MOST_MS as usize / 10;
 
 pub(super) struct G729 {
     dtx: bool,
+    /// Whether a frame may be taken for silence now.
+    leaves_out: bool,
     encoder: Option<Box<Encoder>>,
     decoder: Option<Box<Decoder>>,
 }
@@ -66,6 +68,7 @@ impl G729 {
         }
         Ok(Self {
             dtx: spec.dtx,
+            leaves_out: true,
             encoder: None,
             decoder: None,
         })
@@ -98,7 +101,7 @@ impl Codec for G729 {
             .get_or_insert_with(|| Box::new(Encoder::new(self.dtx)));
         let (mut voice, mut silence) = (Vec::with_capacity(OCTETS * MOST_FRAMES), None);
         for samples in frames {
-            match encoder.encode(samples) {
+            match encoder.encode(samples, self.leaves_out) {
                 Encoded::Voice(octets) => {
                     voice.extend_from_slice(&octets);
                     silence = None;
@@ -110,6 +113,10 @@ impl Codec for G729 {
         payload.extend_from_slice(&voice);
         payload.extend(silence.into_iter().flatten());
         Ok(())
+    }
+
+    fn leave_out_silence(&mut self, may: bool) {
+        self.leaves_out = may;
     }
 
     fn decode(&mut self, payload: &[u8], sound: &mut Vec<i16>) -> Result<(), CodecError> {

@@ -136,6 +136,14 @@ impl VoiceActivity {
         is_voice
     }
 
+    /// A frame is voice, whatever it sounds like: nothing is learnt from it, and those after it are as after voice. So
+    /// its end, which is encoded with the next frame, is sent too.
+    pub fn stay_voice(&mut self) {
+        self.was_voice = [true; 2];
+        self.after_voice = 0;
+        self.noise_frames = 0;
+    }
+
     /// Of one of the first frames.
     fn sum(&mut self, frame: &Features) -> bool {
         let is_voice = frame.level >= QUIET;
