@@ -255,3 +255,21 @@ fn no_report_goes_to_a_leg_that_must_be_secure_and_has_no_keys_or_no_address() {
     alice.hears_nothing_for(Duration::from_millis(100));
     bob.hears_nothing_for(Duration::from_millis(10));
 }
+
+#[test]
+fn an_rtcp_port_is_opened_again_though_what_closes_it_was_gathered() {
+    let engine = engine();
+    engine.gather_commands();
+    let alice = Phone::new(1);
+    // Without legs the worker sleeps until it is woken.
+    std::thread::sleep(Duration::from_millis(50));
+    let call = engine.open_call().unwrap();
+    let leg = engine.open_leg(call, LOCAL).unwrap();
+    let with_mux = LegPlan {
+        rtcp_mux: true,
+        ..plan(alice.address())
+    };
+    for plan in [&with_mux, &plan(alice.address()), &with_mux] {
+        engine.update_leg(leg.id, plan).unwrap();
+    }
+}

@@ -112,6 +112,11 @@ OPERATIONS = {
     "/welcome/{token}/passkey/options": WAYS_IN,
 }
 """By the address of a form: the operation, or why there is none."""
+SHOWN = {
+    "/getting-started": "getChecklist",
+    "/sip-users/{aor}/connect": "getPhoneSettings",
+}
+"""By the address of a page that only shows: the operation that tells the same to programs."""
 
 
 async def test_each_form_of_the_panel_has_its_operation_in_the_api(api: Api) -> None:
@@ -121,3 +126,11 @@ async def test_each_form_of_the_panel_has_its_operation_in_the_api(api: Api) -> 
     forms = {route.path for route in routes_of(app.routes) if "POST" in route.methods}
     assert forms == set(OPERATIONS)
     assert set(OPERATIONS.values()) - known == {WAYS_IN, OF_THE_PAGE}
+
+
+async def test_what_pages_show_of_setting_up_the_api_tells_too(api: Api) -> None:
+    known = {operation.id for operation in operations_of(await api.spec()) if operation.method.upper() == "GET"}
+    app = api.panel.transport.app
+    assert isinstance(app, FastAPI)
+    assert set(SHOWN) <= {route.path for route in routes_of(app.routes) if "GET" in route.methods}
+    assert set(SHOWN.values()) <= known

@@ -68,6 +68,7 @@ async def test_operation_ids_are_those_that_programs_were_written_for(api: Api) 
         "exportCalls", "listServiceAccounts", "createServiceAccount", "getServiceAccount", "updateServiceAccount",
         "listAccountInvitations", "createAccountInvitation", "revokeAccountInvitation", "testMail",
         "getCertificateAuthority", "updateCertificateAuthority",
+        "getPhoneSettings", "getChecklist",
         "listBackups", "createBackup", "downloadBackup", "deleteBackup",
     }  # fmt: skip
 

@@ -14,8 +14,17 @@ from sealtone.store import Transaction
 from sealtone.store.people import needs_second_factor
 from sealtone.web.api.conditional import answer, check_version
 from sealtone.web.api.operation import Operation, details
-from sealtone.web.api.schemas.account import AccountOut, AccountPatch, CloseIn, RecordingKeyIn, account_out
+from sealtone.web.api.schemas.account import (
+    AccountOut,
+    AccountPatch,
+    ChecklistOut,
+    CloseIn,
+    RecordingKeyIn,
+    account_out,
+    checklist_out,
+)
 from sealtone.web.api.work import Caller, change, now, owner_of, read
+from sealtone.web.first_steps import noted_checklist
 
 router = APIRouter(route_class=Operation, tags=["Account"])
 _CHANGE_VERSION = details(Scope.ACCOUNT, versioned=True)
@@ -31,6 +40,19 @@ _CHANGE_VERSION = details(Scope.ACCOUNT, versioned=True)
 async def get_account(request: Request, user: Caller) -> Response:
     """The account that the API key belongs to."""
     return answer(await read(request, lambda transaction: _shown(transaction, user, Role.VIEWER)))
+
+
+@router.get(
+    "/account/checklist",
+    operation_id="getChecklist",
+    summary="Show the way to the first encrypted call",
+    response_model=ChecklistOut,
+    openapi_extra=details(Scope.READ, Scope.ACCOUNT),
+)
+async def get_checklist(request: Request, user: Caller) -> Response:
+    """The checklist of the panel: a domain, a SIP user, a registered phone, a call, an encrypted call. Each step ticks
+    itself from what really happened, whether by panel, API or phone."""
+    return answer(checklist_out(await noted_checklist(request, user.actor, owner_of(user))))
 
 
 @router.patch(

@@ -1,9 +1,9 @@
-"""Phones of SIP users: links that set one up, and a call to one from the server."""
+"""Phones of SIP users: what one is set up with, links that do it, and a call to one from the server."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import APIRouter, Path, Request
 from pydantic import Field
@@ -14,6 +14,8 @@ from sealtone.admin.api_keys import Scope
 from sealtone.admin.links import NewLink
 from sealtone.admin.phone_calls import phone_to_call
 from sealtone.admin.phone_links import list_phone_links, make_phone_link, revoke_phone_link
+from sealtone.admin.sip_users import user_of
+from sealtone.model import Protection, Role, SipUser, Strictness
 from sealtone.model.directory import WHO_CAN_HEAR_SERVICE
 from sealtone.provisioning import PhoneSettings, yealink_settings
 from sealtone.store import Transaction
@@ -84,6 +86,47 @@ class PhoneLinks(Shown):
     items: list[PhoneLinkOut]
 
 
+class PhoneSettingsOut(Shown):
+    """What any SIP phone of a SIP user is set up with by hand, but for the secret: that is shown when it is made."""
+
+    model_config = example(
+        {
+            "aor": "1000@office.example",
+            "address": "sip:1000@office.example",
+            "username": "1000",
+            "domain": "office.example",
+            "display_name": "Anna",
+            "outbound_proxy": "sip:pbx.office.example:443;transport=tls",
+            "host": "pbx.office.example",
+            "port": 443,
+            "transport": "tls",
+            "protection": "zrtp",
+            "strictness": "require",
+            "codecs": ["opus", "g722"],
+            "authority": None,
+        }
+    )
+
+    aor: str
+    address: str
+    username: str = Field(description="The user, and the name to authenticate with.")
+    domain: str = Field(description="The domain, the realm, and the SIP server.")
+    display_name: str
+    outbound_proxy: str = Field(description="As a SIP URI; its host and port stand beside it.")
+    host: str = Field(description="The service's public name, or else that by which this request has reached it.")
+    port: int
+    transport: Literal["tls"]
+    protection: Protection = Field(
+        description="`srtp`: SRTP with keys by SDES is mandatory, ZRTP off. `zrtp`: ZRTP is mandatory, SRTP off. "
+        "`none`: no voice encryption."
+    )
+    strictness: Strictness = Field(description="`require`: a call without this encryption is refused.")
+    codecs: list[str] = Field(description="Those that the phone may use, best first; one at least has to be common.")
+    authority: str | None = Field(
+        description="PEM of the server's own authority, which the phone has to trust; null: it needs none of its own."
+    )
+
+
 class CallPhoneIn(Form):
     """What is played to whoever picks up."""
 
@@ -98,6 +141,24 @@ class PlacedCallOut(Shown):
     model_config = example({"call": "12994b4452e663ed"})
 
     call: str
+
+
+@router.get(
+    "/sip-users/{aor}/phone-settings",
+    operation_id="getPhoneSettings",
+    summary="Show what a phone is set up with by hand",
+    response_model=PhoneSettingsOut,
+    openapi_extra=_LOOK,
+)
+async def phone_settings(request: Request, user: Caller, aor: str) -> Response:
+    """The same values as the panel's page "Connect a phone" has, for any SIP phone. A new secret is made with
+    `rotateSipUserSecret`."""
+
+    def find(transaction: Transaction) -> SipUser:
+        return user_of(transaction, user.actor, aor, Role.VIEWER)
+
+    found = await read(request, lambda transaction: _found(aor, find, transaction))
+    return answer(_settings_out(PhoneSettings.of(found, await phone_place(request, found.domain))))
 
 
 @router.get(
@@ -215,6 +276,25 @@ def _found(aor: str, use_case: Callable[[Transaction], Result], transaction: Tra
         if error.field == "service":
             raise
         raise admin.NotFound("There is no SIP user {aor}.", aor=aor[:400]) from None
+
+
+def _settings_out(settings: PhoneSettings) -> PhoneSettingsOut:
+    server = settings.server
+    return PhoneSettingsOut(
+        aor=settings.aor,
+        address=f"sip:{settings.aor}",
+        username=settings.username,
+        domain=settings.domain,
+        display_name=settings.display_name,
+        outbound_proxy=server.proxy,
+        host=server.host,
+        port=server.tls_port,
+        transport="tls",
+        protection=settings.policy.protection,
+        strictness=settings.policy.strictness,
+        codecs=list(settings.codecs),
+        authority=server.authority or None,
+    )
 
 
 def _fields(number: str, created_by: str, created_at: float, expires_at: float) -> dict[str, Any]:

@@ -13,8 +13,6 @@ from starlette.responses import Response
 
 from sealtone.admin import Actor, set_secret
 from sealtone.admin.onboarding import (
-    Checklist,
-    checklist,
     dismiss_checklist,
     has_progress,
     note_all_progress,
@@ -44,6 +42,7 @@ from sealtone.web.asking import (
     server_or_none,
     signed_in,
 )
+from sealtone.web.first_steps import noted_checklist
 from sealtone.web.parts import Parts
 from sealtone.web.phone_place import phone_place
 from sealtone.web.reasons import reason_said
@@ -149,7 +148,7 @@ async def call_my_phone(
 @router.get("/getting-started")
 async def getting_started(request: Request, actor: SignedIn) -> Response:
     """The checklist by itself: the overview has it too."""
-    found = await checklist_for(request, actor)
+    found = await noted_checklist(request, actor, _account(actor))
     if is_htmx(request):
         return await page(request, "phones/checklist.html", checklist=found)
     return await page(request, "phones/getting_started.html", checklist=found)
@@ -173,18 +172,10 @@ async def restore(request: Request, actor: SignedIn) -> Response:
     return go(request, "/")
 
 
-async def checklist_for(request: Request, actor: Actor) -> Checklist:
-    """How far the account of whoever asks is. What was found is noted, so that it stays."""
-    account = _account(actor)
-    found = await read(request, lambda transaction: checklist(transaction, actor, account))
-    if found.unnoted:
-        await change(request, lambda transaction: note_progress(transaction, account), reload=False)
-    return found
-
-
 async def overview_section(request: Request) -> Section | None:
     """The checklist on the overview, until it is put away."""
-    found = await checklist_for(request, actor_of(request.state.session, address_of(request)))
+    actor = actor_of(request.state.session, address_of(request))
+    found = await noted_checklist(request, actor, _account(actor))
     return None if found.dismissed else Section("phones/overview.html", {"checklist": found}, order=10)
 
 
