@@ -104,7 +104,11 @@ def ulaw(pcm: bytes) -> bytes:
 
 
 class Tone:
-    """A phone that sends a tone in PCMU, 20 ms after 20 ms, until it is closed."""
+    """A phone that sends a tone in PCMU, 20 ms after 20 ms, until it is closed.
+
+    One that `breathes` is silent for a tenth of every half second: out of an endless tone Speex never finds back from a
+    lost packet, and grows louder and louder.
+    """
 
     def __init__(
         self,
@@ -112,17 +116,22 @@ class Tone:
         leg: MediaLeg,
         hertz: float = 1000,
         protect: Callable[[bytes], bytes] = lambda packet: packet,
+        *,
+        breathes: bool = False,
     ) -> None:
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._talk, args=(phone, leg, hertz, protect))
+        self._thread = threading.Thread(target=self._talk, args=(phone, leg, hertz, protect, breathes))
         self._thread.start()
 
-    def _talk(self, phone: Phone, leg: MediaLeg, hertz: float, protect: Callable[[bytes], bytes]) -> None:
+    def _talk(
+        self, phone: Phone, leg: MediaLeg, hertz: float, protect: Callable[[bytes], bytes], breathes: bool
+    ) -> None:
         due = time.monotonic()
         for start in itertools.count(0, 160):
             if self._ended.is_set():
                 return
-            phone.send_raw(leg, protect(phone.packet(ulaw(sine(hertz, 160, start=start)))))
+            amplitude = 0 if breathes and start % 4000 < 800 else 8000
+            phone.send_raw(leg, protect(phone.packet(ulaw(sine(hertz, 160, amplitude=amplitude, start=start)))))
             due += 0.02
             time.sleep(max(0.0, due - time.monotonic()))
 

@@ -26,9 +26,10 @@ def refuse(folder: Path, refused: bool) -> None:
     database.close()
 
 
-async def settled() -> None:
-    for _ in range(20):
-        await asyncio.sleep(0.01)
+async def settled(store: Store) -> None:
+    """All that was handed to the store is done, or has failed, and who waited for it knows."""
+    await store.flush()
+    await asyncio.sleep(0.01)
 
 
 async def test_an_end_that_could_not_be_written_is_written_once_that_is_possible(tmp_path: Path) -> None:
@@ -40,11 +41,11 @@ async def test_an_end_that_could_not_be_written_is_written_once_that_is_possible
         refuse(tmp_path, True)
         writer.write(ended)
         writer.write(facts_of(2))
-        await settled()
+        await settled(store)
         assert await rows(store) == {ended.id: None}
         assert len(said) == 1, said
         writer.retry()
-        await settled()
+        await settled(store)
         refuse(tmp_path, False)
         assert await rows(store) == {ended.id: None}
         writer.retry()
@@ -59,10 +60,10 @@ async def test_a_beginning_that_is_tried_again_does_not_undo_the_end(tmp_path: P
         writer, ended = RecordingWriter(store, lambda _: None), facts_of(1)
         refuse(tmp_path, True)
         writer.write(ended._replace(ended_at=None))
-        await settled()
+        await settled(store)
         refuse(tmp_path, False)
         writer.write(ended)
-        await settled()
+        await settled(store)
         writer.retry()
         assert await rows(store) == {ended.id: ended.ended_at}
     finally:
