@@ -19,7 +19,7 @@ OURS, PROXY, B2BUA = "sealtone", "kamailio", "sippy"
 FAST_RATE = 500.0
 # Beside sippy, which does not carry 500 on one core. The target is held against the highest of these at which it
 # completes every call: the nearest to what is asked of us.
-SLOWER_RATES = (100.0, 200.0, 300.0, 400.0)
+SLOWER_RATES = (100.0, 200.0, 300.0)
 
 Say = Callable[[str], None]
 

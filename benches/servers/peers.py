@@ -98,7 +98,7 @@ class Kamailio(ServerProcess):
 
 
 class Sippy(ServerProcess):
-    """`sippy.b2bua_simple`: no registrar, no digest and no call records, logging off; everything goes to one hop."""
+    """`sippy.b2bua`: no registrar, RADIUS (and with it digest and accounting) and logging off, one static route."""
 
     name = "sippy"
     registrar = False
@@ -108,6 +108,8 @@ class Sippy(ServerProcess):
             raise BenchError("sippy is not installed (pip install sippy)")
         self._folder = tempfile.TemporaryDirectory(prefix="bench-sippy-")
         self._users = [SipUser(str(100_000 + index), "none") for index in range(users)]
-        command = [sys.executable, "-m", "sippy.b2bua_simple", "-f", "-l", "127.0.0.1", "-p", str(self._address[1])]
-        command += ["-n", f"127.0.0.1:{callee_port}"]
+        folder = self._folder.name
+        command = [sys.executable, "-m", "sippy.b2bua", "-f", "-l", "127.0.0.1", "-p", str(self._address[1])]
+        command += ["-u", "-A", "0", "-s", f"127.0.0.1:{callee_port}"]
+        command += ["-c", f"unix:{folder}/control", "-P", f"{folder}/pid", "-L", f"{folder}/b2bua.log"]
         self._launch(command, {"SIPLOG_BEND": "none"})

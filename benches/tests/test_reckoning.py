@@ -68,8 +68,8 @@ def calls(rate: float, failed: int) -> CallSample:
 
 
 def test_sippy_is_held_against_us_at_the_highest_rate_at_which_it_completes_every_call() -> None:
-    runs = {rate: {B2BUA: [calls(rate, 0), calls(rate, int(rate == 400.0))]} for rate in SLOWER_RATES}
-    assert fullest_rate(Signalling(runs, {})) == 300.0
+    runs = {rate: {B2BUA: [calls(rate, 0), calls(rate, int(rate == 300.0))]} for rate in SLOWER_RATES}
+    assert fullest_rate(Signalling(runs, {})) == 200.0
 
 
 def test_what_is_asleep_goes_on_afterwards() -> None:
