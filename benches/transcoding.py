@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from pesq import PesqError, pesq
 
-from benches.machine import LOAD_CPU, BenchError, CpuMeter, LineProcess, thread_cpu_ns
+from benches.machine import LOAD_CPU, BenchError, CpuMeter, LineProcess, asleep, thread_cpu_ns
 from benches.media_load import MediaLoad
 from benches.relays.interface import PCMU, PLAIN, CallPlan, PhonePlan, RelayUnderTest, VoiceCodec
 from benches.relays.rtpengine import Rtpengine
@@ -256,7 +256,9 @@ def run_transcoding(plan: TranscodingPlan, say: Say) -> Outcome:
             for turn in range(plan.rounds):
                 for position in range(len(names)):
                     name = names[(turn + position) % len(names)]
-                    sample = loads[name].run(calls, plan.seconds)
+                    others = [pid for other, load in loads.items() if other != name for pid in load.relay.pids()]
+                    with asleep(others):
+                        sample = loads[name].run(calls, plan.seconds)
                     samples[name].append(sample)
                     say(f"PCMU↔{pair.name} {calls} calls, {name}: {sample.cpu_us_per_packet:.1f} µs a packet")
         capacity: dict[str, int] = {}

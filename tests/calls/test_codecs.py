@@ -276,6 +276,18 @@ def test_a_key_is_heard_as_a_tone_where_each_phone_has_events_of_another_clock(w
     assert playing(world, hears) == ("key-5",)
 
 
+def test_a_key_that_may_have_passed_as_an_event_is_not_heard_once_more() -> None:
+    world = able()
+    alice, bob, _ = three(world)
+    alice.codecs = (OPUS, PCMA, EVENTS)
+    # None of his events has the clock of his voice, so that he may send any.
+    bob.codecs = (OPUS, Codec(99, "speex", 16000), PCMA, Codec(98, "telephone-event", 16000, 1, "0-16"), EVENTS)
+    in_call(world, alice, bob)
+    assert sends(world, bob, EVENTS.payload_type) is not None
+    press(world, bob, "5")
+    assert not playing(world, alice)
+
+
 def test_events_are_not_offered_where_nothing_could_be_made_of_them() -> None:
     for world in (World(), World(codecs={**ALL_CODECS, "pcma": "no"}), World(codecs={"pcma": ""})):
         a, b, _ = three(world)

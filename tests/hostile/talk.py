@@ -147,7 +147,7 @@ class Talk:
 
     def mark(self) -> None:
         """Begin to count."""
-        self.on_their_way = max(0, self._missing()[0])
+        self.on_their_way = min(5, max(0, self._missing()[0]))
         for party in (self.a, self.b):
             party.begun = (len(party.tap.from_phone), party.tap.arrived)
 

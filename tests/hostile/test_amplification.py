@@ -87,6 +87,7 @@ async def test_a_request_as_long_as_phones_send_is_answered_at_once(server: Serv
     async with await Line.to(server, "udp", "127.0.2.2") as line:
         line.send(typical(line, "REGISTER"))
         await line.answered()
+        await asyncio.sleep(0.3)  # and by nothing more
         assert line.statuses == [401]
 
 

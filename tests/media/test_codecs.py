@@ -70,11 +70,11 @@ def test_a_phone_is_heard_through_every_codec_and_back(engine: Engine, other: Pa
     _, leg_a, leg_b = transcoded(engine, plan(alice, PCMU), plan(bob, other))
     with Mirror(bob, leg_b), Tone(alice, leg_a, 1000, breathes=True):
         at_alice = heard(alice, 75)
-        # Where packets came late, some codecs take a second to find back to a tone.
-        while usual_share(sound_of(at_alice[-30:], 0), 1000) <= 0.5 and len(at_alice) < 400:
+        # Where packets came late, some codecs take a second to find back to a tone; up to a third of it is its pauses.
+        while usual_share(sound_of(at_alice[-30:], 0), 1000, 0.5) <= 0.5 and len(at_alice) < 400:
             at_alice += heard(alice, 30)
     assert {packet[1] & 0x7F for packet in at_alice} == {0}
-    assert usual_share(sound_of(at_alice[-30:], 0), 1000) > 0.5
+    assert usual_share(sound_of(at_alice[-30:], 0), 1000, 0.5) > 0.5
     stats = engine.leg_stats(leg_b.id)
     assert stats.undecoded == 0
     assert stats.codec_tx_packets > 30
@@ -426,7 +426,7 @@ def test_reports_towards_a_transcoded_leg_tell_what_was_sent_to_it(engine: Engin
     assert report[1] == 200
     ssrc, _, _, timestamp, packets, octets = struct.unpack("!6I", report[4:28])
     assert struct.pack("!I", ssrc) == newest[8:12]
-    assert 0 <= sent.tx_packets - packets <= 25
+    assert 0 <= sent.tx_packets - packets <= 10
     assert octets == packets * 160
     # The time of the report lies by the newest packet's; on a busy machine one of the two is read late.
-    assert (timestamp - timestamp_of(newest) + 4000) % (1 << 32) < 8000
+    assert (timestamp - timestamp_of(newest) + 1600) % (1 << 32) < 3200

@@ -37,7 +37,7 @@ async def hear(*calls: Call) -> None:
     """Each is up and hears the other side now."""
     before = [call.stats() for call in calls]
     for call, then in zip(calls, before, strict=True):
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(1.5):
             while call.stats().received < then.received + 15:  # noqa: ASYNC110 - packets come fifty times a second
                 await asyncio.sleep(0.02)
         assert call.state is CallState.ESTABLISHED, call.reason

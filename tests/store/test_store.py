@@ -441,10 +441,10 @@ def test_what_a_writer_has_read_stays_so_until_it_commits(place: Place) -> None:
 def test_a_new_file_may_be_opened_while_another_program_holds_it_for_a_moment(tmp_path: Path) -> None:
     file = tmp_path / "sealtone.db"
     other = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
-    other.execute("BEGIN EXCLUSIVE")
+    other.execute("BEGIN IMMEDIATE")
     release = threading.Timer(0.2, other.execute, ("COMMIT",))
     release.start()
-    # As at the opening of a file that has been made this moment: the other's lock is in the way of WAL.
+    # It is about to write: SQLite then refuses the change to write-ahead logging at once, and waits for nothing.
     database = Database(tmp_path)
     release.join()
     other.close()

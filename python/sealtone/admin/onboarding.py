@@ -58,7 +58,7 @@ def checklist(transaction: Transaction, actor: Actor, account_id: int) -> Checkl
     dismissed = _DISMISSED in noted
     domain = rows.first_domain(transaction, account_id)
     user = rows.first_user(transaction, account_id)
-    found = _found(transaction, account_id, reached, domain, user) if not dismissed else {}
+    found = _found(transaction, account_id, reached, domain, user)
     return Checklist(
         reached | found, dismissed, domain[0] if domain else "", user[0] if user else "", unnoted=bool(found)
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sealtone.b2bua.applications.open_notice import holds_apart
 from sealtone.b2bua.applications.playing import can_hear, is_playing
-from sealtone.b2bua.codec_choice import events_of
+from sealtone.b2bua.codec_choice import events_of, first_voice
 from sealtone.b2bua.recording_in_call import sounds_tone
 
 if TYPE_CHECKING:
@@ -33,7 +33,11 @@ def on_digit(leg: Leg, digit: str, now: float) -> None:
 
 def _is_lost_to(other: Leg, leg: Leg) -> bool:
     """Whether an event that a leg's phone sends is not passed on: the other one agreed to none, or to another clock."""
-    sent = events_of(leg.media.agreed) if leg.media is not None else None
+    agreed = leg.media.agreed if leg.media is not None else ()
+    sent, voice = events_of(agreed), first_voice(agreed)
     if sent is None:
         return False
-    return other.media is None or not any(map(sent.same_format, other.media.agreed))
+    # Without events of its voice's clock a phone may send any that it agreed to.
+    is_sure = voice is not None and sent.clock == voice.clock
+    may_send = (sent,) if is_sure else tuple(codec for codec in agreed if codec.is_telephone_event)
+    return other.media is None or not any(one.same_format(it) for one in may_send for it in other.media.agreed)

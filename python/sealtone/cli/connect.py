@@ -22,7 +22,10 @@ from sealtone.provisioning import ServerPlace
 from sealtone.store import Transaction
 
 Aor = Annotated[str, typer.Argument(metavar="USER@DOMAIN", help="Such as 1000@office.example.", show_default=False)]
-_SAY_A_NAME = "Set one with: sealtone service set --public-name NAME, or name one with --host"
+_SAY_A_NAME = (
+    "Set one with: sealtone service set --public-name NAME, or name one with --host; where the domain itself leads "
+    "here: sealtone domain check DOMAIN"
+)
 
 
 def connect(

@@ -230,7 +230,7 @@ def _prepare(connection: sqlite3.Connection, record: Any) -> None:
 def _log_ahead(connection: sqlite3.Connection) -> None:
     """Turns write-ahead logging on, which a new file needs once.
 
-    SQLite refuses that at once while another has just opened the same file, instead of waiting `busy_timeout`.
+    SQLite refuses that at once while another is about to write to the same file, instead of waiting `busy_timeout`.
     """
     until = time.monotonic() + _BUSY_MS / 1000
     while True:

@@ -5,7 +5,7 @@ mod support;
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
-use sealtone_media::engine::LegPlan;
+use sealtone_media::engine::{Engine, EngineConfig, LegPlan};
 use sealtone_media::rtcp::{Compound, CompoundBuilder, ReportBlock, RtcpPacket, SenderInfo};
 use sealtone_media::srtp::Suite;
 use support::*;
@@ -272,4 +272,26 @@ fn an_rtcp_port_is_opened_again_though_what_closes_it_was_gathered() {
     for plan in [&with_mux, &plan(alice.address()), &with_mux] {
         engine.update_leg(leg.id, plan).unwrap();
     }
+}
+
+#[test]
+fn an_rtcp_port_of_a_leg_that_has_just_moved_is_opened_again() {
+    let engine = Engine::start(&EngineConfig {
+        workers: 2,
+        ..config()
+    })
+    .unwrap();
+    engine.gather_commands();
+    let alice = Phone::new(1);
+    // Without legs the workers sleep until they are woken.
+    std::thread::sleep(Duration::from_millis(50));
+    let [call, other] = [(); 2].map(|()| engine.open_call().unwrap());
+    let leg = engine.open_leg(call, LOCAL).unwrap();
+    let with_mux = LegPlan {
+        rtcp_mux: true,
+        ..plan(alice.address())
+    };
+    engine.update_leg(leg.id, &with_mux).unwrap();
+    engine.move_leg(leg.id, other).unwrap();
+    engine.update_leg(leg.id, &plan(alice.address())).unwrap();
 }

@@ -129,14 +129,16 @@ async def test_of_a_key_only_its_hash_is_kept_and_its_last_use_is_written_once_a
 
 
 async def test_a_key_that_is_used_too_often_is_told_when_to_come_again(api: Api) -> None:
+    begun = time.monotonic()
     async with api.program("read") as client:
         answers = await asyncio.gather(*(client.get("/api-keys/current") for _ in range(340)))
         # A slow machine takes so long for these that some more are allowed meanwhile.
         while all(answer.status_code == 200 for answer in answers) and len(answers) < 2000:
             answers += await asyncio.gather(*(client.get("/api-keys/current") for _ in range(100)))
+    took_s = time.monotonic() - begun
     allowed = [answer for answer in answers if answer.status_code == 200]
     refused = [answer for answer in answers if answer.status_code == 429]
-    assert len(allowed) >= 300
+    assert 300 <= len(allowed) <= 301 + 20 * took_s
     assert refused
     assert len(allowed) + len(refused) == len(answers)
     problem(refused[0], 429, "too-many")

@@ -43,21 +43,22 @@ impl Speex {
 
     fn make_encoder(&self) -> Option<Encoder> {
         let mut encoder = Encoder::new(self.band)?;
+        (encoder.set(Setting::Complexity, COMPLEXITY) && self.set_silence(&mut encoder))
+            .then_some(encoder)
+    }
+
+    /// Whether silence is left out; and the rate, which comes last: where nobody looks for voice any more, the library
+    /// goes on with the mode of the last frame, though that was silence.
+    fn set_silence(&self, encoder: &mut Encoder) -> bool {
+        let dtx = i32::from(self.dtx);
         let rate = match self.spec.bitrate {
             0 => (Setting::Quality, QUALITY),
             wished => (Setting::Bitrate, wished.min(64_000) as i32),
         };
-        let settings = [rate, (Setting::Complexity, COMPLEXITY)];
-        settings
+        [(Setting::VoiceActivity, dtx), (Setting::Dtx, dtx), rate]
             .into_iter()
-            .chain(silence(self.dtx))
             .all(|(setting, value)| encoder.set(setting, value))
-            .then_some(encoder)
     }
-}
-
-fn silence(dtx: bool) -> [(Setting, i32); 2] {
-    [Setting::VoiceActivity, Setting::Dtx].map(|setting| (setting, i32::from(dtx)))
 }
 
 impl Codec for Speex {
@@ -91,10 +92,9 @@ impl Codec for Speex {
         let dtx = self.spec.dtx && may;
         if self.dtx != dtx {
             self.dtx = dtx;
-            if let Some(encoder) = self.encoder.as_mut() {
-                for (setting, value) in silence(dtx) {
-                    encoder.set(setting, value);
-                }
+            if let Some(mut encoder) = self.encoder.take() {
+                self.set_silence(&mut encoder);
+                self.encoder = Some(encoder);
             }
         }
     }

@@ -46,8 +46,8 @@ impl Engine {
         let rtcp_socket = if plan.rtcp_mux || entry.has_rtcp_socket {
             None
         } else {
-            // What gives the former socket back may lie in the mailbox of a worker that sleeps.
-            self.workers[worker].mailbox.wake();
+            // What gives the former socket back may lie in the mailbox of a worker that sleeps, or that the leg has left.
+            self.wake();
             Some(
                 self.pool
                     .reopen_rtcp(entry.ip, entry.number)
