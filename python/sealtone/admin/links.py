@@ -32,8 +32,8 @@ def new_token() -> str:
 
 
 def new_number() -> str:
-    """A random name for what is listed and opens nothing."""
-    return secrets.token_urlsafe(_NUMBER_OCTETS)
+    """A random name for what is listed and opens nothing. It never begins with "-", as an option of a command does."""
+    return secrets.token_hex(_NUMBER_OCTETS)
 
 
 def token_hash(token: str) -> bytes:
