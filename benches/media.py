@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from benches.machine import asleep, kernel_memory_bytes, private_bytes
+from benches.machine import kernel_memory_bytes, private_bytes
 from benches.media_load import MediaLoad, MediaSample, Slice
 from benches.relays.forwarder import Forwarder
 from benches.relays.interface import MIXED_SRTP, PLAIN, RelayUnderTest
@@ -74,24 +74,19 @@ Samples = dict[str, list[MediaSample]]
 
 
 def measure_cpu(plan: MediaPlan, encrypted: bool, calls: int, say: Say) -> Samples:
-    """All relays stand side by side with their calls set up, and are loaded in turn while the others are stopped; the
-    order rotates."""
+    """In each round every relay stands alone with its calls, as on a machine of its own: the sockets of the others would
+    be in the kernel's way, and what is idle has timers and takes caches. The order rotates."""
     samples: Samples = {name: [] for name in plan.relays}
-    with contextlib.ExitStack() as stack:
-        loads = {name: stack.enter_context(loaded(name, plan, encrypted))[1] for name in plan.relays}
-        for load in loads.values():
-            load.ensure_calls(calls)
-        for turn in range(plan.rounds):
-            for position in range(len(plan.relays)):
-                name = plan.relays[(turn + position) % len(plan.relays)]
-                others = [pid for other, load in loads.items() if other != name for pid in load.pids()]
-                with asleep(others):
-                    sample = loads[name].run(calls, plan.seconds)
-                samples[name].append(sample)
-                say(
-                    f"{kind(encrypted)} {calls} calls, round {turn + 1}, {name}: {sample.cpu_us_per_packet:.2f} µs"
-                    f" a packet, p99 {sample.p99_us:.0f} µs, loss {sample.loss:.3%}"
-                )
+    for turn in range(plan.rounds):
+        for position in range(len(plan.relays)):
+            name = plan.relays[(turn + position) % len(plan.relays)]
+            with loaded(name, plan, encrypted) as (_, load):
+                sample = load.run(calls, plan.seconds)
+            samples[name].append(sample)
+            say(
+                f"{kind(encrypted)} {calls} calls, round {turn + 1}, {name}: {sample.cpu_us_per_packet:.2f} µs"
+                f" a packet, p99 {sample.p99_us:.0f} µs, loss {sample.loss:.3%}"
+            )
     return samples
 
 

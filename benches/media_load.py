@@ -57,10 +57,6 @@ class MediaLoad:
         port_a, port_b = cast(list[int], self._child.answer()["ports"])
         self._ports = (port_a, port_b)
 
-    def pids(self) -> tuple[int, ...]:
-        """The relay's processes."""
-        return self._relay.pids()
-
     def ensure_calls(self, count: int) -> None:
         """Sets up calls until there are `count`."""
         while self._calls < count:

@@ -17,7 +17,7 @@ from benches.phones import challenge_of
 from benches.relays.interface import MIXED_SRTP, SUITE_PAIRS, SUITES, new_key, plan_calls
 from benches.relays.rtpengine import bdecode, bencode, read_sdp, sdp_of
 from benches.report import alone, at_least, at_most, compare, comparison_table, spread
-from benches.signalling import B2BUA, SLOWER_RATES, Signalling, fullest_rate
+from benches.signalling import B2BUA, FAST_RATE, OURS, SLOWER_RATES, Signalling, rows_of
 from benches.sip_load import CallSample
 
 
@@ -63,13 +63,18 @@ def test_loss_later_than_a_second_after_overload_is_told() -> None:
     assert recovery.recovered_after_s == pytest.approx(2.5)
 
 
-def calls(rate: float, failed: int) -> CallSample:
-    return CallSample(rate, 100, 100 - failed, failed, {}, 0, 1.0, 0.1, 1.0, 2.0)
+def calls(rate: float, cpu_ms_per_call: float, repeated: int = 0) -> CallSample:
+    share = rate * cpu_ms_per_call / 1000
+    return CallSample(rate, 100, 100, 0, {}, repeated, cpu_ms_per_call, share, 1.0, 2.0)
 
 
-def test_sippy_is_held_against_us_at_the_highest_rate_at_which_it_completes_every_call() -> None:
-    runs = {rate: {B2BUA: [calls(rate, 0), calls(rate, int(rate == 300.0))]} for rate in SLOWER_RATES}
-    assert fullest_rate(Signalling(runs, {})) == 200.0
+def test_sippy_is_held_against_us_at_the_same_rate_as_the_proxy_and_a_full_core_is_told() -> None:
+    runs = {rate: {OURS: [calls(rate, 0.5)], B2BUA: [calls(rate, 1.6)]} for rate in SLOWER_RATES}
+    runs[FAST_RATE] = {OURS: [calls(FAST_RATE, 0.5)], B2BUA: [calls(FAST_RATE, 2.0, repeated=7)]}
+    beside_sippy = [row for row in rows_of(Signalling(runs, {})) if row.peer_name == B2BUA]
+    assert [row.target is not None for row in beside_sippy] == [True, False, False, False]
+    assert "7 messages repeated" in beside_sippy[0].note
+    assert ["is full" in row.note for row in beside_sippy] == [True, False, False, False]
 
 
 def test_what_is_asleep_goes_on_afterwards() -> None:
