@@ -204,7 +204,7 @@ class Server:
                 engine=engine,
                 store=store,
                 listening=listening,
-                started_at=time.time(),
+                began=time.monotonic(),
                 reload=self._reload_on_request,
                 panel=self.panel,
                 relay=self.relay,

@@ -51,7 +51,7 @@ class Door:
 
     def knock(self, message: Request, flow: Flow = FLOW) -> SipUser | Denied:
         address = message.to if message.method == "REGISTER" else message.from_
-        return self.authenticator.identify(message, address, flow, snapshot(), self.now, self.now + 1e9)
+        return self.authenticator.identify(message, address, flow, snapshot(), self.now)
 
     def challenge(self, method: str, user: str = "1000", algorithm: str = "SHA-256") -> Challenge:
         denied = self.knock(request(method, user))

@@ -5,6 +5,7 @@ import heapq
 import io
 import itertools
 import os
+import time
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -157,3 +158,13 @@ def test_the_timer_is_set_again_after_a_fault_in_one_of_those_it_runs() -> None:
     server.on_message(OPTIONS.replace(b"z9hG4bK1", b"z9hG4bK2").replace(b"Call-ID: 1", b"Call-ID: 2"), FLOW)
     loop.run_until(loop.now + 60)
     assert server.endpoint.transaction_count == 0
+
+
+def test_records_have_the_time_that_the_clock_was_set_to_soon_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop, before = Loop(), time.time
+    server = node(loop, Wire())
+    began = server.exchange.settings.wall_of(time.monotonic())
+    assert began == pytest.approx(before(), abs=1.0)
+    monkeypatch.setattr(time, "time", lambda: before() + 3600.0)
+    loop.run_until(6.0)
+    assert server.exchange.settings.wall_of(time.monotonic()) == pytest.approx(before() + 3600.0, abs=1.0)

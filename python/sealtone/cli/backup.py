@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -71,7 +72,7 @@ def restore(
     restored = backups.restore_backup(file, data.absolute(), identities, passphrase, configured_database)
     _show(restored, f"Restored to {data}", as_json=as_json)
     if not as_json:
-        console().print(f"Start it with: sealtone serve --data {data}")
+        console().print(f"Start it with: sealtone serve --data {quote(str(data))}", soft_wrap=True)
 
 
 def _new_passphrase() -> str:

@@ -58,7 +58,8 @@ def _make(data: Path, aor: str, host: str | None, as_json: bool) -> None:
     console().print(url, soft_wrap=True)
     console().print(
         f"In Linphone: scan it, or fetch the remote configuration. It works once, until "
-        f"{moment(made.link.expires_at)}; to end it before: sealtone connect {aor} --revoke {made.link.number}"
+        f"{moment(made.link.expires_at)}; to end it before: sealtone connect {aor} --revoke {made.link.number}",
+        soft_wrap=True,
     )
     if place.is_by_address:
         console().print(

@@ -36,8 +36,11 @@ class NoData(Exception):
 
 
 def console() -> Console:
-    """For people, on standard output; without colours when that is no terminal."""
-    return Console(highlight=False)
+    """For people, on standard output; without colours when that is no terminal.
+
+    Text is printed as it stands: in ``[fd00::a:1]:5061``, and in what people call things, Rich would find mark-up.
+    """
+    return Console(highlight=False, markup=False, emoji=False)
 
 
 def print_json(value: Any) -> None:

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from sealtone.admin import secrets_shown
-from sealtone.cli.output import JsonOption, opened, print_json
+from sealtone.cli.output import JsonOption, console, opened, print_json
 from sealtone.cli.welcome import Welcome, show
 from sealtone.config import load_config
 
@@ -52,7 +51,7 @@ def serve(
         "http_port": http_port,
         "panel": panel,
     }
-    out = Console(highlight=False)
+    out = console()
 
     def ready(state: app.Ready) -> None:
         welcome = Welcome(

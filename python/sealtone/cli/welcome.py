@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import NamedTuple
 
 from rich.console import Console, Group, RenderableType
@@ -104,7 +105,7 @@ def _first_call(welcome: Welcome) -> RenderableType:
         f"Set up a phone as {users[0]}: domain {domain}, outbound proxy {host}:{tls}, transport TLS, SRTP on.",
         f"Set up another as {users[1]}, and call {users[1]} from {users[0]}. Alone, call *43 for the echo test, "
         "or *42 to be told who can hear you.",
-        f"See who could have listened: sealtone calls --data {welcome.data}",
+        f"See who could have listened: sealtone calls --data {quote(str(welcome.data))}",
     )
     table = Table.grid(padding=(0, 1, 0, 0))
     for number, step in enumerate(steps, 1):

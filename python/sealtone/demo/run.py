@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.live import Live
+from rich.text import Text
 
 from sealtone.admin import AdminError
 from sealtone.demo import show
@@ -37,7 +38,7 @@ def run(
 
     Returns 0 when all calls came about, and the wiretap and the server had of each what they should, else 1.
     """
-    console = console or Console(highlight=False, quiet=as_json)
+    console = console or Console(highlight=False, markup=False, emoji=False, quiet=as_json)
     show.introduction(console)
     try:
         with running_server(data) if data else own_server() as (access, folder):
@@ -48,14 +49,14 @@ def run(
         reason = str(error) or "nobody answered in time"
         if as_json:
             print(json.dumps({"error": reason}))
-        console.print(f"[red]The demonstration failed:[/red] {reason}")
+        console.print(Text("The demonstration failed: ", "red").append(reason, "default"))
         return 1
 
 
 async def _play_all(access: ServerAccess, folder: Path, seconds: float, console: Console, as_json: bool) -> int:
     played: list[tuple[Scene, View]] = []
     for scene in SCENES:
-        console.rule(f"[bold]Scheme {scene.scheme}: {scene.title}", align="left")
+        console.rule(Text(f"Scheme {scene.scheme}: {scene.title}", "bold"), align="left")
         played.append((scene, await _play_one(scene, access, seconds, console)))
     records = await asyncio.to_thread(_records, folder)
     found = outcomes(played, records)

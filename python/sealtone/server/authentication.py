@@ -51,9 +51,12 @@ class Authenticator:
         self.failed = 0
 
     def identify(
-        self, request: Request, address: NameAddr, flow: Flow, snapshot: Snapshot, now: float, now_wall: float
+        self, request: Request, address: NameAddr, flow: Flow, snapshot: Snapshot, now: float
     ) -> SipUser | Denied:
-        """The user that proved to be the owner of `address` (From, or To of a REGISTER)."""
+        """The user that proved to be the owner of `address` (From, or To of a REGISTER).
+
+        `now`: monotonic seconds, by which nonces go as well, so that setting the clock refuses nobody.
+        """
         registering = request.method == "REGISTER"
         try:
             uri = address.sip_uri
@@ -63,13 +66,13 @@ class Authenticator:
         realm = domain.name if domain is not None else uri.host.lower()
         value = request.headers.get("Authorization" if registering else "Proxy-Authorization")
         if value is None:
-            return self._challenge(request, realm, now_wall)
+            return self._challenge(request, realm, now)
         credentials = self._credentials(request, registering, realm)
         if credentials is None or not _names_same(credentials.uri, request.uri, snapshot):
-            return self._challenge(request, realm, now_wall)
-        state = self._nonces.check(credentials.nonce, now_wall)
+            return self._challenge(request, realm, now)
+        state = self._nonces.check(credentials.nonce, now)
         if state is NonceState.FORGED:
-            return self._challenge(request, realm, now_wall)
+            return self._challenge(request, realm, now)
         aor = f"{credentials.username}@{realm}"
         wait = self._throttle.wait_s(flow.remote[0], aor, now)
         if wait > 0:
@@ -82,10 +85,10 @@ class Authenticator:
         if not self._verify(user, credentials, aor, request):
             self.failed += 1
             self._throttle.failed(flow.remote[0], aor, now)
-            return self._challenge(request, realm, now_wall)
+            return self._challenge(request, realm, now)
         fresh = state is NonceState.FRESH
-        if not fresh or not self._counts.accept(credentials.nonce, credentials.nonce_count, now_wall):
-            return self._challenge(request, realm, now_wall, stale=True)
+        if not fresh or not self._counts.accept(credentials.nonce, credentials.nonce_count, now):
+            return self._challenge(request, realm, now, stale=True)
         self._throttle.succeeded(flow.remote[0], aor, now)
         if user is None or not snapshot.is_active(user):
             return Denied(403, "This user is switched off")
@@ -115,8 +118,8 @@ class Authenticator:
                 return credentials
         return None
 
-    def _challenge(self, request: Request, realm: str, now_wall: float, stale: bool = False) -> Denied:
-        nonce = self._nonces.issue(now_wall)
+    def _challenge(self, request: Request, realm: str, now: float, stale: bool = False) -> Denied:
+        nonce = self._nonces.issue(now)
         registering = request.method == "REGISTER"
         name = "WWW-Authenticate" if registering else "Proxy-Authenticate"
         # Some phones give up at the sight of an algorithm that they do not know, though RFC 3261 tells them to pass on.

@@ -29,18 +29,19 @@ def control_actions(
     engine: Engine,
     store: Store,
     listening: tuple[Listening, ...],
-    started_at: float,
+    began: float,
     reload: Callable[[], Awaitable[int]],
     panel: PanelProcess,
     relay: HttpRelay,
 ) -> dict[str, Action]:
-    """The actions by name. Each gives what JSON can hold; times are Unix seconds."""
+    """The actions by name. Each gives what JSON can hold; times are Unix seconds. `began`: when the server did, in
+    monotonic seconds."""
 
     def status() -> dict[str, Any]:
         net, media, sip = transports.counters, engine.stats(), node.endpoint.counters
         return {
             "version": __version__,
-            "uptime_s": round(time.time() - started_at, 1),
+            "uptime_s": round(time.monotonic() - began, 1),
             "listening": [{"transport": one.transport, "host": one.host, "port": one.port} for one in listening],
             "snapshot": node.snapshot.version,
             "sip_users": sum(1 for _ in node.snapshot.users()),

@@ -66,7 +66,7 @@ class DialogAdmission:
         if request.method == "ACK":
             return _UNPROVED
         owner = NameAddr("", f"sip:{leg.user.aor}")
-        user = self._authenticator.identify(request, owner, flow, self._snapshot(), time.monotonic(), time.time())
+        user = self._authenticator.identify(request, owner, flow, self._snapshot(), time.monotonic())
         if isinstance(user, Denied):
             return Refusal(user.status, user.reason, user.headers)
         self._proved(flow, user)

@@ -79,6 +79,7 @@ class Figures:
         self._panel = panel
         self._relay = relay
         self._started_at = started_at
+        self._began = time.monotonic()
         self._clock = clock
         self._lag = Histogram(LAG_S)
         self._loss, self._jitter = Histogram(LOSS), Histogram(JITTER_MS)
@@ -135,7 +136,7 @@ class Figures:
             "encrypted": sum(1 for call in calls if state_of(call).value != "open"),
             "phones_online": online.total() if account_id is None else online[account_id],
             "certificate": {"domain": ends[0][1], "expires_at": ends[0][0]} if ends else None,
-            "uptime_s": round(self._clock() - self._started_at, 1),
+            "uptime_s": round(time.monotonic() - self._began, 1),
         }
 
     def metrics(self) -> dict[str, Any]:

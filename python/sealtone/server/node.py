@@ -35,6 +35,7 @@ from sealtone.server.quick_reader import read_message
 from sealtone.server.recordings import RecordingWriter
 from sealtone.server.reflection import ReflectionLimit
 from sealtone.server.throttle import Throttle
+from sealtone.server.wall_clock import WallClock
 from sealtone.server.zrtp_memory import ZrtpMemory
 from sealtone.sip import events as sip
 from sealtone.sip.endpoint import Endpoint, EndpointConfig
@@ -92,14 +93,14 @@ class Node:
             ),
             entropy,
         )
-        offset = time.time() - time.monotonic()
+        self._wall_clock = WallClock()
         self._directory = directory = Directory(self.registrar, lambda: self.snapshot, time.time)
         self.exchange = Exchange(
             self.endpoint,
             plane,
             directory,
             ExchangeSettings(
-                wall_of=lambda now: now + offset,
+                wall_of=self._wall_clock,
                 zrtp=ZrtpTerms(zrtp_crypto, zrtp.find, algorithms_of(zrtp_crypto)),
             ),
             entropy,
@@ -331,6 +332,7 @@ class Node:
             self._arm(now)  # whatever went wrong: the timers of all other calls hang on this one
 
     def _housekeep(self) -> None:
+        self._wall_clock.look()
         expired = self.registrar.expire(time.time())
         if expired:
             self._store.save_bindings((), expired)
@@ -350,10 +352,9 @@ class Node:
         if method == "OPTIONS" and not _names_user(request.uri):
             respond(tx, 200, now, None, (("Accept", "application/sdp"),))
             return
-        now_wall = time.time()
         address = request.to if method == "REGISTER" else request.from_
         wrong = self.authenticator.failed
-        user = self.authenticator.identify(request, address, flow, self.snapshot, now, now_wall)
+        user = self.authenticator.identify(request, address, flow, self.snapshot, now)
         if isinstance(user, Denied):
             if method == "REGISTER" and self.authenticator.failed > wrong:
                 self._events.refused(canonical_aor(address.sip_uri), flow.remote[0])
@@ -367,7 +368,7 @@ class Node:
         elif method == "INVITE":
             self.exchange.invite(tx, user, now)
         elif method == "REGISTER":
-            self._register(tx, user, flow, now, now_wall)
+            self._register(tx, user, flow, now)
         elif method == "MESSAGE":
             self._messages.relay(tx, user, now)
         elif method == "OPTIONS":
@@ -379,12 +380,12 @@ class Node:
         else:
             respond(tx, 405, now)
 
-    def _register(self, tx: ServerTransaction, user: SipUser, flow: Flow, now: float, now_wall: float) -> None:
+    def _register(self, tx: ServerTransaction, user: SipUser, flow: Flow, now: float) -> None:
         request = tx.request
         if request is None:
             return
         rules = self._rules._replace(max_contacts=user.max_contacts)
-        registration = self.registrar.register(request, user.aor, flow, now_wall, rules)
+        registration = self.registrar.register(request, user.aor, flow, time.time(), rules)
         if not registration.changes_bindings:
             self._answer_register(tx, registration, now)
             return

@@ -298,7 +298,7 @@ FRESH: Final = NonceState.FRESH
 STALE: Final = NonceState.STALE
 FORGED: Final = NonceState.FORGED
 
-_STAMP: Final = struct.Struct(">QHI")  # Microseconds since the epoch, node, counter.
+_STAMP: Final = struct.Struct(">QHI")  # Microseconds of the clock that nonces go by, node, counter.
 _MAC_LENGTH: Final = 16
 
 
@@ -306,6 +306,8 @@ class NonceIssuer:
     """Issues and checks nonces without remembering them; nodes that share a key accept each other's.
 
     `key` holds at least 16 random octets; `node` tells nodes with one key apart, so that no two nonces are equal.
+    `now` is in seconds of one clock, here and in `NonceCounts`, and never goes back: a node by itself takes its
+    monotonic clock. Were it set back, each new nonce would be older than ones that are forgotten, and refused.
     """
 
     __slots__ = ("_counter", "_keys", "_lifetime_s", "_node")
@@ -326,12 +328,12 @@ class NonceIssuer:
             raise ValueError("a nonce key needs 16 octets or more")
         return key if len(key) <= 32 else hashlib.blake2s(key).digest()  # keyed BLAKE2s takes 32 at most
 
-    def issue(self, now_wall: float) -> str:
+    def issue(self, now: float) -> str:
         """A new nonce, unlike every other."""
-        stamp = _STAMP.pack(int(now_wall * 1e6), self._node, next(self._counter) & 0xFFFFFFFF)
+        stamp = _STAMP.pack(int(now * 1e6), self._node, next(self._counter) & 0xFFFFFFFF)
         return binascii.b2a_base64(stamp + self._mac(self._keys[0], stamp), newline=False).decode()
 
-    def check(self, nonce: str, now_wall: float) -> NonceState:
+    def check(self, nonce: str, now: float) -> NonceState:
         """Whether `nonce` was issued with one of our keys, and not longer ago than its lifetime."""
         stamp_and_mac = _decoded(nonce)
         if stamp_and_mac is None:
@@ -340,7 +342,7 @@ class NonceIssuer:
         matches = [hmac.compare_digest(mac, self._mac(key, stamp)) for key in self._keys]
         if True not in matches:
             return FORGED
-        age_s = now_wall - _STAMP.unpack(stamp)[0] / 1e6
+        age_s = now - _STAMP.unpack(stamp)[0] / 1e6
         return FRESH if -CLOCK_SLACK_S <= age_s <= self._lifetime_s else STALE
 
     @staticmethod
@@ -385,7 +387,7 @@ class NonceCounts:
     def __len__(self) -> int:
         return len(self._seen)
 
-    def accept(self, nonce: str, nc: int, now_wall: float) -> bool:
+    def accept(self, nonce: str, nc: int, now: float) -> bool:
         """Whether `nc` is new for `nonce`; it is noted. False means: challenge again, with stale=true."""
         if nc < 1:
             return False
@@ -394,7 +396,7 @@ class NonceCounts:
             issued_us = _issued_us(nonce)
             if issued_us <= self._floor_us:
                 return False
-            self._make_room(now_wall)
+            self._make_room(now)
             self._seen[nonce] = (nc, 1, issued_us)
             return True
         highest, bitmap, issued_us = known
@@ -407,8 +409,8 @@ class NonceCounts:
         self._seen[nonce] = (highest, bitmap | bit, issued_us)
         return True
 
-    def _make_room(self, now_wall: float) -> None:
-        expired_us = (now_wall - self._lifetime_s - CLOCK_SLACK_S) * 1e6
+    def _make_room(self, now: float) -> None:
+        expired_us = (now - self._lifetime_s - CLOCK_SLACK_S) * 1e6
         while self._seen:
             oldest = next(iter(self._seen))
             issued_us = self._seen[oldest][2]
