@@ -105,10 +105,15 @@ def test_a_sealed_leg_has_no_keys_and_no_way_to_any_other(engine: Engine) -> Non
 def test_a_flood_of_zrtp_is_cut_and_counted(engine: Engine) -> None:
     alice, bob = Phone(), Phone()
     _, leg_a, _ = bridged(engine, _sealed(alice), _sealed(bob))
-    for number in range(300):
-        alice.send_raw(leg_a, _zrtp(number))
-        time.sleep(0.0005)
-    wait_for(lambda: engine.leg_stats(leg_a.id).zrtp_rx == 300)
+    begun, sent = time.monotonic(), 0
+    # On a slow machine these take so long that more of them may pass.
+    while sent < 300 or engine.leg_stats(leg_a.id).zrtp_drops < 50:
+        assert sent < 30_000
+        for _ in range(20):
+            alice.send_raw(leg_a, _zrtp(sent))
+            sent += 1
+        wait_for(lambda sent=sent: engine.leg_stats(leg_a.id).zrtp_rx == sent)  # type: ignore[misc]
+    windows = 2 + int(time.monotonic() - begun)
     stats = engine.leg_stats(leg_a.id)
-    assert 50 <= stats.zrtp_drops <= 200
-    assert stats.slow_path_drops >= 50
+    assert 100 <= sent - stats.zrtp_drops <= 100 * windows
+    assert 50 <= sent - stats.zrtp_drops - stats.slow_path_drops <= 50 * windows

@@ -55,8 +55,8 @@ async def in_call(whole: Whole, line: str = "udp") -> AsyncIterator[tuple[Call, 
         await a.register()
         await b.register()
         call = await a.call("1001")
-        await call.answered(5)
-        yield call, await b.next_call(5)
+        await call.answered(15)
+        yield call, await b.next_call(15)
 
 
 async def recordings(whole: Whole) -> tuple[RecordingFacts, ...]:
@@ -64,6 +64,21 @@ async def recordings(whole: Whole) -> tuple[RecordingFacts, ...]:
     await store.flush()
     page = await store.read(lambda transaction: read_recordings(transaction.connection, RecordingFilter()))
     return page.recordings
+
+
+async def until_begun(whole: Whole, count: int = 1) -> tuple[RecordingFacts, ...]:
+    """So many recordings, once they are written down."""
+    async with asyncio.timeout(20):
+        while len(found := await recordings(whole)) < count:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    return found
+
+
+async def until_ended(whole: Whole) -> None:
+    """Returns once every recording is over and written down so."""
+    async with asyncio.timeout(20):
+        while any(facts.ended_at is None for facts in await recordings(whole)):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
 
 
 async def until(condition: Callable[[], object], timeout_s: float = 5.0) -> None:
@@ -88,21 +103,22 @@ def channels(wav: bytes) -> tuple[array.array[int], array.array[int]]:
     return samples[0 :: 2 * step], samples[1 :: 2 * step]
 
 
-def assert_tones(data: Path, facts: RecordingFacts, seconds: float, *, finished: bool = True) -> None:
+def assert_tones(data: Path, facts: RecordingFacts, least_s: float, most_s: float, *, finished: bool = True) -> None:
+    """Both channels are so long, but for 0.8 s of what begins and ends late, and each holds its own tone alone."""
     left, right = channels(wav_of(octets_of(data, facts, finished=finished)))
-    assert len(left) / 8000 == pytest.approx(seconds, abs=0.8)
-    assert tone_share(left, LEFT_HZ) > 0.8
-    assert tone_share(right, RIGHT_HZ) > 0.8
+    assert least_s - 0.8 <= len(left) / 8000 <= most_s + 0.8
+    assert tone_share(left, LEFT_HZ) > 0.7
+    assert tone_share(right, RIGHT_HZ) > 0.7
     assert tone_share(left, RIGHT_HZ) == tone_share(right, LEFT_HZ) == 0
 
 
 def tone_share(sound: array.array[int], hz: float) -> float:
-    """How many of the tenths of a second, less those of the beginning and the end, are that tone and nothing else.
+    """How many of the frames of 20 ms, less half a second at either end, are that tone and nothing else.
 
     On a busy machine packets are late, and where the sound is mended its phase jumps.
     """
-    tenths = [sound[start : start + 800] for start in range(4000, len(sound) - 4000, 800)]
-    return sum(measure(tenth, hz).is_tone for tenth in tenths) / len(tenths)
+    frames = [sound[start : start + 160] for start in range(4000, len(sound) - 4000, 160)]
+    return sum(measure(frame, hz).is_tone for frame in frames) / len(frames)
 
 
 @pytest.mark.parametrize("line", ["udp", "tls"])
@@ -110,12 +126,16 @@ async def test_a_call_is_recorded_the_caller_on_the_left_the_callee_on_the_right
     async with running(config_in(tmp_path)) as whole:
         await whole.server._store.submit(lambda transaction: prepared(transaction, "1000"))
         await whole.server.reload()
+        began = time.monotonic()
         async with in_call(whole, line) as (call, far):
+            await until_begun(whole)
+            seen = time.monotonic()
             await asyncio.sleep(2.5)
+            least_s = time.monotonic() - seen
             await call.hang_up()
-            await far.ended(2)
-            await until(lambda: "recording" in whole.log.getvalue())
-            await asyncio.sleep(0.5)
+            await far.ended(15)
+            await until_ended(whole)
+            most_s = time.monotonic() - began
         (facts,) = await recordings(whole)
         (record,) = await whole.records()
     assert (facts.caller, facts.callee) == ("1000@office.example", "1001@office.example")
@@ -123,7 +143,7 @@ async def test_a_call_is_recorded_the_caller_on_the_left_the_callee_on_the_right
     assert facts.ended_at is not None
     assert record.recordings == (facts.id,)
     assert record.recording_note == "recorded for 1000@office.example"
-    assert_tones(tmp_path, facts, 2.5)
+    assert_tones(tmp_path, facts, least_s, most_s)
     path = folder_of(tmp_path) / facts.path
     assert path.stat().st_mode & 0o777 == 0o600
     assert all(parent.stat().st_mode & 0o777 == 0o700 for parent in list(path.parents)[:4])
@@ -137,13 +157,13 @@ async def test_the_star_code_records_a_relayed_call_from_there_on(tmp_path: Path
             await asyncio.sleep(0.5)
             assert await recordings(whole) == ()
             far.send_dtmf("*1")
-            await asyncio.sleep(2.5)
-            (facts,) = await recordings(whole)
-            assert facts.ended_at is None
-            far.send_dtmf("*1")
+            (facts,) = await until_begun(whole)
             await asyncio.sleep(1.5)
-            assert (await recordings(whole))[0].ended_at is not None
-            assert call.stats().received > 150
+            assert (await recordings(whole))[0].ended_at is None
+            far.send_dtmf("*1")
+            await until_ended(whole)
+            before = call.stats().received
+            await until(lambda: call.stats().received > before + 10)
             await call.hang_up()
         (facts,) = await recordings(whole)
     assert facts.started_by == "1001@office.example"
@@ -161,16 +181,17 @@ async def test_a_key_rotated_in_mid_call_seals_the_next_recording_of_it(tmp_path
         await whole.server.reload()
         async with in_call(whole) as (call, far):
             far.send_dtmf("*1")
-            await asyncio.sleep(1.5)
+            await until_begun(whole)
             await whole.server._store.submit(rotate)
             await whole.server.reload()
             await asyncio.sleep(1.0)
             far.send_dtmf("*1")
-            await asyncio.sleep(1.0)
+            await until_ended(whole)
             far.send_dtmf("*1")
-            await asyncio.sleep(1.5)
+            await until_begun(whole, 2)
+            await asyncio.sleep(1.0)
             await call.hang_up()
-            await asyncio.sleep(0.5)
+            await until_ended(whole)
         first, second = sorted(await recordings(whole), key=lambda facts: facts.started_at)
     for facts, key, other in ((first, KEY, fresh), (second, fresh, KEY)):
         assert facts.recipient == str(key.to_public())
@@ -197,15 +218,17 @@ async def test_the_command_line_records_a_call_that_is_up(tmp_path: Path) -> Non
 
         async with in_call(whole) as (call, _):
             (live,) = await asyncio.to_thread(ask, tmp_path, "calls.live")
+            asked = time.monotonic()
             assert await calls(live["id"], "--record", "start") == (0, "The call is being recorded.\n")
             begun = time.monotonic()
             assert (await calls(live["id"], "--record", "start"))[0] == 1
             (live,) = await asyncio.to_thread(ask, tmp_path, "calls.live")
             assert live["recording"] == (await recordings(whole))[0].id
             await asyncio.sleep(1.5)
+            least_s = time.monotonic() - begun
             assert (await calls(live["id"], "--record", "stop"))[0] == 0
-            lasted = time.monotonic() - begun
-            await asyncio.sleep(0.5)
+            most_s = time.monotonic() - asked
+            await until_ended(whole)
             status, said = await calls(live["id"], "--record", "stop")
             assert (status, "not being recorded" in said) == (1, True)
             assert (await calls(live["id"], "--record", "perhaps"))[0] == 2
@@ -213,7 +236,7 @@ async def test_the_command_line_records_a_call_that_is_up(tmp_path: Path) -> Non
         assert "no live call" in (await calls("none", "--record", "start"))[1]
         (facts,) = await recordings(whole)
     assert facts.started_by.endswith("(command line)")
-    assert_tones(tmp_path, facts, lasted)
+    assert_tones(tmp_path, facts, least_s, most_s)
 
 
 async def test_the_data_folder_and_the_server_hold_nothing_that_opens_a_recording(tmp_path: Path) -> None:
@@ -222,9 +245,10 @@ async def test_the_data_folder_and_the_server_hold_nothing_that_opens_a_recordin
         await whole.server._store.submit(lambda transaction: prepared(transaction, "1000"))
         await whole.server.reload()
         async with in_call(whole) as (call, _):
+            await until_begun(whole)
             await asyncio.sleep(1.5)
             await call.hang_up()
-            await asyncio.sleep(0.5)
+            await until_ended(whole)
         (facts,) = await recordings(whole)
     plain = octets_of(data, facts)
     for file in data.rglob("*"):
@@ -284,13 +308,14 @@ async def test_a_server_that_is_killed_loses_at_most_the_last_second(tmp_path: P
         async with phone("1000", LEFT_HZ) as a, phone("1001", RIGHT_HZ) as b:
             await a.register()
             await b.register()
+            called = time.monotonic()
             call = await a.call("1001")
-            await call.answered(5)
+            await call.answered(15)
             begun = time.monotonic()
             await asyncio.sleep(6.3)
             server.send_signal(signal.SIGKILL)
-            lasted = time.monotonic() - begun
-            server.wait(5)
+            ended = time.monotonic()
+            server.wait(20)
     finally:
         server.kill()
     database = Database(tmp_path)
@@ -299,8 +324,9 @@ async def test_a_server_that_is_killed_loses_at_most_the_last_second(tmp_path: P
     database.close()
     assert facts.ended_at is None
     left, _ = channels(wav_of(octets_of(tmp_path, facts, finished=False)))
+    lasted = ended - begun
     assert len(left) / 8000 >= lasted - 1.0, f"{len(left) / 8000:.2f} s of {lasted:.2f} s"
-    assert_tones(tmp_path, facts, lasted, finished=False)
+    assert_tones(tmp_path, facts, lasted - 0.2, ended - called, finished=False)
     async with running(config_in(tmp_path), secrets) as whole:
         (closed,) = await recordings(whole)
         assert closed.seconds == pytest.approx(lasted, abs=1.5)

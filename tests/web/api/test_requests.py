@@ -148,10 +148,14 @@ async def test_a_key_that_is_used_too_often_is_told_when_to_come_again(api: Api)
 
 
 async def test_whoever_tries_keys_is_slowed_down_and_others_are_not(api: Api, panel: Panel) -> None:
+    begun, answers = time.monotonic(), []
     async with api.program_with("stk_guess") as guesser:
-        answers = [(await guesser.get("/domains")).status_code for _ in range(25)]
+        # A slow machine takes so long for these that some more are looked at meanwhile.
+        while answers.count(429) < 5 and len(answers) < 200:
+            answers.append((await guesser.get("/domains")).status_code)
     assert answers[:20] == [401] * 20
-    assert set(answers[20:]) == {429}
+    assert set(answers) == {401, 429}
+    assert answers.count(401) <= 21 + 0.2 * (time.monotonic() - begun)
     transport = httpx.ASGITransport(app=panel.transport.app, client=("192.0.2.77", 1))
     headers = {"Authorization": f"Bearer {api.key('read')}"}
     async with httpx.AsyncClient(transport=transport, base_url="https://panel.test", headers=headers) as client:
