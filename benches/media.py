@@ -74,8 +74,8 @@ Samples = dict[str, list[MediaSample]]
 
 
 def measure_cpu(plan: MediaPlan, encrypted: bool, calls: int, say: Say) -> Samples:
-    """In each round every relay stands alone with its calls, as on a machine of its own: the sockets of the others would
-    be in the kernel's way, and what is idle has timers and takes caches. The order rotates."""
+    """In each round every relay stands alone with its calls, as on a machine of its own: sockets of the others would be
+    in the kernel's way, and what is idle has timers and takes caches. The order rotates."""
     samples: Samples = {name: [] for name in plan.relays}
     for turn in range(plan.rounds):
         for position in range(len(plan.relays)):
