@@ -143,6 +143,7 @@ def test_domains_are_added_switched_and_deleted(run: Run) -> None:
         (("user", "set", "1000@office.example", "--protection", "zip"), 1, "none or srtp"),
         (("calls", "nonsense"), 1, "no past call"),
         (("calls", "--since", "soon"), 2, "30m, 12h or 7d"),
+        (("calls", "--since", "²d"), 2, "30m, 12h or 7d"),
         (("calls", "--state", "safe"), 2, "protected-to-server"),
         (("calls", "--live"), 3, "No server is running"),
         (("status",), 3, "sealtone serve"),

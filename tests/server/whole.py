@@ -17,18 +17,25 @@ from sealtone.phone import Phone, PhoneConfig
 from sealtone.server.journal import Journal
 from sealtone.store.records import CallFilter
 
+_handed_out: set[int] = set()
+
 
 def free_ports(count: int, host: str = "127.0.0.1") -> int:
-    """The first of `count` neighbouring ports that are free for UDP and TCP."""
+    """The first of `count` neighbouring ports that are free for UDP and TCP and were not handed out before: whoever has
+    those may not have opened them yet."""
     for _ in range(3000):
         start = randrange(10_000, 30_000)  # below what the system gives away by itself
+        block = range(start, start + count)
+        if not _handed_out.isdisjoint(block):
+            continue
         try:
-            for port in range(start, start + count):
+            for port in block:
                 for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
                     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind) as probe:
                         probe.bind((host, port))
         except OSError:
             continue
+        _handed_out.update(block)
         return start
     raise AssertionError("no free ports")
 
