@@ -33,7 +33,7 @@ class CallBeside:
 
     def _ask(self, coroutine: object) -> None:
         future: Future[None] = asyncio.run_coroutine_threadsafe(coroutine, self._loop)  # type: ignore[arg-type]
-        future.result(10)
+        future.result(40)
 
     async def _mark(self) -> None:
         self.talk.mark()
@@ -77,9 +77,9 @@ def running(server: Server) -> Iterator[CallBeside]:
     thread = threading.Thread(target=run, name="call beside the attacks")
     thread.start()
     try:
-        yield ready.result(15)
+        yield ready.result(60)
     finally:
         over.set()
-        thread.join(15)
+        thread.join(60)
     if failed:
         raise failed[0]

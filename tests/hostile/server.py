@@ -27,7 +27,7 @@ class Server(server.Server):
     def __enter__(self) -> Server:
         super().__enter__()
         try:
-            eventually((self.folder / "panel.sock").exists, 30, "the panel starts", self.evidence)
+            eventually((self.folder / "panel.sock").exists, 90, "the panel starts", self.evidence)
         except BaseException:
             self.stop()
             raise

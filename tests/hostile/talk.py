@@ -20,7 +20,7 @@ MARK = b"INJECTED" * 20
 """160 octets that no tone has: what an attacker puts into packets, so that they are known again."""
 
 
-async def settled(holds: Callable[[], object], otherwise: Callable[[], str], within_s: float = 2.0) -> None:
+async def settled(holds: Callable[[], object], otherwise: Callable[[], str], within_s: float = 5.0) -> None:
     """Waits for what has to come true; fails, saying what is `otherwise`, where it does not in time."""
     until = time.monotonic() + within_s
     while not holds():
@@ -222,11 +222,11 @@ async def parties(
 async def connect(a: Party, b: Party) -> Talk:
     """a calls b, b answers, audio flows both ways."""
     a.call = await a.phone.call(b.phone.config.user)
-    b.call = await b.phone.next_call(5)
+    b.call = await b.phone.next_call(15)
     await b.call.accept()
-    await a.call.answered(5)
+    await a.call.answered(15)
     talk = Talk(a, b)
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(10):
         while a.tap.arrived < 5 or b.tap.arrived < 5:  # noqa: ASYNC110 - packets come fifty times a second
             await asyncio.sleep(0.02)
     talk.mark()

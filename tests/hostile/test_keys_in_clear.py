@@ -112,5 +112,5 @@ async def test_where_srtp_is_required_no_early_media_and_no_answer_goes_without(
             if call.reason == "":
                 line.send(answered(invite, "200 OK", called.contact, body))
             with pytest.raises(CallFailed, match="488"):
-                await call.answered(3)
+                await call.answered(15)
             assert a.tap.arrived == 0

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
 
 from hostile.server import Server
-from hostile.talk import MARK, Talk, connect, forged, parties, settled, talking
+from hostile.talk import MARK, Talk, Tap, connect, forged, parties, settled, talking
 from interop.processes import LOOPBACK
 from sealtone.phone import Encryption, Wish
 from sealtone.phone.rtp import is_rtcp
@@ -76,6 +77,19 @@ async def spraying(ports: Callable[[], list[int]], *, every_s: float = 0.02) -> 
         sprayer.close()
 
 
+def still(tap: Tap) -> Callable[[], bool]:
+    """Whether hardly a packet has arrived within the last fifth of a second."""
+    since, arrived = time.monotonic(), tap.arrived
+
+    def is_still() -> bool:
+        nonlocal since, arrived
+        if tap.arrived > arrived + 2:
+            since, arrived = time.monotonic(), tap.arrived
+        return time.monotonic() - since >= 0.2
+
+    return is_still
+
+
 def ports_of(talk: Talk) -> list[int]:
     """RTP and RTCP ports of both legs."""
     return [port + more for party in (talk.a, talk.b) for port in (party.media_at_server[1],) for more in (0, 1)]
@@ -89,10 +103,10 @@ async def test_spraying_before_during_and_after_the_answer_injects_and_bleeds_no
     async with parties(server, transport) as (a, b):
         async with spraying(lambda: every, every_s=0.12) as sprayer:
             a.call = await a.phone.call(b.phone.config.user)
-            b.call = await b.phone.next_call(5)
+            b.call = await b.phone.next_call(15)
             await asyncio.sleep(0.2)
             await b.call.accept()
-            await a.call.answered(5)
+            await a.call.answered(15)
             await asyncio.sleep(0.5)
         talk = Talk(a, b)
         talk.mark()
@@ -113,9 +127,7 @@ async def test_spraying_at_a_call_on_hold_and_after_its_return_injects_and_bleed
         async with spraying(lambda: ports_of(talk), every_s=0.01) as sprayer:
             await talk.a.established.hold()
             await asyncio.sleep(0.4)
-            arrived = talk.a.tap.arrived
-            await asyncio.sleep(0.2)
-            assert talk.a.tap.arrived <= arrived + 2, "who is holding hears nothing"
+            await settled(still(talk.a.tap), lambda: "who is holding hears something")
             await talk.a.established.resume()
             await asyncio.sleep(0.3)
             talk.mark()
@@ -136,7 +148,7 @@ async def test_the_oracle_of_bleeding_sees_what_is_sent_to_an_attacker() -> None
 
 async def captured(talk: Talk, count: int) -> list[bytes]:
     """RTP packets that went from a's phone to the server."""
-    async with asyncio.timeout(count * 0.03 + 1):
+    async with asyncio.timeout(count * 0.03 + 10):
         while len(talk.a.tap.from_phone) < count:  # noqa: ASYNC110 - packets come fifty times a second
             await asyncio.sleep(0.02)
     return [packet for packet in talk.a.tap.from_phone[:count] if not is_rtcp(packet)]
@@ -163,12 +175,12 @@ async def test_a_thousand_replayed_srtp_packets_are_not_accepted(server: Server)
             sent += 1
             if sent % 10 == 0:
                 await asyncio.sleep(0.002)
-        other_way = talk.a.tap.arrived
+        other_way = talk.a.tap.arrived - len(talk.b.tap.from_phone)
         for packet in packets:  # across directions: a's packets to b's port
             talk.b.tap.inject(packet)
         await asyncio.sleep(0.3)
         assert surplus(talk) <= 2, surplus(talk)
-        assert talk.a.tap.arrived - other_way <= 25
+        assert talk.a.tap.arrived - len(talk.b.tap.from_phone) - other_way <= 10
 
 
 async def test_the_oracle_of_replay_sees_plain_packets_pass_twice(server: Server) -> None:
@@ -209,7 +221,7 @@ async def test_nothing_is_passed_on_a_tenth_of_a_second_after_the_bye(server: Se
         last = (await captured(talk, 10))[-1]
         sequence, ssrc = int.from_bytes(last[2:4], "big"), last[8:12]
         await talk.a.established.hang_up()
-        await talk.b.established.ended(2)
+        await talk.b.established.ended(15)
         await asyncio.sleep(0.1)
         for number in range(50):
             for tap in (a.tap, b.tap):
@@ -223,7 +235,7 @@ async def test_what_the_called_phone_sends_before_it_answered_is_not_heard(serve
     every = list(range(server.media, server.media + server.media_ports))
     async with parties(server, "udp") as (a, b):
         a.call = await a.phone.call(b.phone.config.user)
-        b.call = await b.phone.next_call(5)
+        b.call = await b.phone.next_call(15)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as called:
             called.bind((LOOPBACK, 0))
             for sequence in range(10):
@@ -233,7 +245,7 @@ async def test_what_the_called_phone_sends_before_it_answered_is_not_heard(serve
         await asyncio.sleep(0.1)
         assert a.tap.arrived == b.tap.arrived == 0
         await b.call.accept()
-        await a.call.answered(3)
+        await a.call.answered(15)
         talk = Talk(a, b)
         await asyncio.sleep(0.2)
         talk.mark()
@@ -253,9 +265,8 @@ async def test_what_waits_on_a_port_before_its_call_takes_nobodys_voice(server: 
         await asyncio.sleep(0.1)
         async with parties(server, "udp") as (a, _):
             call = await a.phone.call("*43")
-            await call.answered(3)
-            await asyncio.sleep(0.5)
-            assert a.tap.arrived > 10
+            await call.answered(15)
+            await settled(lambda: a.tap.arrived > 10, lambda: f"{a.tap.arrived} came")
             assert a.tap.marked == 0
         with pytest.raises(BlockingIOError):
             neighbour.recv(2048)
@@ -296,5 +307,5 @@ async def test_a_phone_without_encryption_is_refused_where_it_is_required(server
     ):
         call = await a.phone.call(b.phone.config.user)
         with pytest.raises(Exception, match="488"):
-            await call.answered(3)
+            await call.answered(15)
         assert a.tap.arrived == 0

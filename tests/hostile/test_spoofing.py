@@ -116,7 +116,7 @@ async def test_a_phone_whose_nat_gives_it_another_port_ends_its_call_from_there(
         async with await Line.to(server, transport, "127.0.0.1") as line:
             user = a.phone.config.user
             assert await proved(line, a, "BYE", user, server.secret(user)) == 200
-            await talk.b.established.ended(2)
+            await talk.b.established.ended(15)
 
 
 async def proved(line: Line, party: Party, method: str, user: str, secret: str) -> int:
@@ -144,7 +144,7 @@ async def test_a_ringing_call_is_not_cancelled_from_elsewhere(server: Server) ->
     async with parties(server, "udp") as (a, b):
         a.phone._trace = seen.append
         call = await a.phone.call(b.phone.config.user)
-        await b.phone.next_call(5)
+        await b.phone.next_call(15)
         invite = [text for text in seen if text.startswith(">>>") and "\nINVITE " in text][-1]
         headers = dict(re.findall(r"(?m)^(Via|From|To|Call-ID|CSeq): (.*?)\r?$", invite))
         uri = invite.split("\n")[1].split()[1]
@@ -163,7 +163,7 @@ async def test_a_ringing_call_is_not_cancelled_from_elsewhere(server: Server) ->
         a.phone._trace = None
         a.call, b.call = call, b.phone.calls[0]
         await b.call.accept()
-        await call.answered(3)
+        await call.answered(15)
 
 
 async def test_an_answer_to_a_ringing_call_from_elsewhere_does_not_take_it(server: Server) -> None:
@@ -172,7 +172,7 @@ async def test_an_answer_to_a_ringing_call_from_elsewhere_does_not_take_it(serve
     async with parties(server, "udp") as (a, b):
         b.phone._trace = seen.append
         call = await a.phone.call(b.phone.config.user)
-        await b.phone.next_call(5)
+        await b.phone.next_call(15)
         invite = next(text for text in seen if text.startswith("<<<") and "\nINVITE " in text)
         headers = dict(re.findall(r"(?m)^(Via|From|To|Call-ID|CSeq): (.*?)\r?$", invite))
         async with await Line.to(server, "udp", "127.0.0.53") as line:
@@ -188,7 +188,7 @@ async def test_an_answer_to_a_ringing_call_from_elsewhere_does_not_take_it(serve
             assert call.state is CallState.RINGING
             assert not line.requests
         await b.phone.calls[0].accept()
-        await call.answered(3)
+        await call.answered(15)
 
 
 @CARRIERS
@@ -222,7 +222,7 @@ async def test_an_identity_header_of_the_sender_reaches_nobody(server: Server) -
         forged = f"<sip:4711@{OURS}>"
         headers = [("P-Asserted-Identity", forged), ("P-Preferred-Identity", forged), ("Remote-Party-ID", forged)]
         await a.phone.call(b.phone.config.user, headers=tuple(headers))
-        ringing = await b.phone.next_call(5)
+        ringing = await b.phone.next_call(15)
         assert not any("4711" in text for text in seen)
         assert ringing.peer.startswith(a.phone.config.user)
 
@@ -244,7 +244,7 @@ async def test_a_registration_for_another_user_is_refused_and_changes_nothing(se
         async with phone_of(server, server.user("srtp"), "tls", wish=talk.a.phone.config.wish) as caller:
             await caller.register()
             call = await caller.call(victim)
-            assert (await talk.a.phone.next_call(3)).peer.startswith(caller.config.user)
+            assert (await talk.a.phone.next_call(15)).peer.startswith(caller.config.user)
             await call.hang_up()
 
 
@@ -270,4 +270,4 @@ async def test_a_refused_call_is_an_error_for_the_phone_and_not_for_the_server(s
     async with talking(server) as talk:
         call = await talk.a.phone.call("no-such-number")
         with pytest.raises(CallFailed):
-            await call.answered(3)
+            await call.answered(15)

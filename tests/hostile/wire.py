@@ -118,7 +118,7 @@ class Line(asyncio.DatagramProtocol):
     def statuses(self) -> list[int]:
         return [message.status for message in self.messages if isinstance(message, Response)]
 
-    async def answered(self, within_s: float = 3.0) -> None:
+    async def answered(self, within_s: float = 10.0) -> None:
         """Returns once anything has been answered."""
         async with asyncio.timeout(within_s):
             while not self.statuses:
@@ -129,7 +129,7 @@ class Line(asyncio.DatagramProtocol):
     def requests(self) -> list[Request]:
         return [message for message in self.messages if isinstance(message, Request)]
 
-    async def final(self, call_id: str, seq: int | None = None, timeout_s: float = 3.0) -> Response | None:
+    async def final(self, call_id: str, seq: int | None = None, timeout_s: float = 6.0) -> Response | None:
         """The final response to the request with this Call-ID (and CSeq number); None where none comes in time."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
@@ -143,7 +143,7 @@ class Line(asyncio.DatagramProtocol):
                     await self._arrived.wait()
         return None
 
-    async def request_received(self, method: str, timeout_s: float = 3.0) -> Request:
+    async def request_received(self, method: str, timeout_s: float = 10.0) -> Request:
         """The first request of this method that the server sent here."""
         async with asyncio.timeout(timeout_s):
             while True:
@@ -222,7 +222,7 @@ class Person:
         body: bytes = b"",
         call_id: str | None = None,
         max_forwards: int = 70,
-        timeout_s: float = 3.0,
+        timeout_s: float = 6.0,
     ) -> Response:
         """Send a request, answer its challenge, and give the final response. Fails where there is none."""
         default = f"sip:{self.domain}" if method == "REGISTER" else self.aor
@@ -276,7 +276,7 @@ class Person:
         return await self.ask("REGISTER", headers=headers, **more)
 
 
-async def is_alive(server: Server, within_s: float = 1.0) -> None:
+async def is_alive(server: Server, within_s: float = 3.0) -> None:
     """The server answers an OPTIONS over UDP in time."""
     async with await Line.to(server, "udp", LOOPBACK) as line:
         call_id = fresh()

@@ -174,13 +174,16 @@ def heard(phone: Phone, packets: int) -> list[bytes]:
 
 
 def heard_for(phone: Phone, seconds: float) -> list[bytes]:
+    """What comes within that time, all that has arrived by its end."""
     until, packets = time.monotonic() + seconds, []
-    while time.monotonic() < until:
+    while True:
+        left = until - time.monotonic()
         try:
-            packets.append(phone.hear(0.5))
+            packets.append(phone.hear(max(left, 0.001)))
         except TimeoutError:
-            break
-    return packets
+            if left <= 0:
+                return packets
+        assert left > -5.0, "it comes without end"
 
 
 def sequence_of(packet: bytes) -> int:
@@ -236,7 +239,7 @@ def send_event(
     phone.send_raw(leg, header + struct.pack("!BBH", code, 0x80 * end | 10, duration))
 
 
-def drained(engine: Engine, until: Callable[[MediaEvent], bool], seconds: float = 3.0) -> list[MediaEvent]:
+def drained(engine: Engine, until: Callable[[MediaEvent], bool], seconds: float = 10.0) -> list[MediaEvent]:
     """Events up to the one that is waited for."""
     events: list[MediaEvent] = []
     end = time.monotonic() + seconds

@@ -20,7 +20,7 @@ class Phone:
     def __init__(self, ip: str = LOCAL, ssrc: int = 1) -> None:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind((ip, 0))
-        self.socket.settimeout(3.0)
+        self.socket.settimeout(10.0)
         self.ssrc = ssrc
         self.sequence = 100
 
@@ -39,7 +39,7 @@ class Phone:
     def send_raw(self, leg: MediaLeg, packet: bytes) -> None:
         self.socket.sendto(packet, (leg.ip, leg.rtp_port))
 
-    def hear(self, seconds: float = 3.0) -> bytes:
+    def hear(self, seconds: float = 10.0) -> bytes:
         """The next RTP packet; `TimeoutError` if none comes."""
         self.socket.settimeout(seconds)
         while True:
@@ -64,7 +64,7 @@ def settle(engine: Engine) -> None:
     wait_for(lambda: engine.stats().ports_in_use <= in_use)
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 15.0) -> None:
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, "never came"

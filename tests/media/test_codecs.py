@@ -321,7 +321,7 @@ def test_the_digits_of_a_relayed_leg_are_told_once_each_and_passed_on(engine: En
     event_packets(alice, leg_a, 5, presses=2)
     event_packets(alice, leg_a, 11)
     assert digits_told(engine, 3) == [(leg_a.id, "5"), (leg_a.id, "5"), (leg_a.id, "#")]
-    assert len(heard_for(bob, 0.1)) == 18
+    assert len(heard(bob, 18) + heard_for(bob, 0.1)) == 18
     assert engine.leg_stats(leg_a.id).digits == 3
 
 
@@ -380,7 +380,7 @@ def test_a_tone_of_a_phone_without_events_is_a_digit_to_the_server_that_it_talks
     press_nine(alice, leg)
     assert digits_told(engine, 2) == [(leg.id, "9"), (leg.id, "9")]
     if joined_as == "echoed":
-        assert len(heard_for(alice, 0.1)) == 70, "each packet came back as it was"
+        assert len(heard(alice, 70) + heard_for(alice, 0.1)) == 70, "each packet came back as it was"
 
 
 def test_a_phone_with_events_is_not_listened_to_while_it_is_echoed(engine: Engine) -> None:

@@ -34,7 +34,7 @@ class Node:
             certificates,
         )
 
-    async def until(self, condition: Callable[["Node"], object], seconds: float = 3.0) -> None:
+    async def until(self, condition: Callable[["Node"], object], seconds: float = 10.0) -> None:
         async with asyncio.timeout(seconds):
             while not condition(self):  # noqa: ASYNC110
                 await asyncio.sleep(0.005)

@@ -52,7 +52,7 @@ async def late_by(write: Callable[[], object], fd: int) -> float:
     loop.add_reader(fd, readable)
     thread = threading.Thread(target=later)
     thread.start()
-    at = await asyncio.wait_for(seen, 2)
+    at = await asyncio.wait_for(seen, 10)
     thread.join()
     return at - written
 
@@ -159,7 +159,7 @@ def test_what_the_last_messages_before_a_pause_call_for_is_sent_before_it() -> N
 async def test_gathering_ends_when_messages_come_slowly_again() -> None:
     rush = Rush()
     await rush.begun()
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(10):
         while rush.moderation.is_gathering:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
@@ -188,7 +188,7 @@ async def test_a_lone_call_is_not_gathered(nodes: Nodes) -> None:
             await asyncio.to_thread(send_slowly, sock, place.port, 13, 0.0)
             assert not node.transports.moderation.is_gathering
             await asyncio.sleep(0.25)
-    assert len(node.messages) == 52
+    await node.until(lambda n: len(n.messages) == 52)
 
 
 async def test_messages_that_come_fast_are_all_delivered_in_order(nodes: Nodes) -> None:
@@ -198,6 +198,8 @@ async def test_messages_that_come_fast_are_all_delivered_in_order(nodes: Nodes) 
     def send(sock: socket.socket) -> bool:
         gathered = False
         for number in range(1500):
+            while number - len(node.messages) > 200:  # no more than a receive buffer holds
+                time.sleep(0.001)
             sock.sendto(OPTIONS + b"%d" % number, ("127.0.0.1", place.port))
             gathered = gathered or node.transports.moderation.is_gathering
             time.sleep(0.0002)

@@ -16,7 +16,7 @@ Nodes = Callable[..., Node]
 def phone(family: socket.AddressFamily = socket.AF_INET, host: str = "127.0.0.1") -> socket.socket:
     sock = socket.socket(family, socket.SOCK_DGRAM)
     sock.bind((host, 0))
-    sock.settimeout(2)
+    sock.settimeout(10)
     return sock
 
 

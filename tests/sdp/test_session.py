@@ -93,9 +93,12 @@ def test_what_is_over_a_limit_is_refused(body: bytes) -> None:
 
 def test_a_body_at_its_limits_is_read_in_linear_time() -> None:
     body = offer("m=audio 4000 RTP/AVP 0", *["a=" + "x" * 40] * (MAX_LINES - 7))
-    start = time.perf_counter()
-    SessionDescription.parse(body)
-    assert time.perf_counter() - start < 0.05
+    costs = []
+    for _ in range(3):
+        start = time.thread_time()
+        SessionDescription.parse(body)
+        costs.append(time.thread_time() - start)
+    assert min(costs) < 0.05
 
 
 def test_a_port_count_is_kept() -> None:

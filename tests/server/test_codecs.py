@@ -113,10 +113,10 @@ async def called(a: Phone, b: Phone, *codecs: Codec) -> tuple[Call, Call]:
     await a.register()
     await b.register()
     call = await a.call("1001")
-    far = await b.next_call(5)
+    far = await b.next_call(15)
     answers(far, *codecs)
     await far.accept()
-    await call.answered(5)
+    await call.answered(15)
     return call, far
 
 

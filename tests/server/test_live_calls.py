@@ -53,8 +53,8 @@ async def in_call(whole: Whole, wish: Wish, line: str) -> AsyncIterator[tuple[Ca
         await a.register()
         await b.register()
         call = await a.call("1001")
-        await call.answered(5)
-        yield call, await b.next_call(5)
+        await call.answered(15)
+        yield call, await b.next_call(15)
 
 
 async def test_a_call_and_its_phones_are_told_from_start_to_end(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ async def test_another_accounts_calls_are_neither_seen_nor_touched(tmp_path: Pat
                 assert said[0] == said[1], "word for word like a call that does not exist"
             assert len(whole.server.node.exchange.calls) == 1
             assert await asked(whole, "calls.hang_up", call=live["id"], account_id=1, by="owner@office.example")
-            await call.ended(3)
+            await call.ended(15)
 
 
 async def test_the_sas_of_the_server_is_the_phones_and_matching_checks_the_call(tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ async def test_a_sas_that_differs_warns_and_ends_the_call_only_if_asked(tmp_path
             assert any("SAS differs" in warning for warning in caller["zrtp"]["warnings"])
             assert live["state"] == "protected-to-server"
             await asked(whole, "calls.verify", call=live["id"], user="1001", matches=False, account_id=1)
-            await call.ended(3)
+            await call.ended(15)
         (record,) = await whole.records()
         assert all(any("SAS differs" in one for one in leg.security.zrtp.warnings) for leg in record.legs)
 
@@ -163,7 +163,7 @@ async def test_the_messages_of_both_legs_are_kept_without_their_secrets(tmp_path
     async with running(config_in(tmp_path)) as whole:
         async with in_call(whole, SDES, "tls") as (call, far):
             await call.hang_up()
-            await far.ended(3)
+            await far.ended(15)
         (record,) = await whole.records()
         ladder = await ladder_of(whole, record.id)
         assert ladder is not None
@@ -193,7 +193,7 @@ async def test_only_failed_calls_are_kept_where_the_account_says_so(tmp_path: Pa
         async with whole.phone("1000", "udp") as phone:
             failed = await phone.call("nobody")
             with pytest.raises(CallFailed):
-                await failed.answered(5)
+                await failed.answered(15)
         refused, answered = await whole.records()
         assert await ladder_of(whole, refused.id) is not None
         assert await store.read(lambda transaction: read_ladder(transaction.connection, answered.id)) is None

@@ -38,21 +38,21 @@ async def test_phones_register_and_call_and_a_restarted_database_costs_no_call_a
                 await a.register()
                 await b.register()
                 call = await a.call("1001")
-                await call.answered(5)
-                far = await b.next_call(5)
+                await call.answered(15)
+                far = await b.next_call(15)
                 postgres.stop()
                 with pytest.raises(RegistrationFailed):
                     await a.register()
                 await call.hang_up()
-                assert await far.ended(3)
+                assert await far.ended(15)
                 await asyncio.sleep(0.5)
                 again = await a.call("1001")  # who is registered is known without the database
-                await again.answered(5)
+                await again.answered(15)
                 await again.hang_up()
                 await asyncio.sleep(0.5)
                 postgres.start()
                 await a.register()
-            for _ in range(100):
+            for _ in range(600):
                 if len((await whole.server._store.calls(CallFilter())).records) == 2:
                     break
                 await asyncio.sleep(0.05)

@@ -21,8 +21,8 @@ async def test_a_registered_phone_is_called_and_hears_the_server(tmp_path: Path)
             placed = await asyncio.to_thread(
                 ask, tmp_path, "calls.test", user="1000@office.example", service="who-can-hear"
             )
-            call = await phone.next_call(5)
-            await call.answered(5)
+            call = await phone.next_call(15)
+            await call.answered(15)
             async with asyncio.timeout(5):
                 while call.stats().received <= 20:  # noqa: ASYNC110 - packets come fifty times a second
                     await asyncio.sleep(0.05)

@@ -37,7 +37,7 @@ async def hear(*calls: Call) -> None:
     """Each is up and hears the other side now."""
     before = [call.stats() for call in calls]
     for call, then in zip(calls, before, strict=True):
-        async with asyncio.timeout(1.5):
+        async with asyncio.timeout(10):
             while call.stats().received < then.received + 15:  # noqa: ASYNC110 - packets come fifty times a second
                 await asyncio.sleep(0.02)
         assert call.state is CallState.ESTABLISHED, call.reason
@@ -58,9 +58,9 @@ async def calls_of_four(
         phones.append(await stack.enter_async_context(phone))
         await phones[-1].register()
     first, second = await phones[0].call("1001"), await phones[0].call("1002")
-    await first.answered(5)
-    await second.answered(5)
-    far = await phones[1].next_call(5), await phones[2].next_call(5)
+    await first.answered(15)
+    await second.answered(15)
+    far = await phones[1].next_call(15), await phones[2].next_call(15)
     await go_past_the_wrap(first, second, *far)
     await hear(first, second, *far)
     return phones, (first, second), far
@@ -83,31 +83,31 @@ async def test_one_that_fails_leaves_both_calls_talking_and_one_that_works_joins
         told: list[int] = []
         a._on_event = lambda event: told.append(event.status) if isinstance(event, TransferProgress) else None
         await first.transfer_to(second)  # the two have no codec in common, and this server converts nothing
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(10):
             while 488 not in told:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
         await hear(first, second, at_b, at_c)
 
         await second.hang_up()
         third = await a.call("1003")
-        await third.answered(5)
-        at_d = await d.next_call(5)
+        await third.answered(15)
+        at_d = await d.next_call(15)
         await go_past_the_wrap(third, at_d)
         await first.transfer_to(third)
-        await first.ended(5)
-        await third.ended(5)
+        await first.ended(15)
+        await third.ended(15)
         await hear(at_b, at_d)
         nothing_was_refused(whole)
         await at_b.hang_up()
-        await at_d.ended(5)
+        await at_d.ended(15)
 
 
 async def test_phones_of_different_codecs_are_joined_through_codecs(tmp_path: Path) -> None:
     async with running(config_in(tmp_path, workers=2)) as whole, contextlib.AsyncExitStack() as stack:
         _, (first, second), (at_b, at_c) = await calls_of_four(whole, stack)
         await first.transfer_to(second)
-        await first.ended(5)
-        await second.ended(5)
+        await first.ended(15)
+        await second.ended(15)
         await hear(at_b, at_c)
         assert (at_b.stats().codec, at_c.stats().codec) == ("PCMA", "PCMU")
         (joined,) = whole.server.node.exchange.calls.values()
@@ -116,4 +116,4 @@ async def test_phones_of_different_codecs_are_joined_through_codecs(tmp_path: Pa
             assert whole.server._engine.leg_stats(leg.port.id).codec_tx_packets >= 15
         nothing_was_refused(whole)
         await at_b.hang_up()
-        await at_c.ended(5)
+        await at_c.ended(15)

@@ -46,11 +46,11 @@ async def test_two_phones_hear_each_other_whatever_their_transports(tmp_path: Pa
             await a.register()
             await b.register()
             call = await a.call("1001")
-            await call.answered(5)
-            far = await b.next_call(5)
+            await call.answered(15)
+            far = await b.next_call(15)
             await until(lambda: min(call.stats().received, far.stats().received) > 25)
             await call.hang_up()
-            await far.ended(2)
+            await far.ended(15)
         (record,) = await whole.records()
         state = CallState.PROTECTED_TO_SERVER if (a_line, b_line) == ("tls", "tls") else CallState.OPEN
         assert record.state is state
@@ -70,7 +70,7 @@ async def test_registrations_survive_a_restart(tmp_path: Path) -> None:
         async with whole.phone("1000") as a:
             await a.register()
             call = await a.call("1001")
-            await call.answered(5)
+            await call.answered(15)
             await call.hang_up()
     await b.close()
 
@@ -81,15 +81,15 @@ async def test_a_phone_that_reconnects_over_tls_keeps_its_call(tmp_path: Path) -
             await a.register()
             await b.register()
             call = await a.call("1001")
-            await call.answered(5)
-            far = await b.next_call(5)
+            await call.answered(15)
+            far = await b.next_call(15)
             (leg,) = whole.server.node.exchange.legs_of("1001@office.example")
             whole.server._transports.close_flow(leg.session.hop)
             await asyncio.sleep(0.3)
             await b.connect()
             await b.register()
             await call.hang_up()
-            assert await far.ended(3)
+            assert await far.ended(15)
 
 
 async def test_a_phone_that_reconnects_from_another_address_keeps_its_call(tmp_path: Path) -> None:
@@ -102,8 +102,8 @@ async def test_a_phone_that_reconnects_from_another_address_keeps_its_call(tmp_p
             await a.register()
             await b.register()
             call = await a.call("1001")
-            await call.answered(5)
-            far = await b.next_call(5)
+            await call.answered(15)
+            far = await b.next_call(15)
             await other.register()
             (leg,) = whole.server.node.exchange.legs_of("1001@office.example")
             lost = leg.session.hop
@@ -116,7 +116,7 @@ async def test_a_phone_that_reconnects_from_another_address_keeps_its_call(tmp_p
             await b.register()
             assert leg.session.hop.remote[0] == "::1"
             await call.hang_up()
-            assert await far.ended(3)
+            assert await far.ended(15)
 
 
 async def test_ipv6_and_ipv4_phones_call_each_other(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ async def test_ipv6_and_ipv4_phones_call_each_other(tmp_path: Path) -> None:
             await a.register()
             await b.register()
             call = await a.call("1001")
-            await call.answered(5)
+            await call.answered(15)
             await until(lambda: call.stats().received > 15)
             await call.hang_up()
         (record,) = await whole.records()
@@ -146,7 +146,7 @@ async def test_a_wrong_secret_is_refused_beside_a_call_that_goes_on(tmp_path: Pa
     async with running(config_in(tmp_path)) as whole, whole.phone("1000") as a:
         await a.register()
         call = await a.call("*43")
-        await call.answered(5)
+        await call.answered(15)
         whole.secrets["1002"] = "wrong"
         async with whole.phone("1002") as intruder:
             with pytest.raises(RegistrationFailed) as failure:
@@ -162,7 +162,7 @@ async def test_a_changed_user_counts_from_the_next_call_without_a_restart(tmp_pa
         await a.register()
         await b.register()
         running_call = await a.call("1001")
-        await running_call.answered(5)
+        await running_call.answered(15)
         require = SipUserChange(protection="srtp", strictness="require")
         actor = Actor("test", "here")
         await whole.server._store.submit(
@@ -171,7 +171,7 @@ async def test_a_changed_user_counts_from_the_next_call_without_a_restart(tmp_pa
         await whole.server.reload()
         call = await a.call("1001")
         with pytest.raises(CallFailed) as failure:
-            await call.answered(5)
+            await call.answered(15)
         assert failure.value.status == 488
         assert "TLS" in failure.value.reason
         before = running_call.stats().received
@@ -246,7 +246,7 @@ async def test_the_control_socket_tells_state_registrations_and_live_calls_and_h
     async with running(config_in(tmp_path)) as whole, whole.phone("1000", "tls", wish=SRTP) as a:
         await a.register()
         call = await a.call("*43")
-        await call.answered(5)
+        await call.answered(15)
         status = await asyncio.to_thread(ask, tmp_path, "status")
         assert (status["calls"], status["registrations"]) == (1, 1)
         (binding,) = await asyncio.to_thread(ask, tmp_path, "registrations")
@@ -255,7 +255,7 @@ async def test_the_control_socket_tells_state_registrations_and_live_calls_and_h
         assert live["state"] == "protected-to-server"
         assert live["legs"][0]["suite_rx"]
         assert await asyncio.to_thread(ask, tmp_path, "calls.hang_up", call=live["id"])
-        assert await call.ended(3)
+        assert await call.ended(15)
 
 
 async def test_a_taken_port_and_a_second_server_are_refused_in_words(tmp_path: Path) -> None:
@@ -330,9 +330,9 @@ async def _call_and_interrupt(process: subprocess.Popen[str], port: int, secrets
     async with Phone(PhoneConfig("1000", "office.example", secrets["1000"], proxy=("127.0.0.1", port))) as phone:
         await phone.register()
         call = await phone.call("*43")
-        await call.answered(5)
+        await call.answered(15)
         process.send_signal(signal.SIGINT)
-        assert "hung up" in await call.ended(5)
+        assert "hung up" in await call.ended(15)
 
 
 async def test_outdated_call_records_go_while_calls_are_up(tmp_path: Path) -> None:
@@ -350,13 +350,13 @@ async def test_outdated_call_records_go_while_calls_are_up(tmp_path: Path) -> No
         await a.register()
         await b.register()
         talk = await a.call("1001")
-        await talk.answered(5)
-        far = await b.next_call(5)
+        await talk.answered(15)
+        far = await b.next_call(15)
         before = talk.stats().received
         async with asyncio.timeout(10):
             while len(await whole.records()) != 1:  # noqa: ASYNC110 - the database is another's
                 await asyncio.sleep(0.1)
         await until(lambda: talk.stats().received > before)
         await talk.hang_up()
-        await far.ended(2)
+        await far.ended(15)
         assert [record.id for record in await whole.records()][1:] == ["call-000500"]

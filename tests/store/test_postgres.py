@@ -31,7 +31,7 @@ async def test_what_was_not_written_when_the_server_went_is_written_when_it_is_b
             await store.save_bindings([contact("1001")])
         with pytest.raises(StoreUnavailable):
             await store.load_bindings(0.0)
-        for _ in range(100):
+        for _ in range(600):
             if store.last_error:
                 break
             await asyncio.sleep(0.05)
@@ -40,7 +40,7 @@ async def test_what_was_not_written_when_the_server_went_is_written_when_it_is_b
         await store.save_bindings([contact("1002")])
         await store.flush()
         assert {binding.aor[:4] for binding in await store.load_bindings(0.0)} == {"1000", "1002"}
-        for _ in range(100):
+        for _ in range(600):
             if len((await store.calls(CallFilter(limit=1000))).records) == 200:
                 break
             await asyncio.sleep(0.05)

@@ -310,7 +310,7 @@ async def test_records_wait_while_the_database_cannot_be_written_and_are_written
         store.write_call_record(call(number))
     with pytest.raises(StoreUnavailable, match="Free some space"):
         await store.submit(lambda transaction: [write_setting(transaction, f"s{n}", "x" * 4000) for n in range(50)])
-    for _ in range(100):
+    for _ in range(600):
         if store.last_error:
             break
         await asyncio.sleep(0.05)
