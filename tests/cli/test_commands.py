@@ -188,6 +188,13 @@ def test_a_call_is_drawn_with_both_legs_and_its_state_in_words(run: Run, data: P
     assert "The caller hung up." in shown
 
 
+def test_a_call_during_which_the_clock_was_set_back_took_no_time(run: Run, data: Path) -> None:
+    record = call(1)
+    assert record.answered_at is not None
+    write_calls(data, record._replace(ended_at=record.answered_at - 30.0))
+    assert "· 0:00 ·" in run("calls").stdout
+
+
 def test_a_call_to_a_service_ends_at_the_server(run: Run, data: Path) -> None:
     record = call(1)
     write_calls(data, record._replace(callee="echo", dialled="*43@office.example", legs=record.legs[:1]))
