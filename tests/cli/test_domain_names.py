@@ -12,6 +12,8 @@ from cryptography.x509 import DNSName
 from cli.conftest import command
 from net.dns_server import dns_server
 from pki.test_uploads import Chain, key_pem, pem
+from sealtone.admin import Reach, save_reach
+from sealtone.store import Database
 
 
 async def run(data: Path, *arguments: str, code: int = 0) -> str:
@@ -31,6 +33,27 @@ async def test_a_name_is_parked_and_proven_by_its_record(data: Path) -> None:
         checked = json.loads(await run(data, "domain", "check", "shop.example", "--json"))
     assert checked["status"] == "verified"
     assert proof["expected"] in await run(data, "domain", "records", "shop.example", "--zone-file")
+
+
+async def test_a_link_for_a_phone_names_the_domain_where_dns_leads_from_it_to_here(data: Path) -> None:
+    database = Database(data)
+    with database.write() as transaction:
+        save_reach(transaction, Reach("", ("2001:db8::7", "192.0.2.7"), 5060, 5061, 8443))
+    database.close()
+    async with dns_server() as zone:
+        await run(data, "domain", "resolvers", "{}:{}".format(*zone.address))
+        by_address = await run(data, "connect", "1000@office.example")
+        assert by_address.startswith("https://[2001:db8::7]:8443/p/")
+        assert "--public-name" in by_address
+        zone.set("AAAA", "office.example", "2001:db8::7")
+        zone.set("A", "office.example", "192.0.2.7")
+        by_name = await run(data, "connect", "1000@office.example")
+        assert by_name.startswith("https://office.example:8443/p/")
+        assert "--public-name" not in by_name
+        zone.set("AAAA", "office.example")
+        zone.set("A", "office.example")
+        remembered = await run(data, "connect", "1000@office.example")
+    assert remembered.startswith("https://office.example:8443/p/")
 
 
 async def test_a_certificate_is_brought_or_refused_in_plain_words(data: Path, tmp_path: Path) -> None:

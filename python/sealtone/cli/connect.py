@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Annotated
 import segno
 import typer
 
+from sealtone.admin import Standing, dns_resolvers, look_up, record_check, standing_of
+from sealtone.admin.domain_checks import leads_here
 from sealtone.admin.errors import Conflict
 from sealtone.admin.phone_calls import phone_to_call
 from sealtone.admin.phone_links import list_phone_links, make_phone_link, phone_host, revoke_phone_link
@@ -18,13 +21,14 @@ from sealtone.admin.sip_users import user_of
 from sealtone.cli.output import DEFAULT_DATA, DataOption, JsonOption, actor, change, console, look, moment, print_json
 from sealtone.model.directory import WHO_CAN_HEAR_SERVICE
 from sealtone.net.control import ask
+from sealtone.net.dns_lookup import DnsLookup
 from sealtone.provisioning import ServerPlace
 from sealtone.store import Transaction
 
 Aor = Annotated[str, typer.Argument(metavar="USER@DOMAIN", help="Such as 1000@office.example.", show_default=False)]
 _SAY_A_NAME = (
-    "Set one with: sealtone service set --public-name NAME, or name one with --host; where the domain itself leads "
-    "here: sealtone domain check DOMAIN"
+    "Set one with: sealtone service set --public-name NAME, or name one with --host; "
+    "or have the domain's DNS lead here: sealtone domain records DOMAIN"
 )
 
 
@@ -47,6 +51,10 @@ def connect(
 
 
 def _make(data: Path, aor: str, host: str | None, as_json: bool) -> None:
+    if host is None and (unsure := look(data, lambda transaction: _unsure_domain(transaction, aor))) is not None:
+        standing, resolvers = unsure
+        findings = asyncio.run(look_up(DnsLookup(resolvers), standing))
+        change(data, lambda t, who, now: record_check(t, who, now, standing, findings))
     place = look(data, lambda transaction: _place(transaction, aor, host))
     made = change(data, lambda t, who, now: make_phone_link(t, who, now, aor))
     url = place.url(f"/p/{made.token}")
@@ -76,6 +84,14 @@ def _list(data: Path, aor: str, as_json: bool) -> None:
         console().print(f"{link.number}  made by {link.created_by}, works until {moment(link.expires_at)}")
     if not links and not as_json:
         console().print(f"No link for {aor} is open.")
+
+
+def _unsure_domain(transaction: Transaction, aor: str) -> tuple[Standing, tuple[tuple[str, int], ...]] | None:
+    """The user's domain and whom to ask, where DNS has to say whether phones reach this server by its name."""
+    domain, reach = user_of(transaction, actor(), aor).domain, read_reach(transaction)
+    if reach.name or not reach.addresses or leads_here(transaction, domain):
+        return None
+    return standing_of(transaction, actor(), domain), dns_resolvers(transaction)
 
 
 def _place(transaction: Transaction, aor: str, host: str | None) -> ServerPlace:

@@ -95,8 +95,8 @@ def actor() -> Actor:
 
 
 def duration(seconds: float) -> str:
-    """``0:42``, ``1:02:03``."""
-    whole = int(seconds)
+    """``0:42``, ``1:02:03``; ``0:00`` where the clock was set back since."""
+    whole = max(0, int(seconds))
     minutes, rest = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -43,7 +43,7 @@ def registrations(
             Text(printable(row["aor"])),
             how if row["reachable"] else f"{how}, not reachable",
             row["received"],
-            duration(max(0.0, row["expires_at"] - now)),
+            duration(row["expires_at"] - now),
             Text(printable(row["user_agent"])),
         )
     out.print(table)

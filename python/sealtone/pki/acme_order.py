@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -33,6 +34,7 @@ from sealtone.pki.upload import PrivateKey
 
 _REQUEST_S = 30
 _ORDER_S = 180
+_LOOK_S = 10
 
 
 class AcmeRefused(CertificateError):
@@ -119,12 +121,11 @@ def _ordered(
     on_stage("order")
     key = ec.generate_private_key(ec.SECP256R1())
     order = acme.new_order(_request(domain, key))
-    deadline = datetime.datetime.now() + datetime.timedelta(seconds=_ORDER_S)
+    end = time.monotonic() + _ORDER_S
     (authorization,) = order.authorizations
     if authorization.body.status == messages.STATUS_VALID:  # checked for an order before, and still remembered
         on_stage("issue")
-        order = acme.finalize_order(order, deadline)
-        return _issued(order, key)
+        return _issued(polled(lambda deadline: acme.poll_finalization(order, deadline), end), key)
     offered = [one for one in authorization.body.challenges if isinstance(one.chall, _KINDS[kind])]
     if not offered:
         raise AcmeRefused(f"The authority does not check by {kind.value}. Choose another way.")
@@ -132,9 +133,24 @@ def _ordered(
     with _answering(answers, body.chall, account_key, domain, dns_name):
         on_stage("check")
         acme.answer_challenge(body, body.chall.response(account_key))
-        order = acme.poll_authorizations(order, deadline)
+        checked = polled(lambda deadline: acme.poll_authorizations(order, deadline), end)
     on_stage("issue")
-    return _issued(acme.finalize_order(order, deadline), key)
+    # It finalizes too, where the order is ready, and so may follow itself.
+    return _issued(polled(lambda deadline: acme.poll_finalization(checked, deadline), end), key)
+
+
+def polled(look: Callable[[datetime.datetime], messages.OrderResource], end: float) -> messages.OrderResource:
+    """Has the library `look` at an order until it is done. Raises `errors.TimeoutError` at `end`, a monotonic time.
+
+    The library's deadlines are local times, which jump where summer time begins: so each is near, and another follows.
+    """
+    while True:
+        left_s = end - time.monotonic()
+        try:
+            return look(datetime.datetime.now() + datetime.timedelta(seconds=min(left_s, _LOOK_S)))
+        except errors.TimeoutError:
+            if time.monotonic() >= end:
+                raise
 
 
 def _answering(

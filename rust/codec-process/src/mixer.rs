@@ -4,10 +4,9 @@
 //! of the leg it hears, plays what there is to play, and encodes. An ear that no mouth pulls, of a leg that is only
 //! recorded or whose keys are looked for in its sound, has a clock itself. Clocks begin in different milliseconds, so that many of them do not meet.
 
+mod ticks;
 mod together;
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::rc::Rc;
 
 use sealtone_codec::event::{code_of, digit_of};
@@ -19,13 +18,12 @@ use crate::mark::Mark;
 use crate::outbox::Outbox;
 use crate::playback::{Playback, Sound};
 use crate::recording::Recordings;
+use ticks::{Kind, Tick, Ticks};
 
 /// Legs at most; the media core has no more ports.
 const MAX_LEGS: usize = 16_384;
 /// Samples of all sounds at most: 64 MiB.
 const MAX_SAMPLES: usize = 32 * 1_024 * 1_024;
-/// The period over which clocks are spread, ms.
-const SPREAD_MS: usize = 20;
 /// A clock so far behind goes on from now; what it missed was not heard in time anyway.
 const TOO_LATE_US: u64 = 200_000;
 /// Ears without a mouth are pulled so often.
@@ -35,15 +33,6 @@ const ROUND: usize = 128;
 /// Statistics are told so often.
 const STATISTICS_US: u64 = 1_000_000;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
-    Mouth,
-    Ear,
-}
-
-/// When a clock ticks next: time, leg, which of its clocks, and which generation of it.
-type Tick = (u64, LegId, Kind, u32);
-
 /// See the module.
 #[derive(Default)]
 pub struct Mixer {
@@ -51,11 +40,9 @@ pub struct Mixer {
     recordings: Recordings,
     sounds: Vec<Option<Sound>>,
     samples: usize,
-    ticks: BinaryHeap<Reverse<Tick>>,
+    ticks: Ticks,
     /// Legs whose next packet is encoded at the end of the round.
     unsent: Vec<LegId>,
-    /// Clocks that begin in each millisecond of [`SPREAD_MS`].
-    begun: [u32; SPREAD_MS],
     clock: u32,
     mark: Mark,
     statistics_at: u64,
@@ -149,7 +136,7 @@ impl Mixer {
     /// When [`Mixer::advance`] has something to do next.
     #[must_use]
     pub fn next_due(&self) -> Option<u64> {
-        self.ticks.peek().map(|Reverse((due, ..))| *due)
+        self.ticks.next_due()
     }
 
     /// Lets every clock tick that is due by `now`.
@@ -178,10 +165,8 @@ impl Mixer {
     fn take_due(&mut self, now: u64) -> Vec<Tick> {
         let mut due = Vec::new();
         while due.len() < ROUND
-            && let Some(&Reverse(tick)) = self.ticks.peek()
-            && tick.0 <= now
+            && let Some(tick) = self.ticks.take(now)
         {
-            self.ticks.pop();
             due.push(tick);
         }
         due
@@ -206,7 +191,7 @@ impl Mixer {
                 mouth.transmitter.skip(mouth.samples * missed as usize);
             }
         }
-        self.ticks.push(Reverse((next, id, kind, clock)));
+        self.ticks.push((next, id, kind, clock));
     }
 
     // ---- legs ----
@@ -315,8 +300,7 @@ impl Mixer {
             }
         };
         if winds {
-            let first = self.beginning(now);
-            self.ticks.push(Reverse((first, id, Kind::Mouth, clock)));
+            self.ticks.begin(now, id, Kind::Mouth, clock);
         }
         Ok(())
     }
@@ -351,10 +335,10 @@ impl Mixer {
         if !self.legs.get(&id).is_some_and(is_wanted) {
             return;
         }
-        let (clock, first) = (self.new_clock(), self.beginning(now));
+        let clock = self.new_clock();
         if let Some(leg) = self.legs.get_mut(&id) {
             leg.ear_clock = Some(clock);
-            self.ticks.push(Reverse((first, id, Kind::Ear, clock)));
+            self.ticks.begin(now, id, Kind::Ear, clock);
         }
     }
 
@@ -376,18 +360,6 @@ impl Mixer {
     fn new_clock(&mut self) -> u32 {
         self.clock = self.clock.wrapping_add(1);
         self.clock
-    }
-
-    /// The beginning of a new clock: the next millisecond of those in which the fewest have begun.
-    fn beginning(&mut self, now: u64) -> u64 {
-        let next = now / 1_000 + 1;
-        let phase = |after: usize| (next as usize + after) % SPREAD_MS;
-        let after = (0..SPREAD_MS)
-            .min_by_key(|&after| self.begun[phase(after)])
-            .unwrap_or(0);
-        let begun = &mut self.begun[phase(after)];
-        *begun = begun.wrapping_add(1);
-        (next + after as u64) * 1_000
     }
 
     // ---- sound ----

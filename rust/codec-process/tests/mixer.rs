@@ -220,6 +220,35 @@ fn many_legs_that_begin_together_are_not_served_together() {
 }
 
 #[test]
+fn legs_that_begin_later_take_the_places_of_those_that_were_closed() {
+    let mut studio = Studio::new();
+    let begin = |studio: &mut Studio, legs: std::ops::Range<LegId>| {
+        for leg in legs {
+            studio.set_up(leg, pcma(20));
+            studio.obey(Order::Hear { leg, source: None });
+        }
+    };
+    begin(&mut studio, 0..40);
+    studio.pass(START + 100_000);
+    let place = |sent: &[(u64, u8, u32)]| sent[0].0 / 1_000 % 20;
+    let of_early = |leg: &LegId| place(&studio.sent[leg]) < 10;
+    let early: Vec<LegId> = (0..40).filter(of_early).collect();
+    assert_eq!(early.len(), 20);
+    for leg in early {
+        studio.obey(Order::Close { leg });
+    }
+    studio.pass(START + 200_000);
+    begin(&mut studio, 40..60);
+    studio.pass(START + 300_000);
+    let mut by_millisecond = [0; 20];
+    for leg in 40..60 {
+        by_millisecond[place(&studio.sent[&leg]) as usize] += 1;
+    }
+    let expected: [u32; 20] = std::array::from_fn(|at| if at < 10 { 2 } else { 0 });
+    assert_eq!(by_millisecond, expected);
+}
+
+#[test]
 fn packets_of_a_leg_whose_ear_nobody_needs_leave_the_clocks_of_others_apart() {
     let mut studio = Studio::new();
     let events = Format {

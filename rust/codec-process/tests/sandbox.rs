@@ -13,10 +13,22 @@ use std::process::{Command, Stdio};
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair,
 };
-use rustix::thread::{CapabilitySet, capabilities};
+use rustix::process::{Gid, Uid};
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, capabilities, configure_capability_in_ambient_set,
+    set_capabilities, set_keep_capabilities, set_thread_groups, set_thread_res_gid,
+    set_thread_res_uid,
+};
 
 /// What the process is killed with at a call that it has no use for.
 const SIGSYS: i32 = libc::SIGSYS;
+/// A user other than root, and what it is started with all the same.
+const SERVANT: u32 = 65_533;
+const GIVEN: [CapabilitySet; 3] = [
+    CapabilitySet::SETPCAP,
+    CapabilitySet::SYS_NICE,
+    CapabilitySet::NET_BIND_SERVICE,
+];
 
 struct Act {
     name: &'static str,
@@ -167,17 +179,18 @@ fn main() {
     }
     assert!(!std::path::Path::new("/tmp/sealtone-codecs-escaped").exists());
     the_process_is_as_it_says();
+    nothing_that_a_user_was_started_with_is_left();
 }
 
 fn attempt(name: &str) -> (Vec<u8>, std::process::ExitStatus) {
-    let (ours, mut child) = start(name);
+    let (ours, mut child) = start(name, |_| ());
     let mut said = [0; 64];
     let length = recv(&ours, &mut said[..], RecvFlags::empty()).map_or(0, |(_, length)| length);
     let _ = send(&ours, b"go", SendFlags::NOSIGNAL);
     (said[..length].to_vec(), child.wait().unwrap())
 }
 
-fn start(name: &str) -> (OwnedFd, std::process::Child) {
+fn start(name: &str, prepare: impl FnOnce(&mut Command)) -> (OwnedFd, std::process::Child) {
     let (ours, theirs) = socketpair(
         AddressFamily::UNIX,
         SocketType::SEQPACKET,
@@ -185,15 +198,16 @@ fn start(name: &str) -> (OwnedFd, std::process::Child) {
         None,
     )
     .unwrap();
-    let child = Command::new(std::env::current_exe().unwrap())
+    // By this name also whoever may not look into the folder of the build.
+    let mut command = Command::new("/proc/self/exe");
+    command
         .args(["--behind-the-walls", &std::process::id().to_string(), name])
         .env_clear()
         .stdin(Stdio::from(theirs))
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    (ours, child)
+        .stderr(Stdio::null());
+    prepare(&mut command);
+    (ours, command.spawn().unwrap())
 }
 
 fn behind_the_walls(parent: &str, name: &str) {
@@ -207,24 +221,83 @@ fn behind_the_walls(parent: &str, name: &str) {
     (act.attempt)();
 }
 
+/// An empty set, as the kernel writes it.
+const NO_CAPABILITY: &str = "0000000000000000";
+
+fn may_set_capabilities() -> bool {
+    let effective = capabilities(None).unwrap().effective;
+    effective.contains(CapabilitySet::SETPCAP)
+}
+
+/// What the kernel says of a process, once its walls stand.
+fn status_behind_the_walls(ours: &OwnedFd, child: &std::process::Child) -> String {
+    let mut said = [0; 64];
+    let length = recv(ours, &mut said[..], RecvFlags::empty()).map_or(0, |(_, length)| length);
+    assert_eq!(&said[..length], b"closed");
+    std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap()
+}
+
+fn value_of(status: &str, key: &str) -> String {
+    let line = status.lines().find(|line| line.starts_with(key)).unwrap();
+    line.split_once(':').unwrap().1.trim().to_owned()
+}
+
+/// A user with capabilities keeps none of them; root loses them with its user, which proves nothing of that.
+fn nothing_that_a_user_was_started_with_is_left() {
+    let name = "test a user that was started with capabilities keeps none";
+    if !rustix::process::geteuid().is_root() || !may_set_capabilities() {
+        println!("{name} ... ignored, needs root with CAP_SETPCAP");
+        return;
+    }
+    let (ours, mut child) = start("print", |command| {
+        // SAFETY: system calls alone, which may stand between fork and exec.
+        unsafe { command.pre_exec(become_a_servant) };
+    });
+    let status = status_behind_the_walls(&ours, &child);
+    for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+        assert_eq!(value_of(&status, set), NO_CAPABILITY, "{set}");
+    }
+    let user = SERVANT.to_string();
+    let users = value_of(&status, "Uid");
+    assert!(users.split_whitespace().all(|uid| uid == user), "{users}");
+    drop(ours);
+    let _ = child.wait();
+    println!("{name} ... ok");
+}
+
+/// Becomes another user, with capabilities that outlast the exec.
+fn become_a_servant() -> std::io::Result<()> {
+    let given = GIVEN.into_iter().collect();
+    set_keep_capabilities(true)?;
+    set_thread_groups(&[])?;
+    let (user, group) = (Uid::from_raw(SERVANT), Gid::from_raw(SERVANT));
+    set_thread_res_gid(group, group, group)?;
+    set_thread_res_uid(user, user, user)?;
+    let sets = CapabilitySets {
+        effective: given,
+        permitted: given,
+        inheritable: given,
+    };
+    set_capabilities(None, sets)?;
+    for capability in GIVEN {
+        configure_capability_in_ambient_set(capability, true)?;
+    }
+    Ok(())
+}
+
 /// What the kernel says of a process behind its walls.
 fn the_process_is_as_it_says() {
-    let (ours, mut child) = start("print");
-    let _ = recv(&ours, &mut [0; 64][..], RecvFlags::empty());
+    let (ours, mut child) = start("print", |_| ());
+    let status = status_behind_the_walls(&ours, &child);
+    let value = |key: &str| value_of(&status, key);
     let proc = |file: &str| format!("/proc/{}/{file}", child.id());
-    let status = std::fs::read_to_string(proc("status")).unwrap();
-    let value = |key: &str| {
-        let line = status.lines().find(|line| line.starts_with(key)).unwrap();
-        line.split_once(':').unwrap().1.trim().to_owned()
-    };
     assert_eq!(value("Seccomp"), "2");
     assert_eq!(value("NoNewPrivs"), "1");
     for set in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
-        assert_eq!(value(set), "0000000000000000", "{set}");
+        assert_eq!(value(set), NO_CAPABILITY, "{set}");
     }
-    let may_change = capabilities(None).unwrap().effective;
-    if may_change.contains(CapabilitySet::SETPCAP) {
-        assert_eq!(value("CapBnd"), "0000000000000000");
+    if may_set_capabilities() {
+        assert_eq!(value("CapBnd"), NO_CAPABILITY);
     }
     assert_eq!(value("Threads"), "1");
     let is_root = rustix::process::geteuid().is_root();

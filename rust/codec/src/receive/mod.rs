@@ -52,9 +52,23 @@ pub struct ReceiverConfig {
 struct Format {
     payload_type: u8,
     spec: CodecSpec,
+    /// From the first packet on that it is needed for.
     decoder: Option<Box<dyn Codec>>,
     /// FEC was looked for so many times since it was last found.
     fec_tries: u32,
+}
+
+impl Format {
+    /// The decoder, opened where there is none yet; None where the codec is not here.
+    fn opened(&mut self) -> Option<&mut dyn Codec> {
+        if self.decoder.is_none() {
+            self.decoder = open(&self.spec).ok();
+        }
+        match &mut self.decoder {
+            Some(decoder) => Some(&mut **decoder),
+            None => None,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,12 +191,7 @@ impl Receiver {
             let decoder = same.and_then(|format| {
                 let mut decoder = format.decoder.take()?;
                 let goes_on = format.spec == spec || decoder.decode_at(spec.sample_rate);
-                // For what waits already, which is decoded all the same.
-                if goes_on {
-                    Some(decoder)
-                } else {
-                    open(&spec).ok()
-                }
+                goes_on.then_some(decoder)
             });
             self.formats.push(Format {
                 payload_type,
@@ -217,12 +226,9 @@ impl Receiver {
         let format = &mut self.formats[at];
         let (kind, clock_rate) = (format.spec.kind, format.spec.clock_rate);
         let is_event = kind == CodecKind::TelephoneEvent;
-        if !is_event && kind != CodecKind::ComfortNoise && format.decoder.is_none() {
-            let Ok(decoder) = open(&format.spec) else {
-                self.stats.discarded += 1;
-                return;
-            };
-            format.decoder = Some(decoder);
+        if !is_event && kind != CodecKind::ComfortNoise && format.opened().is_none() {
+            self.stats.discarded += 1;
+            return;
         }
         // An event's timestamp is that of its beginning, which may be long past: its sequence number alone counts.
         let pushed = self.jitter.push(arrival, clock_rate, !is_event);
@@ -552,8 +558,7 @@ impl Receiver {
             return true;
         }
         self.formats[at]
-            .decoder
-            .as_mut()
+            .opened()
             .is_some_and(|decoder| decoder.decode(&packet.payload, frame).is_ok())
     }
 
@@ -570,9 +575,7 @@ impl Receiver {
     /// A new sender has nothing to do with what the decoders remember.
     fn renew_decoders(&mut self) {
         for format in &mut self.formats {
-            if format.decoder.is_some() {
-                format.decoder = open(&format.spec).ok();
-            }
+            format.decoder = None;
         }
     }
 }
