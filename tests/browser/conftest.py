@@ -43,8 +43,8 @@ class Service:
     def start(self) -> None:
         command = [sys.executable, "-m", "sealtone.cli", "serve", "--data", str(self.data)]
         self._program = Program("sealtone", command, self.folder, PYTHONPATH=str(Path(sealtone.__file__).parents[1]))
-        eventually(lambda: "Sealtone is ready" in self.output(), 40, "the server starts", self.output)
-        eventually((self.data / "panel.sock").exists, 40, "the panel starts", self.output)
+        eventually(lambda: "Sealtone is ready" in self.output(), 90, "the server starts", self.output)
+        eventually((self.data / "panel.sock").exists, 90, "the panel starts", self.output)
 
     def stop(self) -> None:
         if self._program is not None:
@@ -101,7 +101,7 @@ def browser_page(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cal
 
         def open_page(url: str, **more: Any) -> Any:
             context = browser.new_context(ignore_https_errors=True, base_url=url, **more)
-            context.set_default_timeout(20_000)
+            context.set_default_timeout(40_000)
             context.tracing.start(screenshots=True, snapshots=True)
             contexts.append(context)
             return context.new_page()

@@ -30,7 +30,7 @@ async def test_a_call_that_ends_while_the_page_is_still_loading_is_on_it(tmp_pat
         with database.write() as transaction:
             insert_calls(transaction.connection, [call(1, started_at=time.time())])
         may_listen.set()
-        await page.locator("#past-calls tbody tr").first.wait_for(timeout=10_000)
+        await page.locator("#past-calls tbody tr").first.wait_for(timeout=30_000)
 
 
 async def test_what_happens_while_the_list_is_on_its_way_is_not_missed(tmp_path: Path) -> None:
@@ -64,4 +64,4 @@ async def test_what_happens_while_the_list_is_on_its_way_is_not_missed(tmp_path:
         await page.route("**/calls", listing)
         await page.route("**/calls?*", listing)
         await page.goto("/calls")
-        await page.locator("#past-calls tbody tr").first.wait_for(timeout=10_000)
+        await page.locator("#past-calls tbody tr").first.wait_for(timeout=30_000)

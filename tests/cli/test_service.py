@@ -160,7 +160,7 @@ async def test_who_ended_or_recorded_a_live_call_stands_in_the_change_log(tmp_pa
             assert (await asyncio.to_thread(command, data, "calls", "nobody", "--hang-up")).returncode == 1
             if what == "hang-up":
                 await told(data, "calls", live["id"], "--hang-up")
-                await call.ended(5)
+                await call.ended(15)
             else:
                 await told(data, "calls", live["id"], "--record", "start")
                 await call.hang_up()

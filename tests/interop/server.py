@@ -111,7 +111,7 @@ class Server:
         command = [*inside, sys.executable, "-c", _SERVE, str(self.folder)]
         self._program = Program("server", command, self.folder, PYTHONPATH=str(Path(sealtone.__file__).parents[1]))
         try:
-            eventually(self._is_ready, 20, "the server starts", self.evidence)
+            eventually(self._is_ready, 60, "the server starts", self.evidence)
         except BaseException:
             self.stop()
             raise
@@ -198,6 +198,6 @@ class Server:
 
     def call_of(self, user: str) -> CallRecord:
         """The record of the user's only call, once it is written."""
-        records = eventually(lambda: self.calls_of(user), 5, f"a record of {user}'s call is written", self.evidence)
+        records = eventually(lambda: self.calls_of(user), 20, f"a record of {user}'s call is written", self.evidence)
         assert len(records) == 1, records
         return records[0]

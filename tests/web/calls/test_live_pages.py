@@ -143,8 +143,8 @@ async def test_the_sas_is_compared_and_the_call_hung_up_from_the_panel(tmp_path:
             assert "Recording is not possible:" in page
             assert (await owner.send_form(f"/calls/{name}/recording", {"start": "yes"})).status_code == 409
             assert (await owner.send_form(f"/calls/{name}/hang-up")).status_code == 303
-            await call.ended(3)
-            await far.ended(3)
+            await call.ended(15)
+            await far.ended(15)
         past = (await owner.get(f"/calls/{name}")).text
         assert "What happened" in past
         assert "differed when it was compared" in past

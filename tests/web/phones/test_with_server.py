@@ -24,8 +24,8 @@ async def test_the_panel_has_a_phone_rung_and_the_checklist_ticks_itself(whole_p
         assert re.search(r"Registered.*Sealtone-phone.*TLS", state.text, re.DOTALL)
         asked = await client.send_form(f"/sip-users/{AOR}/test-call", {"service": "who-can-hear", "back": "/"})
         assert (asked.status_code, asked.headers["location"]) == (303, "/")
-        call = await phone.next_call(5)
-        await call.answered(5)
+        call = await phone.next_call(15)
+        await call.answered(15)
         await asyncio.sleep(0.5)
         await call.hang_up()
     async with asyncio.timeout(20):  # nobody looks meanwhile: the events alone have to tick it

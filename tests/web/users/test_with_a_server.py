@@ -29,13 +29,13 @@ async def test_the_tester_says_of_registered_phones_what_their_call_then_comes_t
                 assert said
                 phone, far = (a, b) if caller == "1000" else (b, a)
                 call = await phone.call(dialled)
-                await call.answered(5)
-                there = await far.next_call(5)
+                await call.answered(15)
+                there = await far.next_call(15)
                 (live,) = whole.server.node.exchange.calls.values()
                 assert live.drawn() == said[1]
                 assert f'class="state state-{"open" if live.security_state() == "open" else "server"}"' in page
                 await call.hang_up()
-                await there.ended(3)
+                await there.ended(15)
 
 
 async def test_a_change_that_is_saved_in_the_panel_is_in_force_on_the_next_page(tmp_path: Path) -> None:
