@@ -10,6 +10,7 @@ use std::sync::Arc;
 mod codecs;
 mod control;
 mod digits;
+mod latch;
 mod out;
 mod packet;
 mod plan;
@@ -36,9 +37,6 @@ const DETACH_AFTER: Micros = 80_000;
 /// After connecting, what was queued from others before is gone at the latest when the queue is
 /// found empty, and not sooner than this.
 const SETTLE_AFTER: Micros = 20_000;
-/// Packets from strange addresses tried for authentication, per leg and [`TRIAL_WINDOW`].
-const TRIALS: u32 = 40;
-const TRIAL_WINDOW: Micros = 20_000;
 /// Datagrams thrown away at most, on each socket, where a leg opens, is sealed or unsealed: more than a
 /// socket's queue holds.
 const DISCARDED: u64 = 1_024;
@@ -151,6 +149,10 @@ struct Cold {
     signalled_rtcp: Option<SocketAddr>,
     signalling_ip: Option<IpAddr>,
     rtcp_latch: Option<SocketAddr>,
+    /// Where it was latched before signalling moved it.
+    former: Option<SocketAddr>,
+    /// From when on no other source of plain packets takes the latch.
+    settled_at: Micros,
     former_rx: Option<(SrtpReceiver, Micros)>,
     trials: Rate,
     slow_path: Rate,
@@ -208,6 +210,8 @@ impl Leg {
                 signalled_rtcp: None,
                 signalling_ip: None,
                 rtcp_latch: None,
+                former: None,
+                settled_at: 0,
                 former_rx: None,
                 trials: Rate::default(),
                 slow_path: Rate::default(),
@@ -297,30 +301,6 @@ impl Leg {
             return Some(Admission::Remote);
         }
         self.admit_stranger(source, now)
-    }
-
-    #[cold]
-    fn admit_stranger(&mut self, source: SocketAddr, now: Micros) -> Option<Admission> {
-        if self.rx.is_none() {
-            if !self.latched && self.is_expected(source) {
-                return Some(Admission::Candidate(source));
-            }
-            self.counters.source_drops.add(1);
-            return None;
-        }
-        // The packet will have to authenticate; only the work of trying is limited.
-        let cold = &mut self.cold;
-        if !cold.trials.take(TRIALS, TRIAL_WINDOW, now) && cold.signalled != Some(source) {
-            self.counters.trial_drops.add(1);
-            return None;
-        }
-        Some(Admission::Candidate(source))
-    }
-
-    /// Whether signalling said that the remote may be there.
-    fn is_expected(&self, source: SocketAddr) -> bool {
-        let cold = &self.cold;
-        cold.signalled == Some(source) || cold.signalling_ip == Some(source.ip())
     }
 
     /// Checks, authenticates and decrypts a packet in place, and counts it. `None` if it ends here.
@@ -446,37 +426,6 @@ impl Leg {
             SrtpError::Replayed | SrtpError::TooOld => self.counters.replays.add(1),
             SrtpError::Malformed => self.counters.malformed.add(1),
             _ => self.counters.auth_failures.add(1),
-        }
-    }
-
-    /// A good packet has come while the socket is open: it shows where the remote is.
-    #[cold]
-    fn locate(&mut self, admission: Admission, now: Micros, events: &EventQueue) {
-        match (admission, self.remote) {
-            (Admission::Candidate(source), _) => {
-                self.remote = Some(source);
-                self.latched = true;
-                self.counters.latches.add(1);
-                self.counters.latched.set(Some(source));
-                self.attach(source, now);
-                self.tell(What::Latched(source), events);
-            }
-            (Admission::Remote, Some(remote)) if self.link == Link::Open => {
-                self.attach(remote, now)
-            }
-            (Admission::Remote, _) => {}
-        }
-    }
-
-    fn attach(&mut self, remote: SocketAddr, now: Micros) {
-        if port::attach(&self.rtp, remote) {
-            self.link = Link::Settling(now);
-        }
-    }
-
-    fn detach(&mut self) {
-        if self.link != Link::Open && port::detach(&self.rtp) {
-            self.link = Link::Open;
         }
     }
 

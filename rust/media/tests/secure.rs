@@ -138,6 +138,98 @@ fn a_phone_behind_nat_latches_from_where_its_signalling_came_once() {
 }
 
 #[test]
+fn a_phone_that_moved_is_heard_though_packets_of_its_old_port_come_first() {
+    let engine = engine();
+    let (mut old, mut new, mut bob) = (
+        Phone::at("127.0.0.7", 1),
+        Phone::at("127.0.0.7", 1),
+        Phone::new(2),
+    );
+    let at = |phone: &Phone, new_latch| LegPlan {
+        signalling_ip: Some("127.0.0.7".parse().unwrap()),
+        new_latch,
+        ..plan(phone.address())
+    };
+    let call = call(&engine, &at(&old, false), &plan(bob.address()));
+    old.send(&call.a, b"before");
+    assert_eq!(bob.hear().payload, b"before");
+    engine.update_leg(call.a.id, &at(&new, true)).unwrap();
+    settle();
+    old.send(&call.a, b"late");
+    assert_eq!(bob.hear().payload, b"late");
+    (new.sequence, new.timestamp) = (old.sequence, old.timestamp);
+    new.send(&call.a, b"moved");
+    assert_eq!(bob.hear().payload, b"moved");
+    bob.send(&call.b, b"to the new port");
+    assert_eq!(new.hear().payload, b"to the new port");
+    old.send(&call.a, b"later still");
+    bob.hears_nothing_for(SHORT);
+    old.hears_nothing_for(SHORT);
+}
+
+#[test]
+fn a_phone_behind_nat_that_moved_is_heard_from_a_port_that_nobody_signalled() {
+    let engine = engine();
+    let (mut old, mut new, mut bob) = (
+        Phone::at("127.0.0.7", 1),
+        Phone::at("127.0.0.7", 1),
+        Phone::new(2),
+    );
+    let behind_nat = |port: u16, new_latch| LegPlan {
+        signalling_ip: Some("127.0.0.7".parse().unwrap()),
+        new_latch,
+        ..plan(("10.99.0.1".parse::<std::net::IpAddr>().unwrap(), port).into())
+    };
+    let call = call(&engine, &behind_nat(4000, false), &plan(bob.address()));
+    old.send(&call.a, b"before");
+    assert_eq!(bob.hear().payload, b"before");
+    engine
+        .update_leg(call.a.id, &behind_nat(4002, true))
+        .unwrap();
+    settle();
+    old.send(&call.a, b"late");
+    assert_eq!(bob.hear().payload, b"late");
+    (new.sequence, new.timestamp) = (old.sequence, old.timestamp);
+    new.send(&call.a, b"moved");
+    assert_eq!(bob.hear().payload, b"moved");
+    bob.send(&call.b, b"to the new port");
+    assert_eq!(new.hear().payload, b"to the new port");
+    old.send(&call.a, b"later still");
+    bob.hears_nothing_for(SHORT);
+}
+
+#[test]
+fn the_signalled_port_takes_the_latch_from_another_of_its_address_at_first_and_not_later() {
+    let engine = engine();
+    let (mut alice, mut neighbour, mut bob) = (
+        Phone::at("127.0.0.7", 1),
+        Phone::at("127.0.0.7", 8),
+        Phone::new(2),
+    );
+    let plan_a = LegPlan {
+        signalling_ip: Some("127.0.0.7".parse().unwrap()),
+        ..plan(alice.address())
+    };
+    let first = call(&engine, &plan_a, &plan(bob.address()));
+    neighbour.send(&first.a, b"first");
+    assert_eq!(bob.hear().payload, b"first");
+    alice.send(&first.a, b"signalled");
+    assert_eq!(bob.hear().payload, b"signalled");
+    neighbour.send(&first.a, b"again");
+    bob.hears_nothing_for(SHORT);
+    bob.send(&first.b, b"for alice");
+    assert_eq!(alice.hear().payload, b"for alice");
+    engine.close_call(first.id).unwrap();
+
+    let second = call(&engine, &plan_a, &plan(bob.address()));
+    neighbour.send(&second.a, b"alone");
+    assert_eq!(bob.hear().payload, b"alone");
+    std::thread::sleep(Duration::from_millis(2_100));
+    alice.send(&second.a, b"too late");
+    bob.hears_nothing_for(SHORT);
+}
+
+#[test]
 fn ten_thousand_forged_packets_pass_nothing_and_the_next_good_one_passes() {
     let engine = engine();
     let (keys_a, keys_b, mut alice, mut bob) = secure_phones();

@@ -21,7 +21,7 @@ impl Leg {
         if !self.count_packet(kind) {
             return;
         }
-        let Some(admission) = self.admit_packet(datagram.source) else {
+        let Some(admission) = self.admit_packet(datagram.source, now) else {
             return self.counters.source_drops.add(1);
         };
         if kind == Kind::Zrtp && self.rx.is_none() && self.link != Link::Connected {
@@ -45,14 +45,14 @@ impl Leg {
 
     /// Whose packets are worth a place among those handed up: the remote's, where the leg is latched, and
     /// else those that come from where it may be. Nobody at another address uses up the leg's rate.
-    fn admit_packet(&self, source: Option<SocketAddr>) -> Option<Admission> {
+    fn admit_packet(&self, source: Option<SocketAddr>, now: Micros) -> Option<Admission> {
         let Some(source) = source else {
             return Some(Admission::Remote);
         };
-        if self.latched {
-            return (self.remote == Some(source)).then_some(Admission::Remote);
+        if self.latched && self.remote == Some(source) {
+            return Some(Admission::Remote);
         }
-        self.is_expected(source)
+        self.may_latch(source, now)
             .then_some(Admission::Candidate(source))
     }
 

@@ -13,7 +13,7 @@ use crate::srtp::{SrtpReceiver, SrtpSender};
 const REKEY_GRACE: Micros = 2 * SECOND;
 
 /// An address one can send to.
-fn usable(address: Option<SocketAddr>) -> Option<SocketAddr> {
+pub(super) fn usable(address: Option<SocketAddr>) -> Option<SocketAddr> {
     address.filter(|address| !address.ip().is_unspecified() && address.port() != 0)
 }
 
@@ -91,18 +91,6 @@ impl Leg {
                 }
                 self.tx = Some(sender);
             }
-        }
-    }
-
-    fn apply_remote(&mut self, remote: Option<SocketAddr>, new_latch: bool) {
-        if new_latch {
-            self.detach();
-            self.latched = false;
-            self.cold.rtcp_latch = None;
-            self.counters.latched.set(None);
-        }
-        if !self.latched {
-            self.remote = usable(remote);
         }
     }
 

@@ -208,6 +208,7 @@ impl Phone {
     }
 
     /// The next RTP packet, decrypted; panics if none comes or it does not decrypt.
+    #[track_caller]
     pub fn hear(&mut self) -> Heard {
         self.try_hear().expect("a packet")
     }

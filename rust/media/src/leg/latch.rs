@@ -1,0 +1,128 @@
+//! Where a leg's remote is: who may show it, and whose word counts more.
+//!
+//! With keys, whoever authenticates shows it. Without, a packet has only its source to speak for it:
+//! the signalled address, or another port of where the signalling came from, as NAT gives out.
+
+use std::net::SocketAddr;
+
+use super::plan::usable;
+use super::{Admission, Leg, Link};
+use crate::clock::{Micros, SECOND};
+use crate::event::{EventQueue, What};
+use crate::port;
+
+/// Packets from strange addresses tried for authentication, per leg and [`TRIAL_WINDOW`].
+const TRIALS: u32 = 40;
+const TRIAL_WINDOW: Micros = 20_000;
+/// For so long after a leg without keys is latched a source that says more takes the place of one that says
+/// less. A phone that has moved to another port still has packets of the old one on their way.
+const SETTLED_AFTER: Micros = 2 * SECOND;
+
+/// How much the source of a plain packet says of where the remote is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Claim {
+    /// Where the leg was latched before signalling moved it.
+    Former,
+    /// Any port of the address that the signalling comes from.
+    Neighbour,
+    /// The very address and port that were signalled.
+    Signalled,
+}
+
+impl Leg {
+    #[cold]
+    pub(super) fn admit_stranger(&mut self, source: SocketAddr, now: Micros) -> Option<Admission> {
+        if self.rx.is_none() {
+            if self.may_latch(source, now) {
+                return Some(Admission::Candidate(source));
+            }
+            self.counters.source_drops.add(1);
+            return None;
+        }
+        // The packet will have to authenticate; only the work of trying is limited.
+        let cold = &mut self.cold;
+        if !cold.trials.take(TRIALS, TRIAL_WINDOW, now) && cold.signalled != Some(source) {
+            self.counters.trial_drops.add(1);
+            return None;
+        }
+        Some(Admission::Candidate(source))
+    }
+
+    /// Whether a source becomes the remote of a leg without keys, if its packet is good.
+    pub(super) fn may_latch(&self, source: SocketAddr, now: Micros) -> bool {
+        let claim = self.claim(source);
+        if !self.latched {
+            return claim.is_some();
+        }
+        now < self.cold.settled_at && claim > self.remote.and_then(|remote| self.claim(remote))
+    }
+
+    /// None where signalling did not say that the remote may be there.
+    fn claim(&self, source: SocketAddr) -> Option<Claim> {
+        let cold = &self.cold;
+        if cold.signalled == Some(source) {
+            Some(Claim::Signalled)
+        } else if cold.signalling_ip != Some(source.ip()) {
+            None
+        } else if cold.former == Some(source) {
+            Some(Claim::Former)
+        } else {
+            Some(Claim::Neighbour)
+        }
+    }
+
+    /// A good packet has come while the socket is open: it shows where the remote is.
+    #[cold]
+    pub(super) fn locate(&mut self, admission: Admission, now: Micros, events: &EventQueue) {
+        if let Admission::Candidate(source) = admission {
+            if !self.latched {
+                self.cold.settled_at = now + SETTLED_AFTER;
+            }
+            self.remote = Some(source);
+            self.latched = true;
+            self.counters.latches.add(1);
+            self.counters.latched.set(Some(source));
+            if self.is_settled(source, now) {
+                self.attach(source, now);
+            }
+            self.tell(What::Latched(source), events);
+        } else if let Some(remote) = self.remote
+            && self.link == Link::Open
+            && self.is_settled(remote, now)
+        {
+            self.attach(remote, now);
+        }
+    }
+
+    /// Whether nobody else's packets need be looked at any more.
+    fn is_settled(&self, remote: SocketAddr, now: Micros) -> bool {
+        self.rx.is_some()
+            || now >= self.cold.settled_at
+            || self.claim(remote) == Some(Claim::Signalled)
+    }
+
+    fn attach(&mut self, remote: SocketAddr, now: Micros) {
+        if port::attach(&self.rtp, remote) {
+            self.link = Link::Settling(now);
+        }
+    }
+
+    pub(super) fn detach(&mut self) {
+        if self.link != Link::Open && port::detach(&self.rtp) {
+            self.link = Link::Open;
+        }
+    }
+
+    pub(super) fn apply_remote(&mut self, remote: Option<SocketAddr>, new_latch: bool) {
+        if new_latch {
+            self.detach();
+            self.cold.former = self.remote.filter(|_| self.latched);
+            self.latched = false;
+            self.cold.rtcp_latch = None;
+            self.counters.latched.set(None);
+        }
+        if !self.latched {
+            self.remote = usable(remote);
+        }
+    }
+}
