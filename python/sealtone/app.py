@@ -218,7 +218,6 @@ class Server:
             certificates=self._certificates,
             panel=self.panel,
             relay=self.relay,
-            started_at=time.time(),
         )
         control.update(figures.actions())
         store.on_record = figures.ended

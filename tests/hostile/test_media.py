@@ -127,7 +127,7 @@ async def test_spraying_at_a_call_on_hold_and_after_its_return_injects_and_bleed
         async with spraying(lambda: ports_of(talk), every_s=0.01) as sprayer:
             await talk.a.established.hold()
             await asyncio.sleep(0.4)
-            await settled(still(talk.a.tap), lambda: "who is holding hears something")
+            await settled(still(talk.a.tap), lambda: "who is holding hears something", within_s=1.5)
             await talk.a.established.resume()
             await asyncio.sleep(0.3)
             talk.mark()

@@ -276,7 +276,7 @@ class Person:
         return await self.ask("REGISTER", headers=headers, **more)
 
 
-async def is_alive(server: Server, within_s: float = 3.0) -> None:
+async def is_alive(server: Server, within_s: float = 1.0) -> None:
     """The server answers an OPTIONS over UDP in time."""
     async with await Line.to(server, "udp", LOOPBACK) as line:
         call_id = fresh()

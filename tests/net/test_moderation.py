@@ -196,9 +196,10 @@ async def test_messages_that_come_fast_are_all_delivered_in_order(nodes: Nodes) 
     place = await node.transports.listen_udp("127.0.0.1", 0)
 
     def send(sock: socket.socket) -> bool:
-        gathered = False
+        gathered, end = False, time.monotonic() + 60
         for number in range(1500):
             while number - len(node.messages) > 200:  # no more than a receive buffer holds
+                assert time.monotonic() < end, "they no longer arrive"
                 time.sleep(0.001)
             sock.sendto(OPTIONS + b"%d" % number, ("127.0.0.1", place.port))
             gathered = gathered or node.transports.moderation.is_gathering

@@ -107,8 +107,8 @@ def assert_tones(data: Path, facts: RecordingFacts, least_s: float, most_s: floa
     """Both channels are so long, but for 0.8 s of what begins and ends late, and each holds its own tone alone."""
     left, right = channels(wav_of(octets_of(data, facts, finished=finished)))
     assert least_s - 0.8 <= len(left) / 8000 <= most_s + 0.8
-    assert tone_share(left, LEFT_HZ) > 0.7
-    assert tone_share(right, RIGHT_HZ) > 0.7
+    assert tone_share(left, LEFT_HZ) > 0.8
+    assert tone_share(right, RIGHT_HZ) > 0.8
     assert tone_share(left, RIGHT_HZ) == tone_share(right, LEFT_HZ) == 0
 
 

@@ -77,7 +77,7 @@ class Exchange:
         self._remembered: list[Remembered] = []
         self._codecs: Mapping[str, str] | None = None
         self._encodings: Encodings = frozenset()
-        self._recorded: dict[int, tuple[Call, RecordingFacts]] = {}
+        self._recorded: dict[int, tuple[Call, RecordingFacts, float]] = {}
         self._recordings: list[RecordingFacts] = []
         self._events: list[CallEvent] = []
         self._records: list[CallRecord] = []
@@ -205,9 +205,11 @@ class Exchange:
 
     def receive_recording_ended(self, recording: int, reason: str, octets: int, seconds: float, now: float) -> None:
         """The media core has ended a recording; `reason` is "" where it was told to."""
-        call, facts = self._recorded.pop(recording, (None, None))
+        call, facts, begun = self._recorded.pop(recording, (None, None, 0.0))
         if call is not None and facts is not None:
-            facts = facts._replace(ended_at=self.settings.wall_of(now), seconds=seconds, octets=octets, reason=reason)
+            wall = self.settings.wall_of  # the clock may have been set since it began
+            facts = facts._replace(started_at=wall(begun), ended_at=wall(now))
+            facts = facts._replace(seconds=seconds, octets=octets, reason=reason)
             self.guarded(call, recording_in_call.on_ended, call, facts, recording, now)
 
     def next_timeout(self) -> float | None:
@@ -301,9 +303,9 @@ class Exchange:
             self._codecs, self._encodings = codecs, encodings_of(codecs)
         return self._encodings
 
-    def follow_recording(self, number: int, call: Call, facts: RecordingFacts) -> None:
+    def follow_recording(self, number: int, call: Call, facts: RecordingFacts, now: float) -> None:
         """A recording has begun; its end is told to its call, also after that is over."""
-        self._recorded[number] = (call, facts)
+        self._recorded[number] = (call, facts, now)
         self._recordings.append(facts)
 
     def tell_recording(self, facts: RecordingFacts) -> None:

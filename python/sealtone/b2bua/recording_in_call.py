@@ -344,7 +344,7 @@ def _record(call: Call, now: float) -> None:
     course.number = exchange.plane.start_recording(call.a.port.id, b.port.id, wish)
     course.recorded += (facts.id,)
     course.outcome, course.unmade = f"recorded for {facts.started_by}", ""
-    exchange.follow_recording(course.number, call, facts)
+    exchange.follow_recording(course.number, call, facts, now)
     call.tell("recording", f"{facts.id} has begun, for {facts.started_by}")
 
 

@@ -54,7 +54,8 @@ def _make(data: Path, aor: str, host: str | None, as_json: bool) -> None:
     if host is None and (unsure := look(data, lambda transaction: _unsure_domain(transaction, aor))) is not None:
         standing, resolvers = unsure
         findings = asyncio.run(look_up(DnsLookup(resolvers), standing))
-        change(data, lambda t, who, now: record_check(t, who, now, standing, findings))
+        if any(finding.state != "unknown" for finding in findings):  # DNS that does not answer changes nothing
+            change(data, lambda t, who, now: record_check(t, who, now, standing, findings))
     place = look(data, lambda transaction: _place(transaction, aor, host))
     made = change(data, lambda t, who, now: make_phone_link(t, who, now, aor))
     url = place.url(f"/p/{made.token}")
@@ -72,7 +73,8 @@ def _make(data: Path, aor: str, host: str | None, as_json: bool) -> None:
     if place.is_by_address:
         console().print(
             "It names an address, which Linphone does not accept: it compares the certificate with a name. "
-            f"{_SAY_A_NAME}."
+            f"{_SAY_A_NAME}.",
+            soft_wrap=True,
         )
 
 
@@ -90,6 +92,8 @@ def _unsure_domain(transaction: Transaction, aor: str) -> tuple[Standing, tuple[
     """The user's domain and whom to ask, where DNS has to say whether phones reach this server by its name."""
     domain, reach = user_of(transaction, actor(), aor).domain, read_reach(transaction)
     if reach.name or not reach.addresses or leads_here(transaction, domain):
+        return None
+    if domain.endswith(".local") or "." not in domain:  # no name that DNS knows (RFC 6762, 3)
         return None
     return standing_of(transaction, actor(), domain), dns_resolvers(transaction)
 

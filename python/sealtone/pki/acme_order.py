@@ -143,6 +143,7 @@ def polled(look: Callable[[datetime.datetime], messages.OrderResource], end: flo
     """Has the library `look` at an order until it is done. Raises `errors.TimeoutError` at `end`, a monotonic time.
 
     The library's deadlines are local times, which jump where summer time begins: so each is near, and another follows.
+    Where local time goes back within one of these looks, that look lasts so much longer.
     """
     while True:
         left_s = end - time.monotonic()

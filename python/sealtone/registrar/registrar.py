@@ -157,6 +157,18 @@ class Registrar:
                     ended.append(binding)
         return tuple(ended)
 
+    def shift(self, by_s: float) -> tuple[Binding, ...]:
+        """The wall clock was set by so many seconds: bindings last for as long as their phones were told. Gives all of
+        them, to be stored."""
+        moved = tuple(
+            binding._replace(expires_at=binding.expires_at + by_s, registered_at=binding.registered_at + by_s)
+            for of_aor in self._bindings.values()
+            for binding in of_aor.values()
+        )
+        for binding in moved:
+            self._put(binding)
+        return moved
+
     def _expected(self, aor: str, now_wall: float) -> dict[str, Binding]:
         """The live bindings as they will be once everything pending is applied."""
         expected = {

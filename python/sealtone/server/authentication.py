@@ -44,6 +44,8 @@ class Authenticator:
 
     def __init__(self, key: bytes, throttle: Throttle) -> None:
         self._nonces = NonceIssuer(hmac.digest(key, b"nonce", "sha256"))
+        # Nonces go by monotonic time, from a point of their own: nobody learns how long the machine has been up.
+        self._ahead = float(int.from_bytes(hmac.digest(key, b"clock", "sha256")[:4], "big"))
         self._decoy_key = hmac.digest(key, b"decoy", "sha256")
         self._counts = NonceCounts(65_536)
         self._throttle = throttle
@@ -70,7 +72,7 @@ class Authenticator:
         credentials = self._credentials(request, registering, realm)
         if credentials is None or not _names_same(credentials.uri, request.uri, snapshot):
             return self._challenge(request, realm, now)
-        state = self._nonces.check(credentials.nonce, now)
+        state = self._nonces.check(credentials.nonce, now + self._ahead)
         if state is NonceState.FORGED:
             return self._challenge(request, realm, now)
         aor = f"{credentials.username}@{realm}"
@@ -87,7 +89,7 @@ class Authenticator:
             self._throttle.failed(flow.remote[0], aor, now)
             return self._challenge(request, realm, now)
         fresh = state is NonceState.FRESH
-        if not fresh or not self._counts.accept(credentials.nonce, credentials.nonce_count, now):
+        if not fresh or not self._is_new(credentials, now):
             return self._challenge(request, realm, now, stale=True)
         self._throttle.succeeded(flow.remote[0], aor, now)
         if user is None or not snapshot.is_active(user):
@@ -118,8 +120,11 @@ class Authenticator:
                 return credentials
         return None
 
+    def _is_new(self, credentials: Credentials, now: float) -> bool:
+        return self._counts.accept(credentials.nonce, credentials.nonce_count, now + self._ahead)
+
     def _challenge(self, request: Request, realm: str, now: float, stale: bool = False) -> Denied:
-        nonce = self._nonces.issue(now)
+        nonce = self._nonces.issue(now + self._ahead)
         registering = request.method == "REGISTER"
         name = "WWW-Authenticate" if registering else "Proxy-Authenticate"
         # Some phones give up at the sight of an algorithm that they do not know, though RFC 3261 tells them to pass on.

@@ -68,7 +68,6 @@ class Figures:
         certificates: CertificateStore,
         panel: PanelProcess,
         relay: HttpRelay,
-        started_at: float,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._node = node
@@ -78,7 +77,6 @@ class Figures:
         self._certificates = certificates
         self._panel = panel
         self._relay = relay
-        self._started_at = started_at
         self._began = time.monotonic()
         self._clock = clock
         self._lag = Histogram(LAG_S)
@@ -145,7 +143,7 @@ class Figures:
         sip = node.endpoint.counters
         live = Counter(state_of(call).value for call in list(node.exchange.calls.values()))
         return {
-            "started_at": self._started_at,
+            "started_at": self._clock() - (time.monotonic() - self._began),
             "calls_live": dict(live),
             "calls_ended": [[state, outcome, count] for (state, outcome), count in sorted(self._ended.items())],
             "registrations": len(node.registrar),

@@ -332,13 +332,16 @@ class Node:
             self._arm(now)  # whatever went wrong: the timers of all other calls hang on this one
 
     def _housekeep(self) -> None:
-        self._wall_clock.look()
-        expired = self.registrar.expire(time.time())
-        if expired:
-            self._store.save_bindings((), expired)
-            self._events.removed(expired)
-        self._recordings.retry()
-        self._housekeeping = self._loop.call_later(_HOUSEKEEPING_S, self._housekeep)
+        try:
+            if by_s := self._wall_clock.was_set_by():
+                self._store.save_bindings(self.registrar.shift(by_s))
+            expired = self.registrar.expire(time.time())
+            if expired:
+                self._store.save_bindings((), expired)
+                self._events.removed(expired)
+            self._recordings.retry()
+        finally:
+            self._housekeeping = self._loop.call_later(_HOUSEKEEPING_S, self._housekeep)
 
     # requests outside dialogs
 

@@ -71,8 +71,15 @@ class Store:
         return await self.read(load)
 
     def save_bindings(self, saved: Sequence[Binding], removed: Sequence[Binding] = ()) -> asyncio.Future[None]:
-        """Saves what a registration changed. Send the 200 once the future is resolved."""
-        return cast("asyncio.Future[None]", self._writer.submit(BindingChange(saved, removed)))
+        """Saves what a registration changed. Send the 200 once the future is resolved; it fails with `StoreBusy` too
+        where too much waits."""
+        try:
+            return cast("asyncio.Future[None]", self._writer.submit(BindingChange(saved, removed)))
+        except StoreError as error:
+            refused: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            refused.set_exception(error)
+            refused.exception()  # whoever does not look at it is not told at its end
+            return refused
 
     async def load_bindings(self, now_wall: float) -> tuple[Binding, ...]:
         """What was registered when the server stopped and has not expired since."""
