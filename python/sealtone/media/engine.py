@@ -104,7 +104,8 @@ class LegPlan(NamedTuple):
     """Everything about a leg that signalling decides. It is applied whole, between two packets.
 
     Plain media is taken from `remote` exactly, or from any port of `signalling_ip`; the first such packet latches the
-    leg, and nothing moves the latch but a plan with `new_latch`. Media that authenticates under `rx` may move it. ZRTP
+    leg. Within 2 s of it the very port that was signalled takes the place of another of the same IP address, and either
+    that of the port from before a move; after that nothing moves the latch but a plan with `new_latch`. Media that authenticates under `rx` may move it. ZRTP
     latches a leg without `rx` as plain media does, even where that is refused (`secure_required`).
     """
 

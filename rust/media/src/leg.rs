@@ -149,8 +149,12 @@ struct Cold {
     signalled_rtcp: Option<SocketAddr>,
     signalling_ip: Option<IpAddr>,
     rtcp_latch: Option<SocketAddr>,
+    /// What was signalled when it was latched.
+    latched_for: Option<SocketAddr>,
     /// Where it was latched before signalling moved it.
     former: Option<SocketAddr>,
+    /// As `former`, of RTCP.
+    former_rtcp: Option<SocketAddr>,
     /// From when on no other source of plain packets takes the latch.
     settled_at: Micros,
     former_rx: Option<(SrtpReceiver, Micros)>,
@@ -210,7 +214,9 @@ impl Leg {
                 signalled_rtcp: None,
                 signalling_ip: None,
                 rtcp_latch: None,
+                latched_for: None,
                 former: None,
+                former_rtcp: None,
                 settled_at: 0,
                 former_rx: None,
                 trials: Rate::default(),

@@ -3,7 +3,7 @@
 mod support;
 
 use std::net::{SocketAddr, UdpSocket};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use sealtone_media::engine::{Engine, EngineConfig, EngineError, LegPlan, OpenedLeg};
@@ -454,19 +454,23 @@ fn a_burst_of_fragments_passes_whole_and_a_flood_of_them_is_cut() {
         std::thread::sleep(Duration::from_micros(300));
     }
     assert_eq!(bob.collect(SHORT), burst);
+    let begun = Instant::now();
     for number in 0..1_000 {
         alice.send_raw(&call.a, &zrtp(0x11, number, 200));
         std::thread::sleep(Duration::from_micros(300));
     }
-    let passed = bob.collect(SHORT).len() as u64;
+    let seconds = begun.elapsed().as_secs() + 3;
+    let heard = bob.collect(SHORT).len() as u64;
     let stats = engine.leg_stats(call.a.id).unwrap();
-    assert!(
-        (60..=268).contains(&passed),
-        "{passed} passed in half a second"
-    );
     assert_eq!(stats.zrtp_rx, 1_032);
     assert_eq!(stats.zrtp_tx, 0);
-    assert_eq!(stats.zrtp_drops, 1_000 - passed);
+    let passed = 1_000 - stats.zrtp_drops;
+    assert!(
+        (60..=100 * seconds - 32).contains(&passed),
+        "{passed} passed in less than {seconds} seconds"
+    );
+    // Bob's socket holds fewer than pass on a machine where this takes long.
+    assert!((60..=passed).contains(&heard), "{heard} of {passed} heard");
     assert!((50..=150).contains(&packets_shown(&engine, &call.a).len()));
     // Neither bob's ZRTP nor alice's media suffers from it.
     bob.send_raw(&call.b, &burst[0]);

@@ -80,7 +80,12 @@ impl Leg {
         let expected = cold.signalled_rtcp == Some(source)
             || cold.signalling_ip == Some(ip)
             || media_ip == Some(ip);
-        if expected && cold.rtcp_latch.is_none() {
+        // As for RTP: reports of the old port may still be on their way when a phone has moved.
+        let yields = cold.rtcp_latch.is_none_or(|held| {
+            held.ip() == ip
+                && (cold.signalled_rtcp == Some(source) || cold.former_rtcp == Some(held))
+        });
+        if expected && yields {
             return Some(Admission::Candidate(source));
         }
         self.counters.source_drops.add(1);

@@ -15,7 +15,8 @@ use crate::port;
 const TRIALS: u32 = 40;
 const TRIAL_WINDOW: Micros = 20_000;
 /// For so long after a leg without keys is latched a source that says more takes the place of one that says
-/// less. A phone that has moved to another port still has packets of the old one on their way.
+/// less. A phone that has moved to another port still has packets of the old one on their way; where it goes on sending
+/// from there for longer than this, it stays there.
 const SETTLED_AFTER: Micros = 2 * SECOND;
 
 /// How much the source of a plain packet says of where the remote is.
@@ -54,7 +55,11 @@ impl Leg {
         if !self.latched {
             return claim.is_some();
         }
-        now < self.cold.settled_at && claim > self.remote.and_then(|remote| self.claim(remote))
+        // Whoever was first at one address shows that the phone is behind it: nobody at another takes its place.
+        now < self.cold.settled_at
+            && self
+                .remote
+                .is_some_and(|remote| remote.ip() == source.ip() && claim > self.claim(remote))
     }
 
     /// None where signalling did not say that the remote may be there.
@@ -80,6 +85,7 @@ impl Leg {
             }
             self.remote = Some(source);
             self.latched = true;
+            self.cold.latched_for = self.cold.signalled;
             self.counters.latches.add(1);
             self.counters.latched.set(Some(source));
             if self.is_settled(source, now) {
@@ -98,7 +104,15 @@ impl Leg {
     fn is_settled(&self, remote: SocketAddr, now: Micros) -> bool {
         self.rx.is_some()
             || now >= self.cold.settled_at
-            || self.claim(remote) == Some(Claim::Signalled)
+            || self.claim(remote) >= Some(self.best_claim(remote))
+    }
+
+    /// The most that any source at the remote's address can say.
+    fn best_claim(&self, remote: SocketAddr) -> Claim {
+        match self.cold.signalled {
+            Some(signalled) if signalled.ip() == remote.ip() => Claim::Signalled,
+            _ => Claim::Neighbour,
+        }
     }
 
     fn attach(&mut self, remote: SocketAddr, now: Micros) {
@@ -116,9 +130,14 @@ impl Leg {
     pub(super) fn apply_remote(&mut self, remote: Option<SocketAddr>, new_latch: bool) {
         if new_latch {
             self.detach();
-            self.cold.former = self.remote.filter(|_| self.latched);
+            let rtcp = self.cold.rtcp_latch.take();
+            if self.latched {
+                // Where signalling is what it was, as after a hold, the phone is where it was.
+                let has_moved = self.cold.latched_for != remote;
+                self.cold.former = self.remote.filter(|_| has_moved);
+                self.cold.former_rtcp = rtcp.filter(|_| has_moved);
+            }
             self.latched = false;
-            self.cold.rtcp_latch = None;
             self.counters.latched.set(None);
         }
         if !self.latched {
