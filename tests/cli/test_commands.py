@@ -144,6 +144,7 @@ def test_domains_are_added_switched_and_deleted(run: Run) -> None:
         (("calls", "nonsense"), 1, "no past call"),
         (("calls", "--since", "soon"), 2, "30m, 12h or 7d"),
         (("calls", "--since", "²d"), 2, "30m, 12h or 7d"),
+        (("calls", "--since", "9" * 5_000 + "d"), 2, "30m, 12h or 7d"),
         (("calls", "--state", "safe"), 2, "protected-to-server"),
         (("calls", "--live"), 3, "No server is running"),
         (("status",), 3, "sealtone serve"),
@@ -156,6 +157,14 @@ def test_what_cannot_be_done_is_said_in_plain_words_with_its_exit_code(
     done = run(*arguments)
     assert done.returncode == code
     assert words in " ".join(done.stderr.replace("│", " ").split())
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("port", ["²", "9" * 5_000, "65536", "0", ""])
+def test_a_proxy_of_the_softphone_whose_port_is_none_is_told_in_plain_words(run: Run, port: str) -> None:
+    done = run("phone", "--user", "1000", "--domain", "office.example", "--proxy", f"127.0.0.1:{port}")
+    assert done.returncode == 2
+    assert "--proxy is host or host:port" in done.stdout
     assert "Traceback" not in done.stderr
 
 

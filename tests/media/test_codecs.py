@@ -37,7 +37,7 @@ from media.codec_calls import (
     usual_share,
 )
 from media.conftest import LOCAL, Phone, config, settle, wait_for
-from sealtone.media import Digit, Engine, LegPlan, PayloadFormat, Played, Srtp, SrtpError
+from sealtone.media import Digit, Engine, LegPlan, MediaEvent, PayloadFormat, Played, Srtp, SrtpError
 
 
 @pytest.fixture
@@ -323,6 +323,26 @@ def test_the_digits_of_a_relayed_leg_are_told_once_each_and_passed_on(engine: En
     assert digits_told(engine, 3) == [(leg_a.id, "5"), (leg_a.id, "5"), (leg_a.id, "#")]
     assert len(heard(bob, 18) + heard_for(bob, 0.1)) == 18
     assert engine.leg_stats(leg_a.id).digits == 3
+
+
+def test_a_key_of_a_relayed_leg_is_told_whichever_of_its_event_numbers_it_is_sent_with(engine: Engine) -> None:
+    alice, bob = Phone(ssrc=1), Phone(ssrc=2)
+    clocks = {101: 8000, 102: 16000, 103: 48000, 127: 8000}
+    events = tuple(PayloadFormat(number, "telephone-event", clock) for number, clock in clocks.items())
+    _, leg_a, _ = bridged(engine, plan(alice, PCMU, *events), plan(bob, PCMU, *events))
+    for digit, (number, clock) in enumerate(clocks.items(), start=1):
+        timestamp = digit * 48_000
+        for spent_ms, end in ((20, False), (60, False), (100, True), (100, True), (100, True)):
+            send_event(alice, leg_a, digit, timestamp, spent_ms * clock // 1000, number, end=end)
+    told: list[MediaEvent] = []
+
+    def all_told() -> bool:
+        told.extend(event for event in engine.events() if isinstance(event, Digit))
+        return len(told) >= len(clocks)
+
+    wait_for(all_told)
+    assert told == [Digit(leg_a.id, str(digit), 100) for digit in range(1, 5)]
+    assert len(heard(bob, 20)) == 20, "they are passed on too"
 
 
 def test_a_key_held_for_ten_seconds_is_one_digit_though_it_is_sent_in_segments(engine: Engine) -> None:

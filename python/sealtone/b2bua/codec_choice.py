@@ -389,10 +389,7 @@ def _payloads(local: Codecs, remote: Codecs, agreed: Codecs, ptime_ms: int | Non
 
 
 def _formats(local: Codecs, remote: Codecs, agreed: Codecs) -> tuple[PayloadFormat, ...]:
-    """What the phone may send, where the server could decode it: under our numbers, and its own, which many use.
-
-    Events of the voice's clock come before others: of two numbers at most the media core reads keys.
-    """
+    """What the phone may send, where the server could decode it: under our numbers, and its own, which many use."""
     found: dict[int, PayloadFormat] = {}
     for side in (local, remote):
         for codec in agreed:
@@ -400,10 +397,7 @@ def _formats(local: Codecs, remote: Codecs, agreed: Codecs) -> tuple[PayloadForm
             if match is not None and match.payload_type not in found and (name_of(codec) or not is_voice(codec)):
                 parameters = _agreed_parameters(local, remote, codec)
                 found[match.payload_type] = _format(match, parameters, None, None)
-    read = [format_ for format_ in found.values() if format_.encoding not in ("red", "ulpfec")]
-    events = events_of(agreed)
-    read.sort(key=lambda format_: format_.encoding == _EVENTS and events is not None and format_.clock != events.clock)
-    return tuple(read)
+    return tuple(format_ for format_ in found.values() if format_.encoding not in ("red", "ulpfec"))
 
 
 def _transmit(

@@ -27,6 +27,7 @@ from sealtone.b2bua.plane import Destination, NoRoute, Ring, Service
 from sealtone.b2bua.record import EndedBy
 from sealtone.sip.headers import NameAddr, ReferTo, ReplacesHeader
 from sealtone.sip.responses import reason_for
+from sealtone.sip.sipfrag import status_line
 from sealtone.sip.transaction import ServerTransaction
 
 if TYPE_CHECKING:
@@ -87,9 +88,10 @@ class Referral:
         """The phone tells how it goes."""
         exchange = self.referrer.call.exchange
         exchange.endpoint.respond(event.tx, 200, now)
-        status = _status_in(event.request.body)
-        if status is None:
+        told = status_line(event.request.body)
+        if told is None:
             return
+        status, _ = told
         if status < 200:
             if status > self._told:  # however often the phone says the same
                 self._told = status
@@ -122,13 +124,6 @@ def notify(leg: Leg | None, status: int, reason: str, now: float) -> None:
         f"SIP/2.0 {status} {reason}\r\n".encode(),
         SIPFRAG,
     )
-
-
-def _status_in(fragment: bytes) -> int | None:
-    """The status of a message/sipfrag that begins with a status line (RFC 3420); None where it does not."""
-    version, _, rest = fragment[:64].partition(b" ")
-    digits = rest[:3]
-    return int(digits) if version == b"SIP/2.0" and digits.isdigit() and b"100" <= digits < b"700" else None
 
 
 def pass_on(leg: Leg, other: Leg, second: Leg | None, tx: ServerTransaction, target: str, now: float) -> bool:

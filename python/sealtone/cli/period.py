@@ -14,7 +14,7 @@ def since_of(text: str | None) -> float | None:
     if text is None:
         return None
     number, unit = text[:-1], text[-1:]
-    if not number.isdecimal() or unit not in _UNITS:
+    if not (number.isascii() and number.isdigit() and len(number) < 10) or unit not in _UNITS:
         raise typer.BadParameter("Write it like 30m, 12h or 7d.", param_hint="--since")
     return time.time() - int(number) * _UNITS[unit]
 

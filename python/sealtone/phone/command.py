@@ -270,7 +270,7 @@ def _host_port(text: str, transport: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
     if not colon or text.endswith("]") or (":" in host and not host.startswith("[")):
         return text.strip("[]"), 5061 if transport.lower() == "tls" else 5060
-    if not port.isdigit() or not 0 < int(port) < 65536:
+    if not (port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) < 65536):
         raise typer.BadParameter(f"--proxy is host or host:port, not {text}.")
     return host.strip("[]"), int(port)
 

@@ -30,6 +30,7 @@ from sealtone.sip.events import (
     TransactionFailed,
 )
 from sealtone.sip.headers import ReferTo, ReplacesHeader
+from sealtone.sip.sipfrag import status_line
 
 if TYPE_CHECKING:
     from sealtone.phone.phone import Phone
@@ -249,10 +250,9 @@ class Dispatch:
             self._refer(call, session, tx, request)
             return
         if method == "NOTIFY" and request.content_type == "message/sipfrag":
-            line = request.body.decode(errors="replace").split("\r\n", 1)[0]
-            parts = line.split(" ", 2)
-            if len(parts) >= 2 and parts[1].isdigit():
-                self._phone.tell(TransferProgress(call, int(parts[1]), parts[2] if len(parts) > 2 else ""))
+            told = status_line(request.body)
+            if told is not None:
+                self._phone.tell(TransferProgress(call, *told))
         elif method == "INFO" and request.content_type == "application/dtmf-relay":
             for line in request.body.decode(errors="replace").splitlines():
                 name, _, value = line.partition("=")

@@ -33,8 +33,10 @@ from sealtone.phone.negotiation import Negotiator, Unacceptable, Wish
 from sealtone.phone.zrtp_memory import ZrtpMemory
 from sealtone.phone.zrtp_stream import ZrtpStream, ZrtpTerms
 from sealtone.sip.endpoint import Endpoint, EndpointConfig, Invitation
+from sealtone.sip.errors import SipParseError
 from sealtone.sip.flow import Flow, Hop, is_secure
-from sealtone.sip.headers import NameAddr
+from sealtone.sip.grammar import decimal
+from sealtone.sip.headers import MAX_DELTA_SECONDS, NameAddr
 from sealtone.sip.masking import masked
 from sealtone.sip.message import Headers, Request, Response
 from sealtone.sip.transaction import ClientTransaction
@@ -194,9 +196,9 @@ class Phone:
     async def _register(self, expires_s: int) -> int:
         response = await self._send_register(expires_s)
         if response.status == 423:  # RFC 3261 10.2.8: too brief
-            shortest = response.headers.get("Min-Expires", "")
-            if shortest and shortest.isdigit() and expires_s:
-                expires_s = int(shortest)
+            shortest = _seconds(response.headers.get("Min-Expires"))
+            if shortest is not None and expires_s:
+                expires_s = shortest
                 response = await self._send_register(expires_s)
         if not 200 <= response.status < 300:
             raise RegistrationFailed(response.status, response.reason)
@@ -206,11 +208,9 @@ class Phone:
 
     def _granted(self, response: Response, asked: int) -> int:
         own = self._contact_uri()
-        for contact in response.contacts:
-            expires = contact.param("expires")
-            if contact.uri == own and expires and expires.isdigit():
-                return int(expires)
-        return response.expires if response.expires is not None else asked
+        told = [_seconds(contact.param("expires")) for contact in response.contacts if contact.uri == own]
+        told.append(_seconds(response.headers.get("Expires")))
+        return next((seconds for seconds in told if seconds is not None), asked)
 
     async def _send_register(self, expires_s: int) -> Response:
         aor = self.address_of_record
@@ -525,3 +525,13 @@ class Phone:
         self._timer = None
         self._endpoint.handle_timeout(self.now())
         self.flush()
+
+
+def _seconds(text: str | None) -> int | None:
+    """delta-seconds (RFC 3261 section 25.1); what is malformed counts as absent."""
+    if text is None:
+        return None
+    try:
+        return decimal(text, MAX_DELTA_SECONDS, "a time")
+    except SipParseError:
+        return None

@@ -75,14 +75,12 @@ pub struct Formats {
 }
 
 impl Formats {
-    /// The payload types of the first two RFC 4733 formats that the remote may send, or [`DROP`].
+    /// Bit n: payload type n is one of the RFC 4733 formats that the remote may send.
     #[must_use]
-    pub fn event_types(&self) -> [u8; 2] {
-        let mut events = self
-            .receive
-            .iter()
-            .filter(|format| format.spec.kind == CodecKind::TelephoneEvent);
-        std::array::from_fn(|_| events.next().map_or(DROP, |format| format.payload_type))
+    pub fn event_types(&self) -> u128 {
+        let formats = self.receive.iter();
+        let events = formats.filter(|format| format.spec.kind == CodecKind::TelephoneEvent);
+        events.fold(0, |types, format| types | 1 << (format.payload_type & 0x7f))
     }
 }
 

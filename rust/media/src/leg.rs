@@ -121,8 +121,8 @@ pub struct Leg {
     pub mouth: Mouth,
     /// What is accepted is copied to the codec process.
     pub copied: bool,
-    /// The payload types of RFC 4733 events, which may have two clocks.
-    event_types: [u8; 2],
+    /// Bit n: payload type n is one of RFC 4733 events.
+    event_types: u128,
     remote: Option<SocketAddr>,
     rx: Option<SrtpReceiver>,
     tx: Option<SrtpSender>,
@@ -194,7 +194,7 @@ impl Leg {
             target: Target::None,
             mouth: Mouth::Relay,
             copied: false,
-            event_types: [DROP; 2],
+            event_types: 0,
             remote: None,
             rx: None,
             tx: None,
@@ -341,7 +341,7 @@ impl Leg {
             return None;
         }
         let payload_type = self.outgoing_type(header.payload_type);
-        let aside = self.copied || self.event_types.contains(&header.payload_type);
+        let aside = self.copied || self.event_types >> header.payload_type & 1 == 1;
         if payload_type == DROP {
             if matches!(self.target, Target::Leg(_)) {
                 self.tell_unmapped(header.payload_type, now, events);

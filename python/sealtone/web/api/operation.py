@@ -198,7 +198,7 @@ def _check_scope(user: KeyUser, wanted: Sequence[Scope]) -> None:
 async def _check_body(request: Request, wanted: str) -> None:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     length = request.headers.get("content-length", "0")
-    size = int(length) if length.isdigit() and len(length) < 12 else LARGEST_BODY + 1
+    size = int(length) if length.isascii() and length.isdigit() and len(length) < 12 else LARGEST_BODY + 1
     if size > LARGEST_BODY:
         raise Refused("too-large", f"A body has at most {LARGEST_BODY} octets.")
     if kind != wanted and (kind or size):

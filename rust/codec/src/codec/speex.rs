@@ -12,6 +12,9 @@ use super::{Codec, CodecError};
 const COMPLEXITY: i32 = 3;
 /// Quality, 0 to 10, where no bit rate is asked for: 15 kbit/s in narrow band, 28 in wide band.
 const QUALITY: i32 = 8;
+/// Losses that the library is told to expect where there are none, its own default, and where there are any, percent.
+/// With fewer than that a tone whose period is a whole number of samples does not find back from a lost frame.
+const LOSS_TUNING: (i32, i32) = (2, 50);
 /// Frames of 20 ms in a packet that is taken.
 const MOST_FRAMES: usize = 6;
 
@@ -20,8 +23,11 @@ pub(super) struct Speex {
     spec: CodecSpec,
     /// Whether frames of silence need not be sent.
     dtx: bool,
+    /// Whether some of what is sent gets lost.
+    lossy: bool,
     encoder: Option<Encoder>,
     decoder: Option<Decoder>,
+    ceiling: Ceiling,
 }
 
 impl Speex {
@@ -36,15 +42,24 @@ impl Speex {
             band,
             spec: *spec,
             dtx: spec.dtx,
+            lossy: false,
             encoder: None,
             decoder: None,
+            ceiling: Ceiling::default(),
         })
     }
 
     fn make_encoder(&self) -> Option<Encoder> {
         let mut encoder = Encoder::new(self.band)?;
-        (encoder.set(Setting::Complexity, COMPLEXITY) && self.set_silence(&mut encoder))
-            .then_some(encoder)
+        (encoder.set(Setting::Complexity, COMPLEXITY)
+            && encoder.set(Setting::LossTuning, self.loss_tuning())
+            && self.set_silence(&mut encoder))
+        .then_some(encoder)
+    }
+
+    fn loss_tuning(&self) -> i32 {
+        let (none, some) = LOSS_TUNING;
+        if self.lossy { some } else { none }
     }
 
     /// Whether silence is left out; and the rate, which comes last: where nobody looks for voice any more, the library
@@ -113,6 +128,7 @@ impl Codec for Speex {
                 sound.truncate(before);
                 return Err(CodecError::BadPayload);
             }
+            self.ceiling.set(frame);
         }
         Ok(())
     }
@@ -127,9 +143,11 @@ impl Codec for Speex {
         }
         let before = sound.len();
         sound.resize(before + samples.div_ceil(frame) * frame, 0);
-        let made = sound[before..]
-            .chunks_exact_mut(frame)
-            .all(|frame| decoder.conceal(frame));
+        let made = sound[before..].chunks_exact_mut(frame).all(|frame| {
+            let made = decoder.conceal(frame);
+            self.ceiling.hold(frame);
+            made
+        });
         sound.truncate(before + if made { samples } else { 0 });
         made
     }
@@ -137,6 +155,66 @@ impl Codec for Speex {
     fn samples_in(&self, payload: &[u8]) -> Option<usize> {
         count_frames(payload, self.band).map(|frames| frames * self.band.samples())
     }
+
+    fn expect_loss(&mut self, percent: u8) {
+        self.lossy = percent > 0;
+        let tuning = self.loss_tuning();
+        if let Some(encoder) = &mut self.encoder {
+            encoder.set(Setting::LossTuning, tuning);
+        }
+    }
+}
+
+/// How loud concealment may be: as the frame heard last. A tone whose period is a whole number of samples is all
+/// prediction; once a loss has put the decoder out of step with its encoder, what the library goes on with can grow.
+struct Ceiling {
+    power: f32,
+    /// What the last frame was multiplied by.
+    gain: f32,
+}
+
+impl Default for Ceiling {
+    fn default() -> Self {
+        Self {
+            power: 0.0,
+            gain: 1.0,
+        }
+    }
+}
+
+impl Ceiling {
+    /// Takes a frame as heard. After one that was taken down it comes up within 2.5 ms.
+    fn set(&mut self, frame: &mut [i16]) {
+        self.power = power(frame);
+        let from = std::mem::replace(&mut self.gain, 1.0);
+        if from < 1.0 {
+            let ramp = frame.len() / 8;
+            for (index, sample) in frame[..ramp].iter_mut().enumerate() {
+                let gain = from + (1.0 - from) * index as f32 / ramp as f32;
+                *sample = (f32::from(*sample) * gain) as i16;
+            }
+        }
+    }
+
+    /// Takes a concealed frame down to what was heard, where it is louder.
+    fn hold(&mut self, frame: &mut [i16]) {
+        let power = power(frame);
+        self.gain = 1.0;
+        if power > self.power {
+            self.gain = (self.power / power).sqrt();
+            for sample in frame {
+                *sample = (f32::from(*sample) * self.gain) as i16;
+            }
+        }
+    }
+}
+
+/// Mean square of a frame's loudest quarter, 5 ms: of a voice that begins within it, the voice's own.
+fn power(frame: &[i16]) -> f32 {
+    let quarter = frame.len() / 4;
+    let squares = |part: &[i16]| -> f32 { part.iter().map(|&one| f32::from(one).powi(2)).sum() };
+    let loudest = frame.chunks_exact(quarter).map(squares);
+    loudest.fold(0.0, f32::max) / quarter as f32
 }
 
 /// Bits of a narrow-band frame by its mode, the mode's own five included (the Speex manual, table 9.2).

@@ -9,7 +9,7 @@ use super::{Heard, Leg, Target};
 use crate::bridge::Fields;
 use crate::clock::{Micros, SECOND};
 use crate::codecs::Link;
-use crate::command::{DROP, Formats};
+use crate::command::Formats;
 use crate::event::{EventQueue, What};
 use crate::port::Datagram;
 use crate::rate::Rate;
@@ -220,7 +220,7 @@ impl Leg {
             });
         }
         // Of a leg that is heard through codecs the process tells digits, tones among them.
-        if self.event_types.contains(&heard.source_type) && !self.tells_digits_by_codecs() {
+        if self.event_types >> heard.source_type & 1 == 1 && !self.tells_digits_by_codecs() {
             let clock_rate = self.event_clock(heard.source_type);
             let digits = self.digits().take(heard.fields, payload, clock_rate, now);
             for (digit, duration_ms) in digits.into_iter().flatten() {
@@ -248,7 +248,7 @@ impl Leg {
     }
 
     fn sends_no_events(&self) -> bool {
-        self.event_types == [DROP; 2]
+        self.event_types == 0
     }
 
     fn tells_digits_by_codecs(&self) -> bool {
