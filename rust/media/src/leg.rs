@@ -16,6 +16,7 @@ mod packet;
 mod plan;
 mod sealed;
 
+use self::latch::PlainLatch;
 use crate::bridge::{Fields, Rewriter};
 use crate::clock::Micros;
 use crate::command::{DROP, Formats, PayloadMap};
@@ -149,14 +150,8 @@ struct Cold {
     signalled_rtcp: Option<SocketAddr>,
     signalling_ip: Option<IpAddr>,
     rtcp_latch: Option<SocketAddr>,
-    /// What was signalled when it was latched.
-    latched_for: Option<SocketAddr>,
-    /// Where it was latched before signalling moved it.
-    former: Option<SocketAddr>,
-    /// As `former`, of RTCP.
-    former_rtcp: Option<SocketAddr>,
-    /// From when on no other source of plain packets takes the latch.
-    settled_at: Micros,
+    /// Of a leg that was latched without keys.
+    plain_latch: Option<Box<PlainLatch>>,
     former_rx: Option<(SrtpReceiver, Micros)>,
     trials: Rate,
     slow_path: Rate,
@@ -214,10 +209,7 @@ impl Leg {
                 signalled_rtcp: None,
                 signalling_ip: None,
                 rtcp_latch: None,
-                latched_for: None,
-                former: None,
-                former_rtcp: None,
-                settled_at: 0,
+                plain_latch: None,
                 former_rx: None,
                 trials: Rate::default(),
                 slow_path: Rate::default(),

@@ -80,10 +80,10 @@ impl Leg {
         let expected = cold.signalled_rtcp == Some(source)
             || cold.signalling_ip == Some(ip)
             || media_ip == Some(ip);
+        let former = self.plain_latch().and_then(|known| known.former_rtcp);
         // As for RTP: reports of the old port may still be on their way when a phone has moved.
         let yields = cold.rtcp_latch.is_none_or(|held| {
-            held.ip() == ip
-                && (cold.signalled_rtcp == Some(source) || cold.former_rtcp == Some(held))
+            held.ip() == ip && (cold.signalled_rtcp == Some(source) || former == Some(held))
         });
         if expected && yields {
             return Some(Admission::Candidate(source));

@@ -30,6 +30,19 @@ enum Claim {
     Signalled,
 }
 
+/// What is remembered of the latch of a leg without keys.
+#[derive(Debug, Default)]
+pub(super) struct PlainLatch {
+    /// What was signalled when it was latched.
+    latched_for: Option<SocketAddr>,
+    /// Where it was latched before signalling moved it.
+    former: Option<SocketAddr>,
+    /// As `former`, of RTCP.
+    pub(super) former_rtcp: Option<SocketAddr>,
+    /// From when on no other source takes the latch.
+    settled_at: Micros,
+}
+
 impl Leg {
     #[cold]
     pub(super) fn admit_stranger(&mut self, source: SocketAddr, now: Micros) -> Option<Admission> {
@@ -56,10 +69,19 @@ impl Leg {
             return claim.is_some();
         }
         // Whoever was first at one address shows that the phone is behind it: nobody at another takes its place.
-        now < self.cold.settled_at
+        !self.has_settled(now)
             && self
                 .remote
                 .is_some_and(|remote| remote.ip() == source.ip() && claim > self.claim(remote))
+    }
+
+    pub(super) fn plain_latch(&self) -> Option<&PlainLatch> {
+        self.cold.plain_latch.as_deref()
+    }
+
+    fn has_settled(&self, now: Micros) -> bool {
+        self.plain_latch()
+            .is_none_or(|known| now >= known.settled_at)
     }
 
     /// None where signalling did not say that the remote may be there.
@@ -69,7 +91,10 @@ impl Leg {
             Some(Claim::Signalled)
         } else if cold.signalling_ip != Some(source.ip()) {
             None
-        } else if cold.former == Some(source) {
+        } else if self
+            .plain_latch()
+            .is_some_and(|known| known.former == Some(source))
+        {
             Some(Claim::Former)
         } else {
             Some(Claim::Neighbour)
@@ -80,12 +105,15 @@ impl Leg {
     #[cold]
     pub(super) fn locate(&mut self, admission: Admission, now: Micros, events: &EventQueue) {
         if let Admission::Candidate(source) = admission {
-            if !self.latched {
-                self.cold.settled_at = now + SETTLED_AFTER;
+            if self.rx.is_none() {
+                let known = self.cold.plain_latch.get_or_insert_default();
+                known.latched_for = self.cold.signalled;
+                if !self.latched {
+                    known.settled_at = now + SETTLED_AFTER;
+                }
             }
             self.remote = Some(source);
             self.latched = true;
-            self.cold.latched_for = self.cold.signalled;
             self.counters.latches.add(1);
             self.counters.latched.set(Some(source));
             if self.is_settled(source, now) {
@@ -103,7 +131,7 @@ impl Leg {
     /// Whether nobody else's packets need be looked at any more.
     fn is_settled(&self, remote: SocketAddr, now: Micros) -> bool {
         self.rx.is_some()
-            || now >= self.cold.settled_at
+            || self.has_settled(now)
             || self.claim(remote) >= Some(self.best_claim(remote))
     }
 
@@ -131,11 +159,13 @@ impl Leg {
         if new_latch {
             self.detach();
             let rtcp = self.cold.rtcp_latch.take();
-            if self.latched {
+            if let Some(known) = &mut self.cold.plain_latch
+                && self.latched
+            {
                 // Where signalling is what it was, as after a hold, the phone is where it was.
-                let has_moved = self.cold.latched_for != remote;
-                self.cold.former = self.remote.filter(|_| has_moved);
-                self.cold.former_rtcp = rtcp.filter(|_| has_moved);
+                let has_moved = known.latched_for != remote;
+                known.former = self.remote.filter(|_| has_moved);
+                known.former_rtcp = rtcp.filter(|_| has_moved);
             }
             self.latched = false;
             self.counters.latched.set(None);
