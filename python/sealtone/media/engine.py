@@ -105,8 +105,9 @@ class LegPlan(NamedTuple):
 
     Plain media is taken from `remote` exactly, or from any port of `signalling_ip`; the first such packet latches the
     leg. Within 2 s of it the very port that was signalled takes the place of another of the same IP address, and either
-    that of the port from before a move; after that nothing moves the latch but a plan with `new_latch`. Media that authenticates under `rx` may move it. ZRTP
-    latches a leg without `rx` as plain media does, even where that is refused (`secure_required`).
+    that of the port from before a move; after that nothing moves the latch but a plan with `new_latch`. Media that
+    authenticates under `rx` may move it. ZRTP latches a leg without `rx` as plain media does, even where that is
+    refused (`secure_required`).
     """
 
     remote: tuple[str, int] | None = None
