@@ -333,8 +333,9 @@ class Node:
 
     def _housekeep(self) -> None:
         try:
-            if by_s := self._wall_clock.was_set_by():
-                self._store.save_bindings(self.registrar.shift(by_s))
+            by_s = self._wall_clock.was_set_by()
+            if by_s and (moved := self.registrar.shift(by_s)):
+                self._store.save_bindings(moved)
             expired = self.registrar.expire(time.time())
             if expired:
                 self._store.save_bindings((), expired)
