@@ -72,27 +72,3 @@ fn what_is_concealed_is_not_louder_than_what_was_heard_before_it() {
         }
     }
 }
-
-#[test]
-fn a_tone_comes_back_to_its_own_loudness_once_losses_are_known() {
-    for (rate, hertz, amplitude) in tones() {
-        let mut tone = Tone::new(rate, hertz, amplitude);
-        let whole = (0..50).map(|_| tone.next(false)).last().unwrap();
-        for gap in [1, 5].repeat(6) {
-            for _ in 0..gap {
-                tone.next(true);
-            }
-            tone.codec.expect_loss(1);
-            for _ in 0..50 {
-                tone.next(false);
-            }
-            for _ in 0..50 {
-                let heard = tone.next(false);
-                assert!(
-                    (heard - whole).abs() < 1.0,
-                    "{rate} {hertz} {amplitude}: {heard} {whole}"
-                );
-            }
-        }
-    }
-}

@@ -95,7 +95,7 @@ pub trait Codec: Send {
     /// Samples that decoding `payload` would give, as its header says; None where it is not one of this codec.
     fn samples_in(&self, payload: &[u8]) -> Option<usize>;
 
-    /// How much of what we send gets lost, percent: encoders of Opus, SILK and Speex adapt to it.
+    /// How much of what we send gets lost, percent: encoders with FEC adapt to it.
     fn expect_loss(&mut self, percent: u8) {
         let _ = percent;
     }

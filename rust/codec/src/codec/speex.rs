@@ -12,9 +12,6 @@ use super::{Codec, CodecError};
 const COMPLEXITY: i32 = 3;
 /// Quality, 0 to 10, where no bit rate is asked for: 15 kbit/s in narrow band, 28 in wide band.
 const QUALITY: i32 = 8;
-/// Losses that the library is told to expect where there are none, its own default, and where there are any, percent.
-/// With fewer than that a tone whose period is a whole number of samples does not find back from a lost frame.
-const LOSS_TUNING: (i32, i32) = (2, 50);
 /// Frames of 20 ms in a packet that is taken.
 const MOST_FRAMES: usize = 6;
 
@@ -23,8 +20,6 @@ pub(super) struct Speex {
     spec: CodecSpec,
     /// Whether frames of silence need not be sent.
     dtx: bool,
-    /// Whether some of what is sent gets lost.
-    lossy: bool,
     encoder: Option<Encoder>,
     decoder: Option<Decoder>,
     ceiling: Ceiling,
@@ -42,7 +37,6 @@ impl Speex {
             band,
             spec: *spec,
             dtx: spec.dtx,
-            lossy: false,
             encoder: None,
             decoder: None,
             ceiling: Ceiling::default(),
@@ -51,15 +45,8 @@ impl Speex {
 
     fn make_encoder(&self) -> Option<Encoder> {
         let mut encoder = Encoder::new(self.band)?;
-        (encoder.set(Setting::Complexity, COMPLEXITY)
-            && encoder.set(Setting::LossTuning, self.loss_tuning())
-            && self.set_silence(&mut encoder))
-        .then_some(encoder)
-    }
-
-    fn loss_tuning(&self) -> i32 {
-        let (none, some) = LOSS_TUNING;
-        if self.lossy { some } else { none }
+        (encoder.set(Setting::Complexity, COMPLEXITY) && self.set_silence(&mut encoder))
+            .then_some(encoder)
     }
 
     /// Whether silence is left out; and the rate, which comes last: where nobody looks for voice any more, the library
@@ -154,14 +141,6 @@ impl Codec for Speex {
 
     fn samples_in(&self, payload: &[u8]) -> Option<usize> {
         count_frames(payload, self.band).map(|frames| frames * self.band.samples())
-    }
-
-    fn expect_loss(&mut self, percent: u8) {
-        self.lossy = percent > 0;
-        let tuning = self.loss_tuning();
-        if let Some(encoder) = &mut self.encoder {
-            encoder.set(Setting::LossTuning, tuning);
-        }
     }
 }
 

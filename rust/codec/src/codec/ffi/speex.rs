@@ -72,8 +72,6 @@ pub(in crate::codec) enum Setting {
     Bitrate = 18,
     VoiceActivity = 30,
     Dtx = 34,
-    /// Losses to be expected, percent: how far a frame may lean on those before it.
-    LossTuning = 40,
 }
 
 /// A bit buffer of the library. On the heap, so that its address stays.
