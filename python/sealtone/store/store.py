@@ -71,8 +71,8 @@ class Store:
         return await self.read(load)
 
     def save_bindings(self, saved: Sequence[Binding], removed: Sequence[Binding] = ()) -> asyncio.Future[None]:
-        """Saves what a registration changed. Send the 200 once the future is resolved; it fails with `StoreBusy` too
-        where too much waits."""
+        """Saves what a registration changed. Send the 200 once the future is resolved; where the store
+        takes nothing, as when too much waits, the future has failed with the `StoreError`."""
         try:
             return cast("asyncio.Future[None]", self._writer.submit(BindingChange(saved, removed)))
         except StoreError as error:

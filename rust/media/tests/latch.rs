@@ -8,6 +8,21 @@ use sealtone_media::engine::LegPlan;
 use support::*;
 
 const SHORT: Duration = Duration::from_millis(120);
+/// Where the signalling of one side comes from.
+const HOME: &str = "127.0.0.7";
+
+/// A leg whose signalling comes from [`HOME`].
+fn at_home(remote: std::net::SocketAddr) -> LegPlan<'static> {
+    LegPlan {
+        signalling_ip: Some(HOME.parse().unwrap()),
+        ..plan(remote)
+    }
+}
+
+/// A phone at [`HOME`], who sends from `other` beside it, and whom they talk to.
+fn alice_and(other: &str) -> (Phone, Phone, Phone) {
+    (Phone::at(HOME, 1), Phone::at(other, 8), Phone::new(2))
+}
 
 #[test]
 fn a_phone_that_moved_is_heard_though_packets_of_its_old_port_come_first() {
@@ -73,15 +88,8 @@ fn a_phone_behind_nat_that_moved_is_heard_from_a_port_that_nobody_signalled() {
 #[test]
 fn the_signalled_port_takes_the_latch_from_another_of_its_address_at_first_and_not_later() {
     let engine = engine();
-    let (mut alice, mut neighbour, mut bob) = (
-        Phone::at("127.0.0.7", 1),
-        Phone::at("127.0.0.7", 8),
-        Phone::new(2),
-    );
-    let plan_a = LegPlan {
-        signalling_ip: Some("127.0.0.7".parse().unwrap()),
-        ..plan(alice.address())
-    };
+    let (mut alice, mut neighbour, mut bob) = alice_and(HOME);
+    let plan_a = at_home(alice.address());
     let first = call(&engine, &plan_a, &plan(bob.address()));
     neighbour.send(&first.a, b"first");
     assert_eq!(bob.hear().payload, b"first");
@@ -104,11 +112,7 @@ fn the_signalled_port_takes_the_latch_from_another_of_its_address_at_first_and_n
 #[test]
 fn after_a_hold_no_neighbour_takes_the_latch_of_a_phone_that_is_where_it_was() {
     let engine = engine();
-    let (mut alice, mut neighbour, mut bob) = (
-        Phone::at("127.0.0.7", 1),
-        Phone::at("127.0.0.7", 8),
-        Phone::new(2),
-    );
+    let (mut alice, mut neighbour, mut bob) = alice_and(HOME);
     let behind_nat = |remote: Option<&str>, new_latch| LegPlan {
         remote: remote.map(|remote| remote.parse().unwrap()),
         signalling_ip: Some("127.0.0.7".parse().unwrap()),
@@ -136,15 +140,8 @@ fn after_a_hold_no_neighbour_takes_the_latch_of_a_phone_that_is_where_it_was() {
 #[test]
 fn the_private_address_of_a_phone_behind_nat_takes_no_latch_from_its_public_one() {
     let engine = engine();
-    let (mut alice, mut forger, mut bob) = (
-        Phone::at("127.0.0.7", 1),
-        Phone::at("127.0.0.9", 8),
-        Phone::new(2),
-    );
-    let plan_a = LegPlan {
-        signalling_ip: Some("127.0.0.7".parse().unwrap()),
-        ..plan(forger.address())
-    };
+    let (mut alice, mut forger, mut bob) = alice_and("127.0.0.9");
+    let plan_a = at_home(forger.address());
     let call = call(&engine, &plan_a, &plan(bob.address()));
     alice.send(&call.a, b"alice");
     assert_eq!(bob.hear().payload, b"alice");
@@ -212,15 +209,8 @@ fn reports_of_a_phone_that_moved_are_taken_though_one_of_its_old_port_comes_firs
 #[test]
 fn a_phone_behind_nat_is_alone_on_its_port_from_its_first_packet_on() {
     let engine = engine();
-    let (mut alice, mut stranger, mut bob) = (
-        Phone::at("127.0.0.7", 1),
-        Phone::at("127.0.0.66", 8),
-        Phone::new(2),
-    );
-    let plan_a = LegPlan {
-        signalling_ip: Some("127.0.0.7".parse().unwrap()),
-        ..plan("10.99.0.1:4000".parse().unwrap())
-    };
+    let (mut alice, mut stranger, mut bob) = alice_and("127.0.0.66");
+    let plan_a = at_home("10.99.0.1:4000".parse().unwrap());
     let call = call(&engine, &plan_a, &plan(bob.address()));
     alice.send(&call.a, b"first");
     assert_eq!(bob.hear().payload, b"first");

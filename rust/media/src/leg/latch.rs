@@ -62,7 +62,7 @@ impl Leg {
         Some(Admission::Candidate(source))
     }
 
-    /// Whether a source becomes the remote of a leg without keys, if its packet is good.
+    /// Whether a source becomes the remote, if its packet is good and needs no keys.
     pub(super) fn may_latch(&self, source: SocketAddr, now: Micros) -> bool {
         let claim = self.claim(source);
         if !self.latched {

@@ -43,8 +43,8 @@ impl Leg {
         known
     }
 
-    /// Whose packets are worth a place among those handed up: the remote's, where the leg is latched, and
-    /// else those that come from where it may be. Nobody at another address uses up the leg's rate.
+    /// Whose packets are worth a place among those handed up: the remote's, and of those who may still take
+    /// the latch. Nobody at another address uses up the leg's rate.
     fn admit_packet(&self, source: Option<SocketAddr>, now: Micros) -> Option<Admission> {
         let Some(source) = source else {
             return Some(Admission::Remote);
